@@ -1,0 +1,1 @@
+"""A feature pyramid from any plain Vision Transformer."""

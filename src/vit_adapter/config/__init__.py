@@ -1,0 +1,22 @@
+"""Frozen dataclasses with ranges and units. No torch here: ``--help`` answers at once, every room may read them."""
+
+from .data import AugmentationConfig, DataConfig
+from .errors import InputError
+from .evaluation import EvaluationConfig
+from .model import Mask2FormerConfig, ModelConfig
+from .protocol import Normalization, Protocol
+from .run import RunConfig
+from .training import TrainingConfig
+
+__all__ = [
+    "AugmentationConfig",
+    "DataConfig",
+    "EvaluationConfig",
+    "InputError",
+    "Mask2FormerConfig",
+    "ModelConfig",
+    "Normalization",
+    "Protocol",
+    "RunConfig",
+    "TrainingConfig",
+]

@@ -1,0 +1,66 @@
+"""Where pictures and masks are, and how training sees them."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class AugmentationConfig:
+    """Random changes of a training picture, in the published order: resize, crop, flip, colour.
+
+    Attributes:
+        base_size: (long, short) in pixels that ``scale_range`` multiplies, ratio kept; None: the picture's own
+            size.
+        scale_range: Smallest and largest factor of the random resize.
+        crop: Side in pixels of the square crop; smaller pictures are padded (image 0 after normalisation,
+            labels with the ignore id).
+        category_max_ratio: A crop in which one class fills more than this share is drawn again, up to ten
+            times; 1: never.
+        flip: Probability of a horizontal mirror image.
+        photometric: Random brightness, contrast, saturation and hue (three-channel pictures only).
+    """
+
+    base_size: tuple[int, int] | None = None
+    scale_range: tuple[float, float] = (0.5, 2.0)
+    crop: int = 512
+    category_max_ratio: float = 0.75
+    flip: float = 0.5
+    photometric: bool = True
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """A data set.
+
+    Attributes:
+        root: Its folder. For a plain folder: ``images/train`` + ``masks/train``, ``train/images`` +
+            ``train/masks``, ``images`` + ``masks`` without a split, or lists ``train.txt`` and ``val.txt``.
+        layout: "auto" recognises the layout by its files; or its name.
+        classes: Class names, or a file with them (one a line; CSV, JSON or YAML with ids and colours).
+        ignore: Id of pixels that count neither in the loss nor in a metric, in the masks as stored.
+        ignored_values: Further mask values that are read as ignored.
+        label_map: Mask value to class number; None: the values found, in ascending order.
+        binary: Masks hold 0 and a second value (such as 255), which becomes class 1.
+        no_data: Value of floating-point masks that is read as ignored ("nan" for not-a-number).
+        validation_share: Share of the pictures kept for validation when the folder has no split.
+        workers: Processes that prepare batches; 0: the main one.
+        stop_on_bad_image: Stop at a picture that cannot be decoded instead of skipping and counting it.
+        mean: Per-channel mean in pixel values; None: the ViT's own.
+        std: Per-channel standard deviation in pixel values; None: the ViT's own.
+        augmentation: Random changes of training pictures.
+    """
+
+    root: str = ""
+    layout: Literal["auto", "folder", "ade20k", "camvid", "scenes"] = "auto"
+    classes: list[str] | str | None = None
+    ignore: int = 255
+    ignored_values: list[int] = field(default_factory=list)
+    label_map: dict[int, int] | None = None
+    binary: bool = False
+    no_data: float | None = None
+    validation_share: float = 0.2
+    workers: int = 2
+    stop_on_bad_image: bool = False
+    mean: list[float] | None = None
+    std: list[float] | None = None
+    augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)

@@ -1,0 +1,27 @@
+"""How a model is measured."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class EvaluationConfig:
+    """Evaluation over a data set; the way a picture is handled is the model's own ``Protocol``.
+
+    Attributes:
+        tta: The published multi-scale protocol: scales 0.5 to 1.75 and mirror images.
+        limit: Only the first pictures; None: all.
+        batch_size: Windows or pictures of equal size handled together.
+        device: "auto", "cpu", "cuda" or "mps".
+        precision: "float32", "bfloat16" or "float16" (CUDA only).
+        threshold: For two classes: smallest probability of class 1 that counts as class 1; None: arg-max.
+        worst: Number of worst pictures written as overlays.
+    """
+
+    tta: bool = False
+    limit: int | None = None
+    batch_size: int = 4
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    threshold: float | None = None
+    worst: int = 10

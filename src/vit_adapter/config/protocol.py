@@ -1,0 +1,46 @@
+"""How a model is applied to a picture: stored with every model."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Normalization:
+    """Per-channel mean and standard deviation, in units of pixel values 0..255, in RGB order."""
+
+    mean: tuple[float, ...] = (123.675, 116.28, 103.53)
+    std: tuple[float, ...] = (58.395, 57.12, 57.375)
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """The test protocol (rules 60-66 of the backbones' behaviours, FACTS 27-33).
+
+    Attributes:
+        resize: None: native resolution. Otherwise (long, short): the picture is scaled, ratio kept, until it
+            fits the larger number with its long side and the smaller with its short one.
+        resize_rule: "fit": as above. "short_side": the short side becomes max(crop, smaller number), the long
+            one follows without a limit (multi-scale files of the 480, 512 and 640 pixel recipes, FACTS 28).
+        multiple: Each side is stretched up to a multiple of it; None: left as it is.
+        mode: "slide": overlapping windows, scores averaged; "whole": the whole picture at once.
+        crop: Side of a window in pixels.
+        stride: Distance between windows in pixels.
+        scales: Factors of ``resize``; several are averaged as probabilities.
+        flip: Average every view with its mirror image.
+        pad_to_crop: Pad pictures smaller than the crop, right and bottom, to its size: "before" normalisation
+            (padding is -mean/std), "after" it (padding is 0), or None: a smaller window instead.
+        unpad: Cut that padding from the averaged scores before they are resized (FACTS 29).
+        normalization: Mean and standard deviation.
+    """
+
+    resize: tuple[int, int] | None = None
+    resize_rule: Literal["fit", "short_side"] = "fit"
+    multiple: int | None = 32
+    mode: Literal["slide", "whole"] = "slide"
+    crop: int = 512
+    stride: int = 341
+    scales: tuple[float, ...] = (1.0,)
+    flip: bool = False
+    pad_to_crop: Literal["before", "after"] | None = None
+    unpad: bool = False
+    normalization: Normalization = Normalization()

@@ -1,0 +1,71 @@
+"""How a model is trained."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """Optimiser, schedule and run.
+
+    Attributes:
+        steps: Optimiser steps.
+        batch_size: Pictures per device and step, before accumulation.
+        accumulate: Batches whose gradients are added up for one step.
+        learning_rate: Highest rate of AdamW.
+        weight_decay: Decoupled decay; 1-dimensional parameters and biases get none (rule 69).
+        layer_decay: Rate of each ViT block relative to the next one (rule 68); 1 or None: none.
+        head_learning_rate_factor: Rate of the head's parameters relative to the rest (rule 73, AugReg-B); 1: same.
+        warmup_steps: Steps of the linear warm-up; None: 1500, or a tenth of ``steps`` if that is less.
+        warmup_ratio: Factor at the first step.
+        power: Exponent of the polynomial decay to ``minimum_learning_rate``.
+        minimum_learning_rate: Rate at the end, not scaled by layer decay (rule 70).
+        clip_gradient_norm: Largest norm of all gradients together; None: no clipping.
+        ema_decay: Exponential average of weights and buffers, used for validation and saving; None: none.
+        class_weights: None, "auto" (square root of median frequency / frequency) or a file with one number a class.
+        dice_weight: Weight of a Dice loss beside cross entropy.
+        focal_gamma: Exponent of a focal loss instead of cross entropy; None: cross entropy.
+        average_over: Loss averaged over "all" pixels, void ones included (published, rule 55), or "valid" ones.
+        precision: "32-true", "bf16-mixed" or "16-mixed" (CUDA only).
+        devices: Number of devices, or "auto".
+        accelerator: "auto", "cpu", "cuda" or "mps" (untested).
+        nodes: Number of machines.
+        seed: Every random draw is a function of it and of the position in the run.
+        validate_every: Steps between validations; None: ten times in a run.
+        checkpoint_every: Steps between checkpoints to resume from; None: with every validation.
+        early_stopping: Stop after so many validations without a better mIoU; None: never.
+        out: Run folder; None: ``runs/`` plus name and time.
+        resume: Continue the run in ``out`` exactly where its last checkpoint stopped.
+        init: Model folder or checkpoint to start from; classes are matched by name.
+        quiet: No progress bar.
+    """
+
+    steps: int = 2000
+    batch_size: int = 4
+    accumulate: int = 1
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.05
+    layer_decay: float | None = None
+    head_learning_rate_factor: float = 1.0
+    warmup_steps: int | None = None
+    warmup_ratio: float = 1e-6
+    power: float = 1.0
+    minimum_learning_rate: float = 0.0
+    clip_gradient_norm: float | None = None
+    ema_decay: float | None = None
+    class_weights: str | None = None
+    dice_weight: float = 0.0
+    focal_gamma: float | None = None
+    average_over: Literal["all", "valid"] = "all"
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    devices: int | Literal["auto"] = "auto"
+    accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    nodes: int = 1
+    seed: int = 0
+    validate_every: int | None = None
+    checkpoint_every: int | None = None
+    early_stopping: int | None = None
+    out: str | None = None
+    resume: bool = False
+    init: str | None = None
+    quiet: bool = False

@@ -1,0 +1,29 @@
+"""Where tests find real data: folders named by environment variables, outside the repository."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+def _roots(variable: str) -> list[Path]:
+    return [Path(part) for part in os.environ.get(variable, "").split(os.pathsep) if part]
+
+
+def _first(variable: str, what: str) -> Path:
+    for root in _roots(variable):
+        if root.is_dir():
+            return root
+    pytest.skip(f"{variable} names no folder with {what}")
+
+
+@pytest.fixture(scope="session")
+def data_root() -> Path:
+    """Folder of real pictures and masks (``camvid``, ``ade20k``, ``photos``, ``nasty`` ...)."""
+    return _first("VIT_ADAPTER_DATA", "real pictures")
+
+
+@pytest.fixture(scope="session")
+def weights_root() -> Path:
+    """Folder of real pretrained weights."""
+    return _first("VIT_ADAPTER_WEIGHTS", "pretrained weights")
