@@ -1,0 +1,97 @@
+"""Files are written beside their place and renamed: a reader never meets half a file."""
+
+import errno
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from .errors import InputError
+
+# Some writers (torch, safetensors) report a full disk without the system's error number. A disk with less
+# room than this while a write failed is taken for the reason.
+_FULL_BELOW_BYTES = 64 * 1024
+
+
+@contextmanager
+def atomic_path(path: str | Path) -> Iterator[Path]:
+    """Give a temporary path in the same folder that becomes ``path`` when the block ends without an error.
+
+    The temporary name is hidden and keeps the suffix, so that writers which choose the format by the name do
+    the same as for ``path``. Missing folders are made. On any error the temporary file is removed and an
+    older file at ``path`` stays as it was.
+
+    Raises:
+        InputError: The file cannot be written (disk full, no permission, a folder of that name ...).
+    """
+    path = Path(path)
+    # The name is short on purpose: a name of the greatest allowed length must not become too long here.
+    temporary = path.with_name(f".{secrets.token_hex(6)}.partial{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Made here, not with tempfile, so that the file gets the user's usual permissions instead of 0600.
+        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        yield temporary
+        _flush_to_disk(temporary)
+        os.replace(temporary, path)
+    except InputError:
+        raise
+    except Exception as error:
+        reason = _reason(error, temporary, path)
+        if reason is None:
+            raise
+        raise InputError(f"{path}: cannot be written: {reason}") from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
+
+
+def write_atomically(path: str | Path, writer: Callable[[Path], object]) -> Path:
+    """Let ``writer`` write a temporary file in the folder of ``path``, then rename it to ``path``.
+
+    Args:
+        path: The file to make or replace.
+        writer: Called once with the path to write to, for instance ``picture.save``.
+
+    Returns:
+        ``path``.
+
+    Raises:
+        InputError: See ``atomic_path``.
+    """
+    with atomic_path(path) as temporary:
+        writer(temporary)
+    return Path(path)
+
+
+def _flush_to_disk(path: Path) -> None:
+    """Network and compressed file systems report a full disk only now."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _reason(error: Exception, temporary: Path, path: Path) -> str | None:
+    """Why the file could not be written, or None when the error is about something else."""
+    full = "the disk is full; free some space or choose another folder"
+    if isinstance(error, OSError):
+        about = {None, *(str(place) for place in (temporary, path, *path.parents))}
+        if error.filename is not None and os.fspath(error.filename) not in about:
+            return None  # another file that the writer touched
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return full
+        return (error.strerror or str(error)).lower()
+    if "No space left on device" in str(error) or _free_bytes(path.parent) < _FULL_BELOW_BYTES:
+        return full
+    return None
+
+
+def _free_bytes(folder: Path) -> int:
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return _FULL_BELOW_BYTES
