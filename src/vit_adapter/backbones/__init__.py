@@ -1,0 +1,8 @@
+"""From pictures to feature pyramids."""
+
+from .adapter import ViTAdapter
+from .beit_pyramid import BeitPyramid
+from .plain import ViTPyramid
+from .vit import UniPerceiver
+
+__all__ = ["BeitPyramid", "UniPerceiver", "ViTAdapter", "ViTPyramid"]

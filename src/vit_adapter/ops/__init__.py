@@ -1,0 +1,5 @@
+"""Tensor functions that know no model."""
+
+from .deformable_attention import deformable_attention
+
+__all__ = ["deformable_attention"]

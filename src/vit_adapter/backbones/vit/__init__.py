@@ -1,0 +1,7 @@
+"""The families of plain ViT, one small file each."""
+
+from .build import BuiltViT, build_vit
+from .driver import Driver, tokens_to_map
+from .uniperceiver import UniPerceiver
+
+__all__ = ["BuiltViT", "Driver", "UniPerceiver", "build_vit", "tokens_to_map"]

@@ -1,0 +1,269 @@
+"""ViT-Adapter: a four-level feature pyramid from any plain ViT (Chen et al., ICLR 2023, section 3)."""
+
+import math
+from functools import partial
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vit_adapter.config import InputError
+
+from .deformable import DeformableAttention
+from .interaction import Extractor, Injector, Interaction, pixel_centres
+from .norms import make_norm
+from .spatial_prior import SpatialPrior
+from .vit import build_vit, tokens_to_map
+
+STRIDES = (4, 8, 16, 32)
+"""Strides of the pyramid, fine to coarse."""
+
+
+def check_sides(images: Tensor) -> tuple[int, int]:
+    """(height, width) of a batch of pictures whose sides must be multiples of 32 (rule 22)."""
+    height, width = images.shape[-2:]
+    if height % 32 or width % 32 or height == 0 or width == 0:
+        raise InputError(
+            f"images are {height} x {width} (height x width); the backbone needs sides that are multiples of 32, "
+            f"such as {max(32, math.ceil(height / 32) * 32)} x {max(32, math.ceil(width / 32) * 32)}. "
+            "A Segmenter pads by itself"
+        )
+    return height, width
+
+
+def default_interactions(depth: int) -> list[tuple[int, int]]:
+    """The depth cut in four, longer stages first: 27 blocks give 7, 7, 7, 6."""
+    if depth < 4:
+        raise InputError(f"a ViT of {depth} blocks cannot be cut in four; name interaction_indexes yourself")
+    base, longer = divmod(depth, 4)
+    ends, end = [], 0
+    for stage in range(4):
+        start, end = end, end + base + (stage < longer)
+        ends.append((start, end - 1))
+    return ends
+
+
+def published_deformable(dim: int, heads: int | None, ratio: float | None) -> tuple[int, float]:
+    """Heads and value ratio of the deformable attention for a width, where not given.
+
+    As published: up to 384: 6 heads, ratio 1; 768: 12, 0.5; from 1024 on: 16, 0.5. Another width takes the ratio
+    of the nearest published one, and the largest number of heads up to that one's which divides.
+    """
+    published = {192: (6, 1.0), 384: (6, 1.0), 768: (12, 0.5), 1024: (16, 0.5)}
+    nearest = min(published, key=lambda width: abs(width - dim))
+    usual_heads, usual_ratio = published[nearest]
+    ratio = usual_ratio if ratio is None else ratio
+    if heads is None:
+        heads = next(count for count in range(usual_heads, 0, -1) if int(dim * ratio) % count == 0)
+    return heads, ratio
+
+
+class ViTAdapter(nn.Module):
+    """A plain ViT with a spatial prior beside it, which gives maps at strides 4, 8, 16 and 32.
+
+    Args:
+        vit: Name of a timm model, or a module, of the families VisionTransformer, Beit and Eva; or a
+            ``UniPerceiver`` (or "uniperceiver_large").
+        pretrained: True: timm's weights; a path: a file on disk; False: random weights. With a module: an error.
+        interaction_indexes: First and last block (from 0, both included) of every interaction; None: the depth
+            cut in four, longer stages first.
+        injectors: False: the ViT is only read (DINOv3's form).
+        deform_heads: Heads of the deformable attention; None: as published for the width.
+        deform_ratio: Width of the sampled values relative to the ViT's; None: as published for the width.
+        prefix_tokens: Keep class and register tokens in the blocks; None: as published for the family.
+        deform_points: Sampling points per head and level.
+        cffn_ratio: Hidden width of the extractors' convolutional feed-forward relative to the ViT's; None: none.
+        conv_inplanes: Width of the spatial prior's stem.
+        injector_init: Start value of the injectors' gamma.
+        layer_scale: Start value of the ViT's layer scales; None: as published (1 where a plain ViT has none).
+        no_layer_scale: Take the ViT's layer scales away.
+        window_sizes: Attention window of every block in tokens, None for global attention.
+        add_vit_feature: Add the ViT's own stage maps to the pyramid; needs four interactions.
+        extra_extractors: Two further extractors in the last interaction.
+        drop_path_rate: Stochastic depth in 0..1: linear over the ViT's blocks, full in the extractors.
+        frozen: "vit": train the adapter only; the ViT stays in evaluation mode without gradients of its weights.
+        norm: "batch", or "group" for batches of one.
+        patch_resample: Patches of another size than 16: "bilinear" as published, "flexi": pseudo-inverse.
+        grad_checkpointing: Recompute blocks and interactions in the backward pass.
+        in_chans: Channels of the pictures.
+        img_size: Side in pixels of the position tables; None: the ViT's own.
+        vit_options: Constructor settings that timm's model of that name shall take instead of its own.
+        on_mismatch: "error": pretrained weights of another shape stop; "keep": they are left out, named in
+            ``load_report``.
+
+    Attributes:
+        channels: Width of the four maps.
+        strides: (4, 8, 16, 32).
+        normalization: Mean and standard deviation that the ViT was trained with, in pixel values.
+        load_report: What was loaded, resampled, left out and newly initialised; None without weights.
+
+    Raises:
+        InputError: Something among the arguments does not fit the ViT.
+    """
+
+    def __init__(
+        self,
+        vit: str | nn.Module,
+        *,
+        pretrained: bool | str = False,
+        interaction_indexes: list[tuple[int, int]] | None = None,
+        injectors: bool = True,
+        deform_heads: int | None = None,
+        deform_ratio: float | None = None,
+        prefix_tokens: bool | None = None,
+        deform_points: int = 4,
+        cffn_ratio: float | None = 0.25,
+        conv_inplanes: int = 64,
+        injector_init: float = 0.0,
+        layer_scale: float | None = None,
+        no_layer_scale: bool = False,
+        window_sizes: list[int | None] | None = None,
+        add_vit_feature: bool = True,
+        extra_extractors: bool = True,
+        drop_path_rate: float = 0.1,
+        frozen: Literal["vit"] | None = None,
+        norm: Literal["batch", "group"] = "batch",
+        patch_resample: Literal["bilinear", "flexi"] = "bilinear",
+        grad_checkpointing: bool = False,
+        in_chans: int = 3,
+        img_size: int | None = None,
+        vit_options: dict | None = None,
+        on_mismatch: Literal["error", "keep"] = "error",
+    ) -> None:
+        super().__init__()
+        built = build_vit(
+            vit,
+            pretrained=pretrained,
+            prefix_tokens=prefix_tokens,
+            layer_scale=layer_scale,
+            no_layer_scale=no_layer_scale,
+            window_sizes=window_sizes,
+            drop_path_rate=drop_path_rate,
+            patch_resample=patch_resample,
+            grad_checkpointing=grad_checkpointing,
+            in_chans=in_chans,
+            img_size=img_size,
+            vit_options=vit_options,
+            on_mismatch=on_mismatch,
+        )
+        self.vit, self.driver = built.driver.vit, built.driver
+        self.normalization, self.load_report = built.normalization, built.report
+        if frozen not in (None, "vit"):
+            raise InputError(f"frozen={frozen!r}, expected None or 'vit'")
+        self.frozen, self.has_injectors = frozen == "vit", injectors
+        dim, depth = built.driver.dim, built.driver.depth
+        self.interaction_indexes = _checked_interactions(interaction_indexes, depth)
+        if add_vit_feature and len(self.interaction_indexes) != 4:
+            raise InputError(
+                f"add_vit_feature needs four interactions, interaction_indexes has {len(self.interaction_indexes)}"
+            )
+        self.add_vit_feature = add_vit_feature
+        self.channels, self.strides = (dim,) * 4, STRIDES
+
+        heads, ratio = published_deformable(dim, deform_heads, deform_ratio)
+        batch_norm = partial(make_norm, norm)
+        layer_norm = partial(nn.LayerNorm, eps=built.driver.norm_eps)
+        extractor = partial(
+            Extractor, dim, heads, deform_points, ratio, cffn_ratio, drop_path_rate, norm_layer=layer_norm
+        )
+        self.spatial_prior = SpatialPrior(conv_inplanes, dim, in_chans, batch_norm)
+        self.level_embedding = nn.Parameter(torch.zeros(3, dim))
+        last = len(self.interaction_indexes) - 1
+        self.interactions = nn.ModuleList(
+            Interaction(
+                injector=Injector(dim, heads, deform_points, ratio, injector_init, layer_norm) if injectors else None,
+                extractor=extractor(),
+                extra_extractors=[extractor(), extractor()] if extra_extractors and index == last else [],
+                grad_checkpointing=grad_checkpointing,
+            )
+            for index in range(last + 1)
+        )
+        self.upsample = nn.ConvTranspose2d(dim, dim, 2, stride=2)
+        self.norms = nn.ModuleList(batch_norm(dim) for _ in range(4))
+        self.reset_parameters()
+        if self.frozen:
+            self.vit.requires_grad_(False)
+            self.vit.eval()
+
+    def reset_parameters(self) -> None:
+        """The published initialisation of everything but the ViT (rule 29)."""
+        for part in (self.spatial_prior, self.interactions, self.upsample):
+            for module in part.modules():
+                if isinstance(module, nn.Linear):
+                    nn.init.trunc_normal_(module.weight, std=0.02)
+                    nn.init.zeros_(module.bias)
+                elif isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
+                    fan_out = math.prod(module.kernel_size) * module.out_channels // module.groups
+                    nn.init.normal_(module.weight, std=math.sqrt(2.0 / fan_out))
+                    if module.bias is not None:
+                        nn.init.zeros_(module.bias)
+        nn.init.normal_(self.level_embedding)
+        for module in self.interactions.modules():
+            if isinstance(module, DeformableAttention):
+                module.reset_parameters()
+
+    def train(self, mode: bool = True) -> "ViTAdapter":
+        """Training or evaluation mode; a frozen ViT stays in evaluation mode."""
+        super().train(mode)
+        if self.frozen:
+            self.vit.eval()
+        return self
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """The feature pyramid.
+
+        Args:
+            images: [B, in_chans, H, W] normalised pictures; H and W are multiples of 32.
+
+        Returns:
+            Maps [B, D, H/4, W/4], [B, D, H/8, W/8], [B, D, H/16, W/16], [B, D, H/32, W/32].
+
+        Raises:
+            InputError: A side is no multiple of 32.
+        """
+        height, width = check_sides(images)
+        shapes = [(height // stride, width // stride) for stride in (8, 16, 32)]
+        grid_size = shapes[1]
+        grid_points = pixel_centres([grid_size], images.device)
+        prior_points = pixel_centres(shapes, images.device)
+
+        c1, *levels = self.spatial_prior(images)
+        prior = torch.cat([c + e for c, e in zip(levels, self.level_embedding, strict=True)], dim=1)
+
+        # A frozen ViT that nothing is injected into needs no graph at all.
+        with torch.set_grad_enabled(torch.is_grad_enabled() and (self.has_injectors or not self.frozen)):
+            prefix, grid, _ = self.driver.embed(images)
+        stages = []
+        for interaction, (first, last) in zip(self.interactions, self.interaction_indexes, strict=True):
+            grid = interaction.inject(grid, prior, grid_points, shapes)
+            with torch.set_grad_enabled(torch.is_grad_enabled() and (self.has_injectors or not self.frozen)):
+                prefix, grid = self.driver.run(first, last, prefix, grid, grid_size)
+            prior = interaction.extract(prior, grid, prior_points, grid_size, shapes)
+            stages.append(grid)
+
+        tokens = prior.split([h * w for h, w in shapes], dim=1)
+        c2, c3, c4 = (tokens_to_map(level, size) for level, size in zip(tokens, shapes, strict=True))
+        pyramid = [c1 + self.upsample(c2), c2, c3, c4]
+        if self.add_vit_feature:
+            maps = [tokens_to_map(stage, grid_size) for stage in stages]
+            pyramid = [c + x for c, x in zip(pyramid, resample_stages(maps), strict=True)]
+        return [norm(c) for norm, c in zip(self.norms, pyramid, strict=True)]
+
+
+def resample_stages(maps: list[Tensor]) -> list[Tensor]:
+    """Four maps at stride 16, fine stage first, at strides 4, 8, 16 and 32: bilinear, no antialias (rule 26)."""
+    x1, x2, x3, x4 = maps
+    resize = partial(F.interpolate, mode="bilinear", align_corners=False)
+    return [resize(x1, scale_factor=4), resize(x2, scale_factor=2), x3, resize(x4, scale_factor=0.5)]
+
+
+def _checked_interactions(indexes: list[tuple[int, int]] | None, depth: int) -> list[tuple[int, int]]:
+    if indexes is None:
+        return default_interactions(depth)
+    if not indexes:
+        raise InputError("interaction_indexes is empty, expected at least one pair of first and last block")
+    for pair in indexes:
+        if not 0 <= pair[0] <= pair[-1] < depth:
+            raise InputError(f"interaction_indexes has {list(pair)}, expected first <= last within 0..{depth - 1}")
+    return [(pair[0], pair[-1]) for pair in indexes]

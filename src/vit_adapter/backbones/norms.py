@@ -1,0 +1,21 @@
+"""The normalisation of convolutional parts."""
+
+import math
+from typing import Literal
+
+from torch import nn
+
+from vit_adapter.config import InputError
+
+
+def make_norm(kind: Literal["batch", "group"], channels: int) -> nn.Module:
+    """Batch norm as published (rule 28), or group norm of up to 32 groups, which works for batches of one.
+
+    Raises:
+        InputError: ``kind`` is neither.
+    """
+    if kind == "batch":
+        return nn.BatchNorm2d(channels)
+    if kind == "group":
+        return nn.GroupNorm(math.gcd(32, channels), channels)
+    raise InputError(f"norm={kind!r}, expected 'batch' or 'group'")

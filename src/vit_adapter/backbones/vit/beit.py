@@ -1,0 +1,170 @@
+"""BEiT and BEiTv2: a relative position bias in every block."""
+
+import torch
+import torch.nn.functional as F
+from timm.models.beit import Beit, Block
+from torch import Tensor, nn
+
+from vit_adapter.config import InputError
+
+from .driver import Driver, Size, join, part, remove_unused, resample_positions, stored_grid
+
+
+def relative_position_index(size: Size, device: torch.device | None = None) -> Tensor:
+    """Row of the relative position table for every pair of tokens (rule 38).
+
+    The table holds (2h - 1)(2w - 1) rows for pairs of patches, (dy + h - 1)(2w - 1) + (dx + w - 1), then one
+    row each for class to patch, patch to class and class to class.
+
+    Args:
+        size: (h, w) of the grid of patches.
+        device: Where the index is made.
+
+    Returns:
+        int64 [1 + h * w, 1 + h * w]; the class token comes first.
+    """
+    height, width = size
+    y, x = torch.meshgrid(
+        torch.arange(height, device=device), torch.arange(width, device=device), indexing="ij"
+    )
+    y, x = y.flatten(), x.flatten()
+    patches = (y[:, None] - y + height - 1) * (2 * width - 1) + (x[:, None] - x + width - 1)
+    rows = (2 * height - 1) * (2 * width - 1)
+    index = F.pad(patches, (1, 0, 1, 0))
+    index[0, :] = rows
+    index[:, 0] = rows + 1
+    index[0, 0] = rows + 2
+    return index
+
+
+def resample_table(table: Tensor, stored: Size, size: Size) -> Tensor:
+    """A relative position table for another grid.
+
+    The official code cannot do this at run time; here the part of the patches is resampled bicubically and the
+    last three rows are kept.
+
+    Args:
+        table: [(2 * rows - 1) * (2 * columns - 1) + 3, heads] for the stored grid.
+        stored: (rows, columns) of the stored grid.
+        size: (height, width) of the wanted one.
+
+    Returns:
+        [(2 * height - 1) * (2 * width - 1) + 3, heads].
+    """
+    old, new = [tuple(2 * side - 1 for side in grid) for grid in (stored, size)]
+    patches = table[:-3].reshape(1, *old, -1).permute(0, 3, 1, 2)  # [1, heads, 2*rows-1, 2*columns-1]
+    patches = F.interpolate(patches, size=new, mode="bicubic", align_corners=False)
+    return torch.cat([patches.flatten(2)[0].T, table[-3:]])
+
+
+class BeitDriver(Driver):
+    """Drives timm's ``Beit``; its class token stays through the blocks (rule 18)."""
+
+    vit: Beit
+
+    def __init__(self, vit: Beit, prefix_tokens: bool | None = None) -> None:
+        super().__init__(vit, prefix_tokens)
+        if prefix_tokens is False:
+            raise InputError("prefix_tokens=False: BEiT's relative positions include the class token; leave it on")
+        remove_unused(vit, ("norm", "fc_norm", "head_drop", "head"))
+        self.grid = stored_grid(vit, vit.pos_embed, 1)
+        # The published adapter has a table shared by all blocks and ignores it (rule 40); the baseline uses it.
+        self.use_shared_bias = False
+        # Only the last few grids are kept: photos come in many sizes, and an index is large.
+        self._indexes: dict[tuple[Size, torch.device], Tensor] = {}
+
+    @property
+    def dim(self) -> int:
+        return self.vit.embed_dim
+
+    @property
+    def blocks(self) -> nn.ModuleList:
+        return self.vit.blocks
+
+    @property
+    def num_prefix(self) -> int:
+        return 1
+
+    def embed(self, images: Tensor) -> tuple[Tensor, Tensor, Size]:
+        vit = self.vit
+        maps = vit.patch_embed.proj(images)
+        size = maps.shape[-2], maps.shape[-1]
+        grid = vit.patch_embed.norm(maps.flatten(2).transpose(1, 2))  # [B, h*w, dim]
+        prefix = vit.cls_token
+        if vit.pos_embed is not None:
+            prefix = prefix + vit.pos_embed[:, :1]
+            grid = grid + resample_positions(vit.pos_embed, self.grid, size)
+        prefix = prefix.expand(grid.shape[0], -1, -1).to(grid.dtype)
+        return *part(vit.pos_drop(join(prefix, grid)), 1), size
+
+    def run(
+        self, first: int, last: int, prefix: Tensor, grid: Tensor, size: Size
+    ) -> tuple[Tensor, Tensor]:
+        tokens = join(prefix, grid)
+        index = self._index(size, tokens.device)
+        for block in self.blocks[first : last + 1]:
+            tokens = self.call(self._block, tokens, block, index, size)
+        return part(tokens, 1)
+
+    def _shared_bias(self, index: Tensor | None, size: Size) -> Tensor | None:
+        if index is None or not self.use_shared_bias or self.vit.rel_pos_bias is None:
+            return None
+        return self.bias(self.vit.rel_pos_bias.relative_position_bias_table, index, size)
+
+    def _index(self, size: Size, device: torch.device) -> Tensor | None:
+        if self.blocks[0].attn.relative_position_bias_table is None and self.vit.rel_pos_bias is None:
+            return None
+        if torch.compiler.is_compiling():
+            return relative_position_index(size, device)
+        if (size, device) not in self._indexes:
+            if len(self._indexes) >= 4:
+                self._indexes.pop(next(iter(self._indexes)))
+            self._indexes[size, device] = relative_position_index(size, device)
+        return self._indexes[size, device]
+
+    def bias(self, table: Tensor, index: Tensor, size: Size) -> Tensor:
+        """[1, heads, 1 + h * w, 1 + h * w] bias of the attention scores for a grid of ``size``."""
+        if size != self.grid:
+            table = resample_table(table, self.grid, size)
+        return table[index.flatten()].reshape(*index.shape, -1).permute(2, 0, 1)[None]
+
+    def _block(self, tokens: Tensor, block: Block, index: Tensor | None, size: Size) -> Tensor:
+        attention = self._attention(block.norm1(tokens), block.attn, index, size)
+        if block.gamma_1 is not None:
+            attention = block.gamma_1 * attention
+        tokens = tokens + block.drop_path1(attention)
+        mixed = block.mlp(block.norm2(tokens))
+        if block.gamma_2 is not None:
+            mixed = block.gamma_2 * mixed
+        return tokens + block.drop_path2(mixed)
+
+    def _attention(self, tokens: Tensor, attention: nn.Module, index: Tensor | None, size: Size) -> Tensor:
+        batch, count, _ = tokens.shape
+        qkv_bias = None
+        if attention.q_bias is not None:
+            # Keys have no bias (rule 37).
+            qkv_bias = torch.cat([attention.q_bias, torch.zeros_like(attention.v_bias), attention.v_bias])
+        qkv = F.linear(tokens, attention.qkv.weight, qkv_bias)
+        # [B, N, 3*heads*d] -> [3, B, heads, N, d]
+        qkv = qkv.reshape(batch, count, 3, attention.num_heads, -1).permute(2, 0, 3, 1, 4)
+        query, key, value = qkv.unbind(0)
+        table = attention.relative_position_bias_table
+        bias = self._shared_bias(index, size)
+        if table is not None:
+            assert index is not None
+            own = self.bias(table, index, size)
+            bias = own if bias is None else own + bias
+        if bias is not None:
+            bias = bias.to(query.dtype)
+        output = F.scaled_dot_product_attention(query, key, value, attn_mask=bias)
+        # [B, heads, N, d] -> [B, N, heads*d]
+        return attention.proj(output.transpose(1, 2).reshape(batch, count, -1))
+
+    def set_layer_scale(self, value: float | None, remove: bool = False) -> None:
+        for block in self.blocks:
+            for name in ("gamma_1", "gamma_2"):
+                if remove:
+                    setattr(block, name, None)
+                elif value is not None:
+                    # Zero is a start value here, not the absence of scales (rule 42).
+                    setattr(block, name, nn.Parameter(torch.full_like(block.norm1.weight.detach(), value)))

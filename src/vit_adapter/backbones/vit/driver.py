@@ -1,0 +1,175 @@
+"""What every family of plain ViT offers to the adapter, and what they share."""
+
+from abc import ABC, abstractmethod
+
+import torch
+import torch.nn.functional as F
+from timm.layers import DropPath
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from vit_adapter.config import InputError
+
+Size = tuple[int, int]
+
+
+def tokens_to_map(tokens: Tensor, size: Size) -> Tensor:
+    """[B, h*w, C] tokens, rows first, as a map [B, C, h, w] in memory of its own.
+
+    The copy is needed: behind a transposed view, the backward pass of batch norm is silently wrong for a batch
+    of one (rule 85).
+    """
+    batch, _, channels = tokens.shape
+    return tokens.transpose(1, 2).reshape(batch, channels, *size).contiguous()
+
+
+def resample_positions(table: Tensor, stored: Size, size: Size) -> Tensor:
+    """A position table for another grid: bicubic, without antialias, as the published models do (rule 33).
+
+    Args:
+        table: [1, prefix + rows * columns, C]; only the last rows * columns entries are used.
+        stored: (rows, columns) of the table.
+        size: (height, width) that is wanted.
+
+    Returns:
+        [1, height * width, C].
+    """
+    grid = table[:, table.shape[1] - stored[0] * stored[1] :]
+    if stored == size:
+        return grid
+    grid = grid.reshape(1, *stored, -1).permute(0, 3, 1, 2)  # [1, C, rows, columns]
+    grid = F.interpolate(grid, size=size, mode="bicubic", align_corners=False)
+    return grid.flatten(2).transpose(1, 2)
+
+
+class Driver(ABC):
+    """Runs a plain ViT block by block. Not a module: the ViT itself stays the only owner of its weights.
+
+    Args:
+        vit: The ViT; its classification parts are removed, since nothing here uses them.
+        prefix_tokens: Keep class and register tokens in the blocks; None: as published for the family.
+
+    Attributes:
+        vit: The ViT.
+        dim: Width of its tokens.
+        depth: Number of blocks.
+        num_prefix: Number of class and register tokens in front of the grid.
+        patch_size: Side of a patch in pixels.
+    """
+
+    norm_eps = 1e-6
+    """Epsilon of the adapter's layer norms beside this family (rule 20)."""
+
+    def __init__(self, vit: nn.Module, prefix_tokens: bool | None = None) -> None:
+        self.vit = vit
+        self.grad_checkpointing = False
+        self.prefix_wanted = prefix_tokens
+
+    @property
+    @abstractmethod
+    def dim(self) -> int: ...
+
+    @property
+    @abstractmethod
+    def blocks(self) -> nn.Sequential | nn.ModuleList: ...
+
+    @property
+    @abstractmethod
+    def num_prefix(self) -> int: ...
+
+    @property
+    def depth(self) -> int:
+        return len(self.blocks)
+
+    @property
+    def patch_size(self) -> int:
+        return int(self.vit.get_submodule("patch_embed.proj").kernel_size[0])  # pyright: ignore
+
+    @abstractmethod
+    def embed(self, images: Tensor) -> tuple[Tensor, Tensor, Size]:
+        """Cuts pictures into tokens.
+
+        Args:
+            images: [B, C, H, W] normalised.
+
+        Returns:
+            Prefix tokens [B, num_prefix, dim], grid tokens [B, h * w, dim], and (h, w).
+        """
+
+    @abstractmethod
+    def run(
+        self, first: int, last: int, prefix: Tensor, grid: Tensor, size: Size
+    ) -> tuple[Tensor, Tensor]:
+        """Runs the blocks ``first`` to ``last``, both included.
+
+        Args:
+            first: Index of the first block.
+            last: Index of the last block.
+            prefix: [B, num_prefix, dim].
+            grid: [B, h * w, dim].
+            size: (h, w).
+
+        Returns:
+            Prefix and grid of the same shapes.
+        """
+
+    def set_layer_scale(self, value: float | None, remove: bool = False) -> None:
+        """Gives every block layer scales that start at ``value``.
+
+        Args:
+            value: Start value; None: as published for the family, which leaves scales that are there alone.
+            remove: Take the layer scales away instead.
+        """
+        raise InputError(f"layer_scale cannot be set for {type(self.vit).__name__}")
+
+    def set_drop_path(self, rate: float) -> None:
+        """Stochastic depth growing linearly from 0 at the first block to ``rate`` at the last (rule 21)."""
+        for index, block in enumerate(self.blocks):
+            own = rate * index / max(self.depth - 1, 1)
+            for name in ("drop_path1", "drop_path2"):
+                if hasattr(block, name):
+                    setattr(block, name, DropPath(own) if own > 0 else nn.Identity())
+
+    def set_windows(self, sizes: list[int | None]) -> None:
+        """Restricts the attention of single blocks to windows; only the plain family offers it."""
+        raise InputError(f"window_sizes is offered for plain ViTs only, not for {type(self.vit).__name__}")
+
+    def call(self, block, *inputs) -> Tensor:
+        """Runs one block, recomputing it in the backward pass if asked to."""
+        if self.grad_checkpointing and self.vit.training and torch.is_grad_enabled():
+            return checkpoint(block, *inputs, use_reentrant=False)  # pyright: ignore
+        return block(*inputs)
+
+
+def remove_unused(vit: nn.Module, names: tuple[str, ...]) -> None:
+    """Replaces a ViT's classification parts, which a feature pyramid never uses, by nothing."""
+    for name in names:
+        if getattr(vit, name, None) is not None:
+            setattr(vit, name, nn.Identity())
+
+
+def join(prefix: Tensor, grid: Tensor) -> Tensor:
+    """[B, p, C] and [B, n, C] as [B, p + n, C]."""
+    return torch.cat([prefix, grid], dim=1) if prefix.shape[1] else grid
+
+
+def part(tokens: Tensor, num_prefix: int) -> tuple[Tensor, Tensor]:
+    """The reverse of ``join``."""
+    return tokens[:, :num_prefix], tokens[:, num_prefix:]
+
+
+def stored_grid(vit: nn.Module, table: Tensor | None, num_prefix_rows: int) -> Size:
+    """(rows, columns) of a position table.
+
+    Raises:
+        InputError: The table's rows do not fit the ViT's grid and are no square either.
+    """
+    rows, columns = vit.patch_embed.grid_size  # pyright: ignore
+    if table is None:
+        return rows, columns
+    entries = table.shape[1] - num_prefix_rows
+    if entries == rows * columns:
+        return rows, columns
+    raise InputError(
+        f"position table has {table.shape[1]} rows, expected {num_prefix_rows} + {rows} x {columns}"
+    )

@@ -1,0 +1,96 @@
+"""EVA-02 and DINOv3: rotary positions."""
+
+import torch
+from timm.models.eva import Eva
+from torch import Tensor, nn
+
+from vit_adapter.config import InputError
+
+from .driver import Driver, Size, join, part, remove_unused, resample_positions, stored_grid
+
+
+class EvaDriver(Driver):
+    """Drives timm's ``Eva``; class and register tokens are kept by default."""
+
+    vit: Eva
+
+    def __init__(self, vit: Eva, prefix_tokens: bool | None = None) -> None:
+        super().__init__(vit, prefix_tokens)
+        remove_unused(vit, ("norm", "fc_norm", "head_drop", "head", "attn_pool"))
+        self.tokens = [name for name in ("cls_token", "reg_token") if getattr(vit, name) is not None]
+        count = sum(getattr(vit, name).shape[1] for name in self.tokens)
+        self.table_prefix = 0 if vit.no_embed_class else count
+        self.grid = stored_grid(vit, vit.pos_embed, self.table_prefix)
+        if prefix_tokens and not self.tokens:
+            raise InputError("prefix_tokens=True: this ViT has no class or register tokens")
+        if prefix_tokens is False:
+            for name in self.tokens:
+                setattr(vit, name, None)
+            self.tokens, count = [], 0
+            for block in vit.blocks:
+                # The rotation leaves out so many tokens in front.
+                block.attn.num_prefix_tokens = 0
+        self._num_prefix = count
+
+    @property
+    def dim(self) -> int:
+        return self.vit.embed_dim
+
+    @property
+    def blocks(self) -> nn.ModuleList:
+        return self.vit.blocks
+
+    @property
+    def num_prefix(self) -> int:
+        return self._num_prefix
+
+    def embed(self, images: Tensor) -> tuple[Tensor, Tensor, Size]:
+        vit = self.vit
+        maps = vit.patch_embed.proj(images)
+        size = maps.shape[-2], maps.shape[-1]
+        grid = vit.patch_embed.norm(maps.flatten(2).transpose(1, 2))  # [B, h*w, dim]
+        prefix = grid[:, :0]
+        if self.tokens:
+            prefix = torch.cat([getattr(vit, name) for name in self.tokens], dim=1)
+            if vit.pos_embed is not None and self.table_prefix:
+                prefix = prefix + vit.pos_embed[:, : self.table_prefix]
+            prefix = prefix.expand(grid.shape[0], -1, -1).to(grid.dtype)
+        if vit.pos_embed is not None:
+            grid = grid + resample_positions(vit.pos_embed, self.grid, size)
+        tokens = vit.norm_pre(vit.pos_drop(join(prefix, grid)))
+        return *part(tokens, self.num_prefix), size
+
+    def run(
+        self, first: int, last: int, prefix: Tensor, grid: Tensor, size: Size
+    ) -> tuple[Tensor, Tensor]:
+        tokens = join(prefix, grid)
+        rotation = self._rotation(size)
+        for index in range(first, last + 1):
+            own = rotation[index] if rotation is not None and self.vit.rope_mixed else rotation
+            tokens = self.call(self.blocks[index], tokens, own)
+        return part(tokens, self.num_prefix)
+
+    def _rotation(self, size: Size) -> Tensor | None:
+        if self.vit.rope is None:
+            return None
+        rotation = self.vit.rope.get_embed(shape=list(size))
+        if rotation.shape[-2] != size[0] * size[1]:
+            raise InputError(
+                f"this ViT's rotary positions are fixed to a grid of {self.grid[0]} x {self.grid[1]}, the picture "
+                f"has {size[0]} x {size[1]}; build it with dynamic_img_size=True"
+            )
+        return rotation
+
+    def set_layer_scale(self, value: float | None, remove: bool = False) -> None:
+        if remove:
+            value = None
+        elif value is None:
+            return
+        for block in self.blocks:
+            if not hasattr(block, "gamma_1"):
+                raise InputError(f"layer_scale cannot be set for blocks of the kind {type(block).__name__}")
+            for name in ("gamma_1", "gamma_2"):
+                scale = (
+                    None if value is None else nn.Parameter(torch.full_like(block.norm1.weight.detach(), value))
+                )
+                setattr(block, name, scale)

@@ -1,0 +1,146 @@
+"""Plain ViTs with an absolute position table: DeiT, AugReg, MAE, DINOv2, CLIP, SigLIP."""
+
+import torch
+import torch.nn.functional as F
+from timm.layers import LayerScale, PatchEmbed
+from timm.models.vision_transformer import Attention, Block, VisionTransformer
+from torch import Tensor, nn
+
+from vit_adapter.config import InputError
+
+from .driver import Driver, Size, join, part, remove_unused, resample_positions, stored_grid
+
+
+class PlainDriver(Driver):
+    """Drives timm's ``VisionTransformer``.
+
+    Class and register tokens are dropped by default where the published models drop them (no registers, no
+    layer scales, no norm in front: DeiT, AugReg, MAE), and kept elsewhere (DINOv2, CLIP). Dropped
+    tokens are removed, but their rows of the position table stay, unused: published files hold them (rule 33).
+    """
+
+    vit: VisionTransformer
+
+    def __init__(self, vit: VisionTransformer, prefix_tokens: bool | None = None) -> None:
+        super().__init__(vit, prefix_tokens)
+        if not isinstance(vit.patch_embed, PatchEmbed):
+            raise InputError(
+                f"a ViT with a convolutional stem ({type(vit.patch_embed).__name__}) is not a plain ViT; take one "
+                "that cuts the picture into patches, such as vit_small_patch16_224"
+            )
+        remove_unused(vit, ("norm", "fc_norm", "head_drop", "head", "head_dist", "attn_pool"))
+        self.tokens = [
+            name for name in ("cls_token", "dist_token", "reg_token") if getattr(vit, name, None) is not None
+        ]
+        # Rows in front of the grid in the table as stored, whether or not the tokens are kept.
+        count = sum(getattr(vit, name).shape[1] for name in self.tokens)
+        self.table_prefix = 0 if vit.no_embed_class else count
+        self.grid = stored_grid(vit, vit.pos_embed, self.table_prefix)
+        keep = prefix_tokens
+        if keep is None:
+            own_scales = isinstance(getattr(vit.blocks[0], "ls1", None), LayerScale)
+            keep = own_scales or "reg_token" in self.tokens or not isinstance(vit.norm_pre, nn.Identity)
+        elif keep and not self.tokens:
+            raise InputError("prefix_tokens=True: this ViT has no class or register tokens")
+        if not keep:
+            for name in self.tokens:
+                setattr(vit, name, None)
+            self.tokens = []
+        self._num_prefix = count if keep else 0
+        self.windows: list[int | None] = [None] * self.depth
+
+    @property
+    def dim(self) -> int:
+        return self.vit.embed_dim
+
+    @property
+    def blocks(self) -> nn.Sequential:
+        return self.vit.blocks
+
+    @property
+    def num_prefix(self) -> int:
+        return self._num_prefix
+
+    def embed(self, images: Tensor) -> tuple[Tensor, Tensor, Size]:
+        vit = self.vit
+        maps = vit.patch_embed.proj(images)
+        size = maps.shape[-2], maps.shape[-1]
+        grid = vit.patch_embed.norm(maps.flatten(2).transpose(1, 2))  # [B, h*w, dim]
+        batch = grid.shape[0]
+        prefix = grid[:, :0]
+        if self.tokens:
+            prefix = torch.cat([getattr(vit, name) for name in self.tokens], dim=1)
+            if vit.pos_embed is not None and self.table_prefix:
+                prefix = prefix + vit.pos_embed[:, : self.table_prefix]
+            prefix = prefix.expand(batch, -1, -1).to(grid.dtype)
+        if vit.pos_embed is not None:
+            grid = grid + resample_positions(vit.pos_embed, self.grid, size)
+        tokens = vit.norm_pre(vit.pos_drop(join(prefix, grid)))
+        return *part(tokens, self.num_prefix), size
+
+    def run(
+        self, first: int, last: int, prefix: Tensor, grid: Tensor, size: Size
+    ) -> tuple[Tensor, Tensor]:
+        tokens = join(prefix, grid)
+        for index in range(first, last + 1):
+            block, window = self.blocks[index], self.windows[index]
+            if window is None:
+                tokens = self.call(block, tokens)
+            else:
+                tokens = self.call(_windowed_block, tokens, block, size, window)
+        return part(tokens, self.num_prefix)
+
+    def set_layer_scale(self, value: float | None, remove: bool = False) -> None:
+        for block in self.blocks:
+            if not isinstance(block, Block):
+                if value is not None or remove:
+                    raise InputError(f"layer_scale cannot be set for blocks of the kind {type(block).__name__}")
+                continue
+            for name in ("ls1", "ls2"):
+                present = isinstance(getattr(block, name), LayerScale)
+                weight = block.norm1.weight
+                if remove:
+                    setattr(block, name, nn.Identity())
+                elif value is not None or not present:
+                    start = 1.0 if value is None else value
+                    setattr(block, name, LayerScale(self.dim, start, device=weight.device, dtype=weight.dtype))
+
+    def set_windows(self, sizes: list[int | None]) -> None:
+        if len(sizes) != self.depth:
+            raise InputError(f"window_sizes has {len(sizes)} entries, expected one for each of {self.depth} blocks")
+        if self.num_prefix and any(sizes):
+            raise InputError("window_sizes needs a ViT without class and register tokens: prefix_tokens=False")
+        for block, window in zip(self.blocks, sizes, strict=True):
+            if window is not None and not (isinstance(block, Block) and isinstance(block.attn, Attention)):
+                raise InputError(f"window_sizes is not offered for blocks of the kind {type(block).__name__}")
+        self.windows = list(sizes)
+
+
+def _windowed_block(tokens: Tensor, block: Block, size: Size, window: int) -> Tensor:
+    """A block whose attention stays within windows."""
+    attended = _windowed_attention(block.norm1(tokens), block.attn, size, window)
+    tokens = tokens + block.drop_path1(block.ls1(attended))
+    return tokens + block.drop_path2(block.ls2(block.mlp(block.norm2(tokens))))
+
+
+def _windowed_attention(tokens: Tensor, attention: nn.Module, size: Size, window: int) -> Tensor:
+    """Self-attention in non-overlapping windows (rule 35).
+
+    Queries, keys and values are padded after their projection, with zeros and without a mask: padded keys have
+    score 0 and value 0 and stay in the softmax. Published models depend on it.
+    """
+    batch, _, dim = tokens.shape
+    height, width = size
+    heads = attention.num_heads
+    rows, columns = -(-height // window), -(-width // window)
+    qkv = attention.qkv(tokens).reshape(batch, height, width, -1)
+    qkv = F.pad(qkv, (0, 0, 0, columns * window - width, 0, rows * window - height))
+    # [B, rows, window, columns, window, 3, heads, d] -> [3, B, rows, columns, heads, window*window, d]
+    qkv = qkv.reshape(batch, rows, window, columns, window, 3, heads, -1).permute(5, 0, 1, 3, 6, 2, 4, 7)
+    query, key, value = qkv.reshape(3, batch, rows, columns, heads, window * window, -1).unbind(0)
+    query, key = attention.q_norm(query), attention.k_norm(key)
+    output = F.scaled_dot_product_attention(query, key, value)
+    # [B, rows, columns, heads, window, window, d] -> [B, H', W', heads*d]
+    output = output.reshape(batch, rows, columns, heads, window, window, -1).permute(0, 1, 4, 2, 5, 3, 6)
+    output = output.reshape(batch, rows * window, columns * window, -1)[:, :height, :width]
+    return attention.proj(output.reshape(batch, height * width, dim))

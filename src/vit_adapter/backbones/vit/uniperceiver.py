@@ -1,0 +1,193 @@
+"""The image encoder of Uni-Perceiver (Zhu et al., CVPR 2022), which timm does not have."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vit_adapter.config import InputError
+
+from .driver import Driver, Size, resample_positions
+
+
+class PackedAttention(nn.Module):
+    """Self-attention whose query, key and value maps are one matrix.
+
+    Args:
+        dim: Width of the tokens.
+        heads: Number of heads.
+    """
+
+    def __init__(self, dim: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.in_proj = nn.Linear(dim, 3 * dim)
+        self.out_proj = nn.Linear(dim, dim)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """[..., N, dim] -> [..., N, dim]; leading axes do not see each other."""
+        *lead, count, dim = tokens.shape
+        packed = self.in_proj(tokens).reshape(-1, count, 3, self.heads, dim // self.heads)
+        query, key, value = packed.permute(2, 0, 3, 1, 4).unbind(0)  # each [-1, heads, N, d]
+        output = F.scaled_dot_product_attention(query, key, value)
+        return self.out_proj(output.transpose(1, 2).reshape(*lead, count, dim))
+
+
+class EncoderLayer(nn.Module):
+    """Pre-norm attention and feed-forward, each scaled by a gamma that starts at zero (rule 47).
+
+    Args:
+        dim: Width of the tokens.
+        heads: Number of attention heads.
+        hidden: Width of the feed-forward.
+    """
+
+    def __init__(self, dim: int, heads: int, hidden: int) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(dim, eps=1e-5)
+        self.self_attn = PackedAttention(dim, heads)
+        self.gamma_1 = nn.Parameter(torch.zeros(dim))
+        self.drop_path1: nn.Module = nn.Identity()
+        self.norm2 = nn.LayerNorm(dim, eps=1e-5)
+        self.linear1 = nn.Linear(dim, hidden)
+        self.linear2 = nn.Linear(hidden, dim)
+        self.gamma_2 = nn.Parameter(torch.zeros(dim))
+        self.drop_path2: nn.Module = nn.Identity()
+
+    def forward(self, tokens: Tensor, size: Size, window: int | None) -> Tensor:
+        """Runs the layer.
+
+        Args:
+            tokens: [B, h * w, dim].
+            size: (h, w) of the grid.
+            window: Side of the attention window in tokens; None: all tokens see each other.
+        """
+        normed = self.norm1(tokens)
+        attended = self.self_attn(normed) if window is None else self._windowed(normed, size, window)
+        tokens = tokens + self.drop_path1(self.gamma_1 * attended)
+        mixed = self.linear2(F.gelu(self.linear1(self.norm2(tokens))))
+        return tokens + self.drop_path2(self.gamma_2 * mixed)
+
+    def _windowed(self, tokens: Tensor, size: Size, window: int) -> Tensor:
+        # Padding comes before the projection here, so padded tokens carry its bias (rule 48).
+        batch, _, dim = tokens.shape
+        height, width = size
+        rows, columns = -(-height // window), -(-width // window)
+        grid = tokens.reshape(batch, height, width, dim)
+        grid = F.pad(grid, (0, 0, 0, columns * window - width, 0, rows * window - height))
+        # [B, rows, window, columns, window, dim] -> [B, rows, columns, window*window, dim]
+        grid = grid.reshape(batch, rows, window, columns, window, dim).permute(0, 1, 3, 2, 4, 5)
+        output = self.self_attn(grid.reshape(batch, rows, columns, window * window, dim))
+        output = output.reshape(batch, rows, columns, window, window, dim).permute(0, 1, 3, 2, 4, 5)
+        output = output.reshape(batch, rows * window, columns * window, dim)[:, :height, :width]
+        return output.reshape(batch, height * width, dim)
+
+
+class PatchEmbedding(nn.Module):
+    """Patches plus a spatial and a temporal position; a still picture has moment 0 (rule 46)."""
+
+    def __init__(self, dim: int, grid: int, patch_size: int, in_chans: int) -> None:
+        super().__init__()
+        self.proj = nn.Conv2d(in_chans, dim, patch_size, stride=patch_size)
+        self.spatial_pos_embed = nn.Embedding(grid * grid, dim)
+        self.temporal_pos_embed = nn.Embedding(8, dim)
+
+
+class VisualEmbedding(nn.Module):
+    """Patch embedding and the norm behind it."""
+
+    def __init__(self, dim: int, grid: int, patch_size: int, in_chans: int) -> None:
+        super().__init__()
+        self.patch_embed = PatchEmbedding(dim, grid, patch_size, in_chans)
+        self.embeddings_norm = nn.LayerNorm(dim, eps=1e-5)
+
+
+class UniPerceiver(nn.Module):
+    """Uni-Perceiver's encoder for pictures. Parameter names are those of the published files.
+
+    Args:
+        img_size: Side in pixels that the spatial position table is made for.
+        embed_dim: Width of the tokens (large: 1024).
+        depth: Number of layers (large: 24).
+        num_heads: Attention heads (large: 16).
+        mlp_ratio: Width of the feed-forward relative to ``embed_dim``.
+        patch_size: Side of a patch in pixels.
+        in_chans: Channels of the picture.
+    """
+
+    def __init__(
+        self,
+        img_size: int = 224,
+        embed_dim: int = 1024,
+        depth: int = 24,
+        num_heads: int = 16,
+        mlp_ratio: float = 4.0,
+        patch_size: int = 16,
+        in_chans: int = 3,
+    ) -> None:
+        super().__init__()
+        if embed_dim % num_heads:
+            raise InputError(f"num_heads={num_heads} does not divide embed_dim={embed_dim}")
+        self.embed_dim, self.grid_size = embed_dim, img_size // patch_size
+        self.visual_embed = VisualEmbedding(embed_dim, self.grid_size, patch_size, in_chans)
+        self.layers = nn.ModuleList(
+            EncoderLayer(embed_dim, num_heads, int(embed_dim * mlp_ratio)) for _ in range(depth)
+        )
+
+
+class UniPerceiverDriver(Driver):
+    """Drives ``UniPerceiver``, which has no class token."""
+
+    norm_eps = 1e-5
+    vit: UniPerceiver
+
+    def __init__(self, vit: UniPerceiver, prefix_tokens: bool | None = None) -> None:
+        super().__init__(vit, prefix_tokens)
+        if prefix_tokens:
+            raise InputError("prefix_tokens=True: Uni-Perceiver's encoder has no class token for pictures")
+        self.windows: list[int | None] = [None] * self.depth
+
+    @property
+    def dim(self) -> int:
+        return self.vit.embed_dim
+
+    @property
+    def blocks(self) -> nn.ModuleList:
+        return self.vit.layers
+
+    @property
+    def num_prefix(self) -> int:
+        return 0
+
+    @property
+    def patch_size(self) -> int:
+        return self.vit.visual_embed.patch_embed.proj.kernel_size[0]
+
+    def embed(self, images: Tensor) -> tuple[Tensor, Tensor, Size]:
+        embedding = self.vit.visual_embed
+        maps = embedding.patch_embed.proj(images)
+        size = maps.shape[-2], maps.shape[-1]
+        stored = self.vit.grid_size, self.vit.grid_size
+        grid = maps.flatten(2).transpose(1, 2)  # [B, h*w, dim]
+        grid = grid + resample_positions(embedding.patch_embed.spatial_pos_embed.weight[None], stored, size)
+        grid = embedding.embeddings_norm(grid + embedding.patch_embed.temporal_pos_embed.weight[0])
+        return grid[:, :0], grid, size
+
+    def run(
+        self, first: int, last: int, prefix: Tensor, grid: Tensor, size: Size
+    ) -> tuple[Tensor, Tensor]:
+        for index in range(first, last + 1):
+            grid = self.call(self.blocks[index], grid, size, self.windows[index])
+        return prefix, grid
+
+    def set_layer_scale(self, value: float | None, remove: bool = False) -> None:
+        if remove:
+            raise InputError("no_layer_scale: Uni-Perceiver's layers always have scales")
+        for layer in self.vit.layers:
+            for gamma in (layer.gamma_1, layer.gamma_2):
+                if value is not None:
+                    nn.init.constant_(gamma, value)
+
+    def set_windows(self, sizes: list[int | None]) -> None:
+        if len(sizes) != self.depth:
+            raise InputError(f"window_sizes has {len(sizes)} entries, expected one for each of {self.depth} layers")
+        self.windows = list(sizes)
