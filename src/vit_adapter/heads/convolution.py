@@ -1,0 +1,45 @@
+"""The building block of the convolutional heads."""
+
+from torch import Tensor, nn
+
+from vit_adapter.config import InputError
+
+
+def head_norm(kind: str, channels: int) -> nn.Module:
+    """Batch norm as published (rule 50), or group norm, which works for batches of one."""
+    if kind == "batch":
+        return nn.BatchNorm2d(channels)
+    if kind == "group":
+        groups = next(count for count in (32, 16, 8, 4, 2, 1) if channels % count == 0)
+        return nn.GroupNorm(groups, channels)
+    raise InputError(f"norm={kind!r}, expected 'batch' or 'group'")
+
+
+class ConvNormReLU(nn.Module):
+    """Convolution without bias, norm, ReLU; starts as published (rule 50).
+
+    Args:
+        inputs: Channels that come in.
+        outputs: Channels that go out.
+        kernel: Side of the kernel in pixels; the map keeps its size.
+        norm: "batch" or "group".
+    """
+
+    def __init__(self, inputs: int, outputs: int, kernel: int = 1, norm: str = "batch") -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False)
+        self.norm = head_norm(norm, outputs)
+        self.activation = nn.ReLU(inplace=True)
+        nn.init.kaiming_normal_(self.conv.weight, mode="fan_out", nonlinearity="relu")
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """[B, inputs, H, W] -> [B, outputs, H, W]."""
+        return self.activation(self.norm(self.conv(maps)))
+
+
+def make_classifier(channels: int, num_classes: int) -> nn.Conv2d:
+    """The 1×1 convolution to class scores: normal of 0.01, bias 0 (rule 50)."""
+    classifier = nn.Conv2d(channels, num_classes, 1)
+    nn.init.normal_(classifier.weight, std=0.01)
+    nn.init.zeros_(classifier.bias)  # pyright: ignore
+    return classifier

@@ -1,0 +1,97 @@
+"""UperNet: pyramid pooling on the coarsest map, then a top-down pyramid (Xiao et al., ECCV 2018, section 3.1)."""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .convolution import ConvNormReLU, make_classifier
+from .resize import resize_maps
+
+
+class PyramidPooling(nn.Module):
+    """The map beside averages of it over coarse grids, merged (PSPNet, Zhao et al., CVPR 2017).
+
+    Args:
+        inputs: Channels that come in.
+        channels: Channels of every branch and of the output.
+        scales: Grid sides; larger than the map is allowed (rule 52).
+        norm: "batch" or "group".
+        align_corners: Of the resize back.
+    """
+
+    def __init__(
+        self, inputs: int, channels: int, scales: Sequence[int], norm: str = "batch", align_corners: bool = False
+    ) -> None:
+        super().__init__()
+        self.scales, self.align_corners = tuple(scales), align_corners
+        self.branches = nn.ModuleList(ConvNormReLU(inputs, channels, norm=norm) for _ in self.scales)
+        self.bottleneck = ConvNormReLU(inputs + len(self.scales) * channels, channels, 3, norm)
+
+    def branch_maps(self, maps: Tensor) -> list[Tensor]:
+        """[B, inputs, H, W] -> for every scale [B, channels, H, W]."""
+        size = maps.shape[-2], maps.shape[-1]
+        return [
+            resize_maps(branch(F.adaptive_avg_pool2d(maps, scale)), size, self.align_corners)
+            for scale, branch in zip(self.scales, self.branches, strict=True)
+        ]
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """[B, inputs, H, W] -> [B, channels, H, W]."""
+        return self.bottleneck(torch.cat([maps, *self.branch_maps(maps)], dim=1))
+
+
+class UPerHead(nn.Module):
+    """Class scores at stride 4 from a four-level pyramid (rule 51).
+
+    Args:
+        in_channels: Widths of the maps, fine to coarse.
+        channels: Width inside.
+        num_classes: Number of classes.
+        pool_scales: Grid sides of the pyramid pooling.
+        dropout: Share of whole channels dropped before the scores, 0..1.
+        norm: "batch" or "group".
+        align_corners: Of all resizes.
+    """
+
+    def __init__(
+        self,
+        in_channels: Sequence[int],
+        channels: int,
+        num_classes: int,
+        pool_scales: Sequence[int] = (1, 2, 3, 6),
+        dropout: float = 0.1,
+        norm: str = "batch",
+        align_corners: bool = False,
+    ) -> None:
+        super().__init__()
+        self.align_corners = align_corners
+        *finer, coarsest = in_channels
+        self.pooling = PyramidPooling(coarsest, channels, pool_scales, norm, align_corners)
+        self.laterals = nn.ModuleList(ConvNormReLU(width, channels, norm=norm) for width in finer)
+        self.outputs = nn.ModuleList(ConvNormReLU(channels, channels, 3, norm) for _ in finer)
+        self.fusion = ConvNormReLU(len(in_channels) * channels, channels, 3, norm)
+        self.dropout = nn.Dropout2d(dropout)
+        self.classifier = make_classifier(channels, num_classes)
+
+    def forward(self, pyramid: Sequence[Tensor]) -> Tensor:
+        """Scores every class.
+
+        Args:
+            pyramid: Maps [B, C_i, h_i, w_i], fine to coarse.
+
+        Returns:
+            [B, num_classes, h_0, w_0] logits.
+        """
+        *finer, coarsest = pyramid
+        merged = [lateral(level) for lateral, level in zip(self.laterals, finer, strict=True)]
+        merged.append(self.pooling(coarsest))
+        # Each level takes up what the coarser one has already gathered.
+        for index in range(len(merged) - 1, 0, -1):
+            size = merged[index - 1].shape[-2], merged[index - 1].shape[-1]
+            merged[index - 1] = merged[index - 1] + resize_maps(merged[index], size, self.align_corners)
+        maps = [output(level) for output, level in zip(self.outputs, merged[:-1], strict=True)] + merged[-1:]
+        size = maps[0].shape[-2], maps[0].shape[-1]
+        fused = self.fusion(torch.cat([resize_maps(level, size, self.align_corners) for level in maps], dim=1))
+        return self.classifier(self.dropout(fused))
