@@ -1,0 +1,33 @@
+"""Pictures in: the one reader of photos and masks, resizes, normalisation."""
+
+from .listing import IMAGE_SUFFIXES, list_images
+from .loading import MAX_PIXELS, UnreadableImageError
+from .masks import Mask, read_mask
+from .normalization import normalize, pad
+from .reading import read_image
+from .resizing import (
+    fit_size,
+    multiple_size,
+    resize_image,
+    resize_labels,
+    scaled_limits,
+    short_side_size,
+)
+
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "MAX_PIXELS",
+    "Mask",
+    "UnreadableImageError",
+    "fit_size",
+    "list_images",
+    "multiple_size",
+    "normalize",
+    "pad",
+    "read_image",
+    "read_mask",
+    "resize_image",
+    "resize_labels",
+    "scaled_limits",
+    "short_side_size",
+]

@@ -1,0 +1,310 @@
+"""From a file to decoded pixels: recognition by content, refusals, limits, orientation.
+
+Formats are recognised by their first bytes and handed to Pillow's decoder of that format directly, not
+through ``Image.open``. That function has a pixel limit of its own which can only be moved for the whole
+process; this way the limit is ours, and no process-wide setting (``Image.MAX_IMAGE_PIXELS``,
+``ImageFile.LOAD_TRUNCATED_IMAGES``, warning filters) is touched. What makes decoders warn is looked at
+before: EXIF blocks are read here and not shown to the JPEG decoder, TIFF directories are checked first.
+"""
+
+import io
+import struct
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import (
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    ImageFile,
+    JpegImagePlugin,
+    PngImagePlugin,
+    PpmImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
+
+from vit_adapter.config import InputError
+
+from . import tiff
+
+MAX_PIXELS = 250_000_000  # width x height; 750 MB as RGB
+SUPPORTED_FORMATS = "JPEG, PNG, TIFF, BMP, WebP, GIF, PPM, PGM, PBM and NPY"
+FORMATS = {
+    "BMP": BmpImagePlugin.BmpImageFile,
+    "GIF": GifImagePlugin.GifImageFile,
+    "JPEG": JpegImagePlugin.JpegImageFile,
+    "PNG": PngImagePlugin.PngImageFile,
+    "PPM": PpmImagePlugin.PpmImageFile,
+    "TIFF": TiffImagePlugin.TiffImageFile,
+    "WEBP": WebPImagePlugin.WebPImageFile,
+}
+
+
+class UnreadableImageError(InputError):
+    """No picture can be decoded from the file. Training skips, counts and reports such files."""
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A decoded file; exactly one of ``image`` and ``array`` is set.
+
+    Attributes:
+        image: Pillow's picture, loaded, not yet oriented.
+        array: [H, W, C] of a TIFF file that Pillow cannot read, or whatever an NPY file holds.
+        format: Name as in ``FORMATS``, or "NPY".
+        orientation: EXIF orientation still to be applied, 1..8.
+        bits: Bits of a stored sample where the file says it (PNG, TIFF).
+        lossy: The format does not keep values exactly.
+        photometric: TIFF: how ``array`` is to be shown (2: colours).
+        extra_samples: TIFF: meaning of the bands of ``array`` beyond the colours (1, 2: alpha).
+    """
+
+    image: Image.Image | None
+    array: np.ndarray | None
+    format: str
+    orientation: int = 1
+    bits: int | None = None
+    lossy: bool = False
+    photometric: int = 1
+    extra_samples: tuple[float, ...] = ()
+
+
+def load_file(path: Path, bands: bool, max_pixels: int) -> Decoded:
+    """Decode a picture file.
+
+    Args:
+        path: The file; its suffix does not matter.
+        bands: Read TIFF files band by band as stored, not as a photo.
+        max_pixels: Largest width x height; checked before any pixel is decoded.
+
+    Raises:
+        InputError: There is no such file.
+        UnreadableImageError: It is not a picture, damaged, of an unsupported kind or too large.
+    """
+    if path.is_dir():
+        raise InputError(f"{path}: a folder, expected a picture file")
+    try:
+        with path.open("rb") as file:
+            start = file.read(64)
+            kind = _recognise(path, start)
+            if kind == "NPY":
+                return Decoded(None, _load_npy(path, max_pixels), kind)
+            data = start + file.read()
+    except OSError as error:
+        # "No such file or directory", "Permission denied" ...
+        raise InputError(f"{path}: {error.strerror or error}") from None
+    exif = None
+    bits = None
+    directory: tiff.Directory = {}
+    if kind == "PNG":
+        bits = _check_png(path, data, max_pixels)
+    elif kind == "JPEG":
+        exif, data = _split_exif(path, data)
+    elif kind == "TIFF":
+        try:
+            directory = tiff.read_directory(data)
+        except tiff.TiffError as error:
+            raise UnreadableImageError(f"{path}: damaged TIFF file ({error})") from None
+        bits = int(directory.get(258, (1,))[0])
+        width, height = (int(directory.get(tag, (0,))[0]) for tag in (256, 257))
+        _check_size(path, width, height, max_pixels)
+        if bands or _needs_own_reader(directory, width * height):
+            return _load_bands(path, data, directory)
+    image = _load_with_pillow(path, kind, data, max_pixels)
+    # Pillow turns TIFF pictures by itself and then drops the tag.
+    orientation = image.getexif().get(tiff.ORIENTATION, 1) if kind == "TIFF" else 1
+    if kind != "TIFF":
+        orientation = tiff.read_orientation(exif or image.info.get("exif"))
+    lossy = (
+        kind == "JPEG" or (kind == "WEBP" and data[12:16] == b"VP8 ") or directory.get(259) in ((6,), (7,))
+    )
+    return Decoded(image, None, kind, orientation, bits, lossy)
+
+
+def orient(array: np.ndarray, orientation: int) -> np.ndarray:
+    """Turn stored pixels [H, W, ...] into the displayed orientation of an EXIF tag (1..8; others as 1)."""
+    if orientation in (5, 6, 7, 8):
+        array = array.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        array = array[::-1]
+    if orientation in (2, 3, 6, 7):
+        array = array[:, ::-1]
+    return np.ascontiguousarray(array)
+
+
+def _recognise(path: Path, start: bytes) -> str:
+    """Format by the first bytes, or the reason why there is no picture in the file."""
+    if not start:
+        raise UnreadableImageError(f"{path}: empty file (0 bytes)")
+    signatures = {
+        b"\x89PNG\r\n\x1a\n": "PNG",
+        b"\xff\xd8\xff": "JPEG",
+        b"GIF8": "GIF",
+        b"BM": "BMP",
+        b"II*\0": "TIFF",
+        b"MM\0*": "TIFF",
+        b"II+\0": "TIFF",
+        b"MM\0+": "TIFF",
+        b"\x93NUMPY": "NPY",
+    }
+    for signature, kind in signatures.items():
+        if start.startswith(signature):
+            return kind
+    if start[:1] == b"P" and start[1:2] in b"123456" and start[2:3].isspace():
+        return "PPM"
+    container, brand = start[:4], start[8:12]
+    if container == b"RIFF" and brand == b"WEBP":
+        return "WEBP"
+    text = start.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    reason = f"not a picture in a supported format ({SUPPORTED_FORMATS})"
+    if start.startswith(b"version https://git-lfs"):
+        reason = "a Git LFS pointer, not the picture itself; fetch it with: git lfs pull"
+    elif text.startswith((b"<!doctype html", b"<html")):
+        reason = "not a picture but a web page (HTML), perhaps a download that failed"
+    elif start[4:8] == b"ftyp" and brand in (b"heic", b"heix", b"hevc", b"mif1", b"msf1", b"avif", b"avis"):
+        reason = f"HEIC and AVIF pictures are not supported; convert to one of {SUPPORTED_FORMATS}"
+    elif (
+        (container == b"RIFF" and brand[:3] == b"AVI")
+        or start[4:8] in (b"ftyp", b"moov")
+        or container
+        in (
+            b"\x1aE\xdf\xa3",  # Matroska, WebM
+            b"\0\0\1\xba",  # MPEG
+        )
+    ):
+        reason = "a video; video is not supported, extract its frames as pictures first"
+    elif _is_text(start):
+        reason = f"not a picture but text; supported formats are {SUPPORTED_FORMATS}"
+    raise UnreadableImageError(f"{path}: {reason}")
+
+
+def _is_text(start: bytes) -> bool:
+    try:
+        return start[:60].decode("utf-8", "ignore").isprintable() or start.decode("ascii").split() != []
+    except UnicodeDecodeError:
+        return False
+
+
+def _check_size(path: Path, width: int, height: int, max_pixels: int) -> None:
+    if min(width, height) < 1:
+        raise UnreadableImageError(f"{path}: declares a size of {width}x{height} pixels")
+    if width * height > max_pixels:
+        raise UnreadableImageError(
+            f"{path}: {width}x{height} = {width * height} pixels are more than the limit of {max_pixels} "
+            "(argument max_pixels)"
+        )
+
+
+def _check_png(path: Path, data: bytes, max_pixels: int) -> int:
+    """Check the size, every critical chunk's checksum and the end mark; returns the bits of a sample.
+
+    Pillow skips the checksums of the pixel data.
+    """
+    if len(data) < 29:
+        raise UnreadableImageError(f"{path}: truncated PNG file ({len(data)} bytes)")
+    width, height, bits = struct.unpack_from(">IIB", data, 16)
+    _check_size(path, width, height, max_pixels)
+    position, view = 8, memoryview(data)
+    while True:
+        if position + 12 > len(data):
+            raise UnreadableImageError(f"{path}: truncated PNG file (it ends before its end mark)")
+        length, name = struct.unpack_from(">I4s", data, position)
+        end = position + 8 + length
+        if end + 4 > len(data):
+            raise UnreadableImageError(
+                f"{path}: truncated PNG file (it ends inside a block of {length} bytes)"
+            )
+        checksum = struct.unpack_from(">I", data, end)[0]
+        if name[:1].isupper() and zlib.crc32(view[position + 4 : end]) != checksum:
+            raise UnreadableImageError(
+                f"{path}: damaged PNG file (wrong checksum of block {name.decode('latin-1')})"
+            )
+        if name == b"IEND":
+            return bits
+        position = end + 4
+
+
+def _split_exif(path: Path, data: bytes) -> tuple[bytes | None, bytes]:
+    """EXIF block of a JPEG file, and the file without it."""
+    if ImageFile.LOAD_TRUNCATED_IMAGES and data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda"):
+        # Somebody switched on tolerant decoding for the whole process; half pictures are refused all the
+        # same.
+        raise UnreadableImageError(f"{path}: truncated JPEG file (it ends before its end mark)")
+    position = 2
+    while position + 4 <= len(data) and data[position] == 0xFF:
+        marker = data[position + 1]
+        if marker == 0xFF:  # padding
+            position += 1
+            continue
+        if marker == 0xDA:  # pixel data
+            break
+        end = position + 2 + struct.unpack_from(">H", data, position + 2)[0]
+        if marker == 0xE1 and data[position + 4 : position + 10] == b"Exif\0\0":
+            return data[position + 10 : end], data[:position] + data[end:]
+        position = end
+    return None, data
+
+
+def _needs_own_reader(directory: tiff.Directory, pixels: int) -> bool:
+    """Whether a TIFF photo is beyond Pillow: more than four bands, 64 bits, or beyond its own pixel limit."""
+    limit = Image.MAX_IMAGE_PIXELS
+    many_bands = directory.get(277, (1,))[0] > 4
+    wide = max(directory.get(258, (1,))) > 32
+    return many_bands or wide or (limit is not None and pixels > limit)
+
+
+def _load_bands(path: Path, data: bytes, directory: tiff.Directory) -> Decoded:
+    try:
+        layout = tiff.read_layout(data, directory)
+        array = tiff.read_bands(data, layout)
+    except tiff.TiffError as error:
+        raise UnreadableImageError(f"{path}: TIFF file cannot be read ({error})") from None
+    if layout.photometric not in (1, 2):
+        raise UnreadableImageError(
+            f"{path}: TIFF file with photometric interpretation {layout.photometric}, "
+            "expected 1 (grey) or 2 (RGB)"
+        )
+    orientation = int(directory.get(tiff.ORIENTATION, (1,))[0])
+    return Decoded(
+        None,
+        array,
+        "TIFF",
+        orientation,
+        layout.dtype.itemsize * 8,
+        photometric=layout.photometric,
+        extra_samples=directory.get(338, ()),
+    )
+
+
+def _load_with_pillow(path: Path, kind: str, data: bytes, max_pixels: int) -> Image.Image:
+    try:
+        image = FORMATS[kind](io.BytesIO(data))
+    except Exception as error:  # decoders raise all sorts of errors over damaged headers
+        raise UnreadableImageError(f"{path}: damaged or truncated {kind} file ({_one_line(error)})") from None
+    _check_size(path, image.width, image.height, max_pixels)
+    try:
+        image.load()
+    except MemoryError:
+        raise UnreadableImageError(
+            f"{path}: not enough memory for {image.width}x{image.height} pixels"
+        ) from None
+    except Exception as error:  # as above, over damaged pixels
+        raise UnreadableImageError(f"{path}: damaged or truncated {kind} file ({_one_line(error)})") from None
+    return image
+
+
+def _load_npy(path: Path, max_pixels: int) -> np.ndarray:
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, OSError, EOFError) as error:
+        raise UnreadableImageError(f"{path}: NPY file cannot be read ({_one_line(error)})") from None
+    if array.ndim in (2, 3):
+        _check_size(path, array.shape[1], array.shape[0], max_pixels)
+    return array
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
