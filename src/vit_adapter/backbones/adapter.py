@@ -2,17 +2,16 @@
 
 import math
 from functools import partial
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vit_adapter.config import InputError
+from vit_adapter.ops import DeformableAttention, make_norm
 
-from .deformable import DeformableAttention
 from .interaction import Extractor, Injector, Interaction, pixel_centres
-from .norms import make_norm
 from .spatial_prior import SpatialPrior
 from .vit import build_vit, tokens_to_map
 
@@ -172,7 +171,9 @@ class ViTAdapter(nn.Module):
         last = len(self.interaction_indexes) - 1
         self.interactions = nn.ModuleList(
             Interaction(
-                injector=Injector(dim, heads, deform_points, ratio, injector_init, layer_norm) if injectors else None,
+                injector=Injector(dim, heads, deform_points, ratio, injector_init, layer_norm)
+                if injectors
+                else None,
                 extractor=extractor(),
                 extra_extractors=[extractor(), extractor()] if extra_extractors and index == last else [],
                 grad_checkpointing=grad_checkpointing,
@@ -235,7 +236,8 @@ class ViTAdapter(nn.Module):
         with torch.set_grad_enabled(torch.is_grad_enabled() and (self.has_injectors or not self.frozen)):
             prefix, grid, _ = self.driver.embed(images)
         stages = []
-        for interaction, (first, last) in zip(self.interactions, self.interaction_indexes, strict=True):
+        interactions = cast(list[Interaction], self.interactions)
+        for interaction, (first, last) in zip(interactions, self.interaction_indexes, strict=True):
             grid = interaction.inject(grid, prior, grid_points, shapes)
             with torch.set_grad_enabled(torch.is_grad_enabled() and (self.has_injectors or not self.frozen)):
                 prefix, grid = self.driver.run(first, last, prefix, grid, grid_size)
@@ -265,5 +267,7 @@ def _checked_interactions(indexes: list[tuple[int, int]] | None, depth: int) -> 
         raise InputError("interaction_indexes is empty, expected at least one pair of first and last block")
     for pair in indexes:
         if not 0 <= pair[0] <= pair[-1] < depth:
-            raise InputError(f"interaction_indexes has {list(pair)}, expected first <= last within 0..{depth - 1}")
+            raise InputError(
+                f"interaction_indexes has {list(pair)}, expected first <= last within 0..{depth - 1}"
+            )
     return [(pair[0], pair[-1]) for pair in indexes]

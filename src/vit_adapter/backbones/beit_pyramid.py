@@ -5,8 +5,8 @@ from typing import Literal
 from torch import Tensor, nn
 
 from vit_adapter.config import InputError
+from vit_adapter.ops import make_norm
 
-from .norms import make_norm
 from .vit import build_vit, tokens_to_map
 from .vit.beit import BeitDriver
 
@@ -76,7 +76,9 @@ class BeitPyramid(nn.Module):
         dim, patch = self.driver.dim, self.driver.patch_size
         self.out_indices = tuple(sorted(out_indices))
         if not self.out_indices or self.out_indices[-1] >= self.driver.depth or len(self.out_indices) > 4:
-            raise InputError(f"out_indices={out_indices}, expected one to four blocks of 0..{self.driver.depth - 1}")
+            raise InputError(
+                f"out_indices={out_indices}, expected one to four blocks of 0..{self.driver.depth - 1}"
+            )
         double = [nn.ConvTranspose2d(dim, dim, 2, stride=2) for _ in range(3)]
         if patch == 16:
             layers = [
@@ -103,7 +105,9 @@ class BeitPyramid(nn.Module):
         Returns:
             Maps [B, D, H/4, W/4] down to [B, D, H/32, W/32], one for each of ``out_indices``.
         """
-        height, width = (side // self.driver.patch_size * self.driver.patch_size for side in images.shape[-2:])
+        height, width = (
+            side // self.driver.patch_size * self.driver.patch_size for side in images.shape[-2:]
+        )
         prefix, grid, size = self.driver.embed(images[..., :height, :width])
         maps, start = [], 0
         for index in self.out_indices:

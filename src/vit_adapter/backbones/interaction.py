@@ -7,7 +7,7 @@ from timm.layers import DropPath
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from .deformable import DeformableAttention
+from vit_adapter.ops import DeformableAttention
 
 Size = tuple[int, int]
 

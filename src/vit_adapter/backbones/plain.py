@@ -6,8 +6,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from vit_adapter.ops import make_norm
+
 from .adapter import STRIDES, check_sides, default_interactions, resample_stages
-from .norms import make_norm
 from .vit import build_vit, tokens_to_map
 
 

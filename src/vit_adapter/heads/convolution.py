@@ -2,17 +2,7 @@
 
 from torch import Tensor, nn
 
-from vit_adapter.config import InputError
-
-
-def head_norm(kind: str, channels: int) -> nn.Module:
-    """Batch norm as published (rule 50), or group norm, which works for batches of one."""
-    if kind == "batch":
-        return nn.BatchNorm2d(channels)
-    if kind == "group":
-        groups = next(count for count in (32, 16, 8, 4, 2, 1) if channels % count == 0)
-        return nn.GroupNorm(groups, channels)
-    raise InputError(f"norm={kind!r}, expected 'batch' or 'group'")
+from vit_adapter.ops import NormKind, make_norm
 
 
 class ConvNormReLU(nn.Module):
@@ -25,10 +15,10 @@ class ConvNormReLU(nn.Module):
         norm: "batch" or "group".
     """
 
-    def __init__(self, inputs: int, outputs: int, kernel: int = 1, norm: str = "batch") -> None:
+    def __init__(self, inputs: int, outputs: int, kernel: int = 1, norm: NormKind = "batch") -> None:
         super().__init__()
         self.conv = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False)
-        self.norm = head_norm(norm, outputs)
+        self.norm = make_norm(norm, outputs)
         self.activation = nn.ReLU(inplace=True)
         nn.init.kaiming_normal_(self.conv.weight, mode="fan_out", nonlinearity="relu")
 

@@ -1,9 +1,12 @@
 """A plain convolutional head on one map: the auxiliary head of the published UperNet models."""
 
+import itertools
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+
+from vit_adapter.ops import NormKind
 
 from .convolution import ConvNormReLU, make_classifier
 
@@ -31,13 +34,13 @@ class FCNHead(nn.Module):
         num_convs: int = 1,
         concat_input: bool = False,
         dropout: float = 0.1,
-        norm: str = "batch",
+        norm: NormKind = "batch",
     ) -> None:
         super().__init__()
         self.level = level
         widths = [in_channels] + [channels] * num_convs
         self.convs = nn.Sequential(
-            *(ConvNormReLU(before, after, 3, norm) for before, after in zip(widths, widths[1:]))
+            *(ConvNormReLU(before, after, 3, norm) for before, after in itertools.pairwise(widths))
         )
         self.concatenation = None
         if concat_input:

@@ -100,7 +100,7 @@ def checked_labels(labels: Tensor) -> Tensor:
     if labels.dtype.is_floating_point or labels.dtype.is_complex or labels.dtype == torch.bool:
         largest = float(labels.max()) if labels.numel() and not labels.dtype.is_complex else 0.0
         raise TypeError(
-            f"labels are {labels.dtype} with largest value {largest:g}, expected whole numbers (uint8, int32 or int64): "
-            "class numbers, not fractions"
+            f"labels are {labels.dtype} with largest value {largest:g}, expected whole class numbers "
+            "(uint8, int32 or int64), not fractions"
         )
     return labels.long()

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vit_adapter.ops import NormKind
+
 from .convolution import ConvNormReLU, make_classifier
 from .resize import resize_maps
 
@@ -22,7 +24,12 @@ class PyramidPooling(nn.Module):
     """
 
     def __init__(
-        self, inputs: int, channels: int, scales: Sequence[int], norm: str = "batch", align_corners: bool = False
+        self,
+        inputs: int,
+        channels: int,
+        scales: Sequence[int],
+        norm: NormKind = "batch",
+        align_corners: bool = False,
     ) -> None:
         super().__init__()
         self.scales, self.align_corners = tuple(scales), align_corners
@@ -62,7 +69,7 @@ class UPerHead(nn.Module):
         num_classes: int,
         pool_scales: Sequence[int] = (1, 2, 3, 6),
         dropout: float = 0.1,
-        norm: str = "batch",
+        norm: NormKind = "batch",
         align_corners: bool = False,
     ) -> None:
         super().__init__()
@@ -93,5 +100,7 @@ class UPerHead(nn.Module):
             merged[index - 1] = merged[index - 1] + resize_maps(merged[index], size, self.align_corners)
         maps = [output(level) for output, level in zip(self.outputs, merged[:-1], strict=True)] + merged[-1:]
         size = maps[0].shape[-2], maps[0].shape[-1]
-        fused = self.fusion(torch.cat([resize_maps(level, size, self.align_corners) for level in maps], dim=1))
+        fused = self.fusion(
+            torch.cat([resize_maps(level, size, self.align_corners) for level in maps], dim=1)
+        )
         return self.classifier(self.dropout(fused))

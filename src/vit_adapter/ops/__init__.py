@@ -1,5 +1,7 @@
-"""Tensor functions that know no model."""
+"""Tensor functions and layers that know no model."""
 
 from .deformable_attention import deformable_attention
+from .deformable_module import DeformableAttention
+from .norm import NormKind, make_norm
 
-__all__ = ["deformable_attention"]
+__all__ = ["DeformableAttention", "NormKind", "deformable_attention", "make_norm"]

@@ -5,7 +5,6 @@ Source: Deformable DETR (Zhu et al., ICLR 2021), equation 3, as ViT-Adapter uses
 
 from collections.abc import Sequence
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 

@@ -1,5 +1,7 @@
 """BEiT and BEiTv2: a relative position bias in every block."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from timm.models.beit import Beit, Block
@@ -51,7 +53,7 @@ def resample_table(table: Tensor, stored: Size, size: Size) -> Tensor:
     Returns:
         [(2 * height - 1) * (2 * width - 1) + 3, heads].
     """
-    old, new = [tuple(2 * side - 1 for side in grid) for grid in (stored, size)]
+    old, new = [(2 * rows - 1, 2 * columns - 1) for rows, columns in (stored, size)]
     patches = table[:-3].reshape(1, *old, -1).permute(0, 3, 1, 2)  # [1, heads, 2*rows-1, 2*columns-1]
     patches = F.interpolate(patches, size=new, mode="bicubic", align_corners=False)
     return torch.cat([patches.flatten(2)[0].T, table[-3:]])
@@ -65,7 +67,9 @@ class BeitDriver(Driver):
     def __init__(self, vit: Beit, prefix_tokens: bool | None = None) -> None:
         super().__init__(vit, prefix_tokens)
         if prefix_tokens is False:
-            raise InputError("prefix_tokens=False: BEiT's relative positions include the class token; leave it on")
+            raise InputError(
+                "prefix_tokens=False: BEiT's relative positions include the class token; leave it on"
+            )
         remove_unused(vit, ("norm", "fc_norm", "head_drop", "head"))
         self.grid = stored_grid(vit, vit.pos_embed, 1)
         # The published adapter has a table shared by all blocks and ignores it (rule 40); the baseline uses it.
@@ -78,7 +82,7 @@ class BeitDriver(Driver):
         return self.vit.embed_dim
 
     @property
-    def blocks(self) -> nn.ModuleList:
+    def blocks(self) -> Any:
         return self.vit.blocks
 
     @property
@@ -97,9 +101,7 @@ class BeitDriver(Driver):
         prefix = prefix.expand(grid.shape[0], -1, -1).to(grid.dtype)
         return *part(vit.pos_drop(join(prefix, grid)), 1), size
 
-    def run(
-        self, first: int, last: int, prefix: Tensor, grid: Tensor, size: Size
-    ) -> tuple[Tensor, Tensor]:
+    def run(self, first: int, last: int, prefix: Tensor, grid: Tensor, size: Size) -> tuple[Tensor, Tensor]:
         tokens = join(prefix, grid)
         index = self._index(size, tokens.device)
         for block in self.blocks[first : last + 1]:
@@ -138,7 +140,7 @@ class BeitDriver(Driver):
             mixed = block.gamma_2 * mixed
         return tokens + block.drop_path2(mixed)
 
-    def _attention(self, tokens: Tensor, attention: nn.Module, index: Tensor | None, size: Size) -> Tensor:
+    def _attention(self, tokens: Tensor, attention: Any, index: Tensor | None, size: Size) -> Tensor:
         batch, count, _ = tokens.shape
         qkv_bias = None
         if attention.q_bias is not None:

@@ -66,7 +66,9 @@ def build_vit(
     """
     if isinstance(vit, nn.Module):
         if pretrained:
-            raise InputError(f"pretrained={pretrained!r} together with a module: load the module's weights yourself")
+            raise InputError(
+                f"pretrained={pretrained!r} together with a module: load the module's weights yourself"
+            )
         if img_size is not None or vit_options:
             raise InputError("img_size and vit_options belong to a name; a module has its own")
         module = vit
@@ -97,7 +99,7 @@ def _create(name: str, in_chans: int, img_size: int | None, options: dict | None
     if name == "uniperceiver_large":
         return UniPerceiver(**{"img_size": img_size or 224, "in_chans": in_chans, **options})
     if not timm.is_model(name):
-        known = timm.list_models() + ["uniperceiver_large"]
+        known = [*timm.list_models(), "uniperceiver_large"]
         near = difflib.get_close_matches(name.split(".")[0], known, n=3, cutoff=0.5)
         raise InputError(f"vit={name!r} is no model of timm{'; near: ' + ', '.join(near) if near else ''}")
     if img_size is not None:
@@ -111,7 +113,9 @@ def _create(name: str, in_chans: int, img_size: int | None, options: dict | None
         return timm.create_model(name, pretrained=False, num_classes=0, in_chans=in_chans, **options)
     except (TypeError, AssertionError, ValueError, RuntimeError) as error:
         if "vit_options" in str(options) or options:
-            raise InputError(f"timm cannot build {name!r} with {options}: {str(error).splitlines()[0]}") from error
+            raise InputError(
+                f"timm cannot build {name!r} with {options}: {str(error).splitlines()[0]}"
+            ) from error
         raise
 
 

@@ -1,6 +1,7 @@
 """What every family of plain ViT offers to the adapter, and what they share."""
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -71,7 +72,8 @@ class Driver(ABC):
 
     @property
     @abstractmethod
-    def blocks(self) -> nn.Sequential | nn.ModuleList: ...
+    def blocks(self) -> Any:
+        """The ViT's blocks: a module that can be indexed and counted."""
 
     @property
     @abstractmethod
@@ -97,9 +99,7 @@ class Driver(ABC):
         """
 
     @abstractmethod
-    def run(
-        self, first: int, last: int, prefix: Tensor, grid: Tensor, size: Size
-    ) -> tuple[Tensor, Tensor]:
+    def run(self, first: int, last: int, prefix: Tensor, grid: Tensor, size: Size) -> tuple[Tensor, Tensor]:
         """Runs the blocks ``first`` to ``last``, both included.
 
         Args:
@@ -158,13 +158,13 @@ def part(tokens: Tensor, num_prefix: int) -> tuple[Tensor, Tensor]:
     return tokens[:, :num_prefix], tokens[:, num_prefix:]
 
 
-def stored_grid(vit: nn.Module, table: Tensor | None, num_prefix_rows: int) -> Size:
+def stored_grid(vit: Any, table: Tensor | None, num_prefix_rows: int) -> Size:
     """(rows, columns) of a position table.
 
     Raises:
         InputError: The table's rows do not fit the ViT's grid and are no square either.
     """
-    rows, columns = vit.patch_embed.grid_size  # pyright: ignore
+    rows, columns = vit.patch_embed.grid_size
     if table is None:
         return rows, columns
     entries = table.shape[1] - num_prefix_rows

@@ -1,5 +1,7 @@
 """EVA-02 and DINOv3: rotary positions."""
 
+from typing import Any
+
 import torch
 from timm.models.eva import Eva
 from torch import Tensor, nn
@@ -37,7 +39,7 @@ class EvaDriver(Driver):
         return self.vit.embed_dim
 
     @property
-    def blocks(self) -> nn.ModuleList:
+    def blocks(self) -> Any:
         return self.vit.blocks
 
     @property
@@ -60,9 +62,7 @@ class EvaDriver(Driver):
         tokens = vit.norm_pre(vit.pos_drop(join(prefix, grid)))
         return *part(tokens, self.num_prefix), size
 
-    def run(
-        self, first: int, last: int, prefix: Tensor, grid: Tensor, size: Size
-    ) -> tuple[Tensor, Tensor]:
+    def run(self, first: int, last: int, prefix: Tensor, grid: Tensor, size: Size) -> tuple[Tensor, Tensor]:
         tokens = join(prefix, grid)
         rotation = self._rotation(size)
         for index in range(first, last + 1):
@@ -73,7 +73,8 @@ class EvaDriver(Driver):
     def _rotation(self, size: Size) -> Tensor | None:
         if self.vit.rope is None:
             return None
-        rotation = self.vit.rope.get_embed(shape=list(size))
+        rope: Any = self.vit.rope
+        rotation = rope.get_embed(shape=list(size))
         if rotation.shape[-2] != size[0] * size[1]:
             raise InputError(
                 f"this ViT's rotary positions are fixed to a grid of {self.grid[0]} x {self.grid[1]}, the picture "
@@ -91,6 +92,8 @@ class EvaDriver(Driver):
                 raise InputError(f"layer_scale cannot be set for blocks of the kind {type(block).__name__}")
             for name in ("gamma_1", "gamma_2"):
                 scale = (
-                    None if value is None else nn.Parameter(torch.full_like(block.norm1.weight.detach(), value))
+                    None
+                    if value is None
+                    else nn.Parameter(torch.full_like(block.norm1.weight.detach(), value))
                 )
                 setattr(block, name, scale)

@@ -1,5 +1,7 @@
 """Plain ViTs with an absolute position table: DeiT, AugReg, MAE, DINOv2, CLIP, SigLIP."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from timm.layers import LayerScale, PatchEmbed
@@ -54,7 +56,7 @@ class PlainDriver(Driver):
         return self.vit.embed_dim
 
     @property
-    def blocks(self) -> nn.Sequential:
+    def blocks(self) -> Any:
         return self.vit.blocks
 
     @property
@@ -78,9 +80,7 @@ class PlainDriver(Driver):
         tokens = vit.norm_pre(vit.pos_drop(join(prefix, grid)))
         return *part(tokens, self.num_prefix), size
 
-    def run(
-        self, first: int, last: int, prefix: Tensor, grid: Tensor, size: Size
-    ) -> tuple[Tensor, Tensor]:
+    def run(self, first: int, last: int, prefix: Tensor, grid: Tensor, size: Size) -> tuple[Tensor, Tensor]:
         tokens = join(prefix, grid)
         for index in range(first, last + 1):
             block, window = self.blocks[index], self.windows[index]
@@ -94,7 +94,9 @@ class PlainDriver(Driver):
         for block in self.blocks:
             if not isinstance(block, Block):
                 if value is not None or remove:
-                    raise InputError(f"layer_scale cannot be set for blocks of the kind {type(block).__name__}")
+                    raise InputError(
+                        f"layer_scale cannot be set for blocks of the kind {type(block).__name__}"
+                    )
                 continue
             for name in ("ls1", "ls2"):
                 present = isinstance(getattr(block, name), LayerScale)
@@ -103,13 +105,19 @@ class PlainDriver(Driver):
                     setattr(block, name, nn.Identity())
                 elif value is not None or not present:
                     start = 1.0 if value is None else value
-                    setattr(block, name, LayerScale(self.dim, start, device=weight.device, dtype=weight.dtype))
+                    setattr(
+                        block, name, LayerScale(self.dim, start, device=weight.device, dtype=weight.dtype)
+                    )
 
     def set_windows(self, sizes: list[int | None]) -> None:
         if len(sizes) != self.depth:
-            raise InputError(f"window_sizes has {len(sizes)} entries, expected one for each of {self.depth} blocks")
+            raise InputError(
+                f"window_sizes has {len(sizes)} entries, expected one for each of {self.depth} blocks"
+            )
         if self.num_prefix and any(sizes):
-            raise InputError("window_sizes needs a ViT without class and register tokens: prefix_tokens=False")
+            raise InputError(
+                "window_sizes needs a ViT without class and register tokens: prefix_tokens=False"
+            )
         for block, window in zip(self.blocks, sizes, strict=True):
             if window is not None and not (isinstance(block, Block) and isinstance(block.attn, Attention)):
                 raise InputError(f"window_sizes is not offered for blocks of the kind {type(block).__name__}")
@@ -123,7 +131,7 @@ def _windowed_block(tokens: Tensor, block: Block, size: Size, window: int) -> Te
     return tokens + block.drop_path2(block.ls2(block.mlp(block.norm2(tokens))))
 
 
-def _windowed_attention(tokens: Tensor, attention: nn.Module, size: Size, window: int) -> Tensor:
+def _windowed_attention(tokens: Tensor, attention: Any, size: Size, window: int) -> Tensor:
     """Self-attention in non-overlapping windows (rule 35).
 
     Queries, keys and values are padded after their projection, with zeros and without a mask: padded keys have

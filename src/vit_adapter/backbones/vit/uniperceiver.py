@@ -1,5 +1,7 @@
 """The image encoder of Uni-Perceiver (Zhu et al., CVPR 2022), which timm does not have."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -151,7 +153,7 @@ class UniPerceiverDriver(Driver):
         return self.vit.embed_dim
 
     @property
-    def blocks(self) -> nn.ModuleList:
+    def blocks(self) -> Any:
         return self.vit.layers
 
     @property
@@ -172,9 +174,7 @@ class UniPerceiverDriver(Driver):
         grid = embedding.embeddings_norm(grid + embedding.patch_embed.temporal_pos_embed.weight[0])
         return grid[:, :0], grid, size
 
-    def run(
-        self, first: int, last: int, prefix: Tensor, grid: Tensor, size: Size
-    ) -> tuple[Tensor, Tensor]:
+    def run(self, first: int, last: int, prefix: Tensor, grid: Tensor, size: Size) -> tuple[Tensor, Tensor]:
         for index in range(first, last + 1):
             grid = self.call(self.blocks[index], grid, size, self.windows[index])
         return prefix, grid
@@ -182,12 +182,14 @@ class UniPerceiverDriver(Driver):
     def set_layer_scale(self, value: float | None, remove: bool = False) -> None:
         if remove:
             raise InputError("no_layer_scale: Uni-Perceiver's layers always have scales")
-        for layer in self.vit.layers:
+        for layer in self.blocks:
             for gamma in (layer.gamma_1, layer.gamma_2):
                 if value is not None:
                     nn.init.constant_(gamma, value)
 
     def set_windows(self, sizes: list[int | None]) -> None:
         if len(sizes) != self.depth:
-            raise InputError(f"window_sizes has {len(sizes)} entries, expected one for each of {self.depth} layers")
+            raise InputError(
+                f"window_sizes has {len(sizes)} entries, expected one for each of {self.depth} layers"
+            )
         self.windows = list(sizes)

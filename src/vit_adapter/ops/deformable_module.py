@@ -8,7 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vit_adapter.config import InputError
-from vit_adapter.ops import deformable_attention
+
+from .deformable_attention import deformable_attention
 
 
 class DeformableAttention(nn.Module):

@@ -7,8 +7,10 @@ from torch import nn
 
 from vit_adapter.config import InputError
 
+NormKind = Literal["batch", "group"]
 
-def make_norm(kind: Literal["batch", "group"], channels: int) -> nn.Module:
+
+def make_norm(kind: NormKind, channels: int) -> nn.Module:
     """Batch norm as published (rule 28), or group norm of up to 32 groups, which works for batches of one.
 
     Raises:
