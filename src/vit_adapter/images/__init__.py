@@ -1,10 +1,11 @@
 """Pictures in: the one reader of photos and masks, resizes, normalisation."""
 
 from .listing import IMAGE_SUFFIXES, list_images
-from .loading import MAX_PIXELS, UnreadableImageError
+from .loading import MAX_PIXELS
 from .masks import Mask, read_mask
 from .normalization import normalize, pad
 from .reading import read_image
+from .recognition import UnreadableImageError
 from .resizing import (
     fit_size,
     multiple_size,

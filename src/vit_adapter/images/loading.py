@@ -29,9 +29,9 @@ from PIL import (
 from vit_adapter.config import InputError
 
 from . import tiff
+from .recognition import UnreadableImageError, recognise
 
 MAX_PIXELS = 250_000_000  # width x height; 750 MB as RGB
-SUPPORTED_FORMATS = "JPEG, PNG, TIFF, BMP, WebP, GIF, PPM, PGM, PBM and NPY"
 FORMATS = {
     "BMP": BmpImagePlugin.BmpImageFile,
     "GIF": GifImagePlugin.GifImageFile,
@@ -41,10 +41,6 @@ FORMATS = {
     "TIFF": TiffImagePlugin.TiffImageFile,
     "WEBP": WebPImagePlugin.WebPImageFile,
 }
-
-
-class UnreadableImageError(InputError):
-    """No picture can be decoded from the file. Training skips, counts and reports such files."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +85,7 @@ def load_file(path: Path, bands: bool, max_pixels: int) -> Decoded:
     try:
         with path.open("rb") as file:
             start = file.read(64)
-            kind = _recognise(path, start)
+            kind = recognise(path, start)
             if kind == "NPY":
                 return Decoded(None, _load_npy(path, max_pixels), kind)
             data = start + file.read()
@@ -133,59 +129,6 @@ def orient(array: np.ndarray, orientation: int) -> np.ndarray:
     if orientation in (2, 3, 6, 7):
         array = array[:, ::-1]
     return np.ascontiguousarray(array)
-
-
-def _recognise(path: Path, start: bytes) -> str:
-    """Format by the first bytes, or the reason why there is no picture in the file."""
-    if not start:
-        raise UnreadableImageError(f"{path}: empty file (0 bytes)")
-    signatures = {
-        b"\x89PNG\r\n\x1a\n": "PNG",
-        b"\xff\xd8\xff": "JPEG",
-        b"GIF8": "GIF",
-        b"BM": "BMP",
-        b"II*\0": "TIFF",
-        b"MM\0*": "TIFF",
-        b"II+\0": "TIFF",
-        b"MM\0+": "TIFF",
-        b"\x93NUMPY": "NPY",
-    }
-    for signature, kind in signatures.items():
-        if start.startswith(signature):
-            return kind
-    if start[:1] == b"P" and start[1:2] in b"123456" and start[2:3].isspace():
-        return "PPM"
-    container, brand = start[:4], start[8:12]
-    if container == b"RIFF" and brand == b"WEBP":
-        return "WEBP"
-    text = start.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    reason = f"not a picture in a supported format ({SUPPORTED_FORMATS})"
-    if start.startswith(b"version https://git-lfs"):
-        reason = "a Git LFS pointer, not the picture itself; fetch it with: git lfs pull"
-    elif text.startswith((b"<!doctype html", b"<html")):
-        reason = "not a picture but a web page (HTML), perhaps a download that failed"
-    elif start[4:8] == b"ftyp" and brand in (b"heic", b"heix", b"hevc", b"mif1", b"msf1", b"avif", b"avis"):
-        reason = f"HEIC and AVIF pictures are not supported; convert to one of {SUPPORTED_FORMATS}"
-    elif (
-        (container == b"RIFF" and brand[:3] == b"AVI")
-        or start[4:8] in (b"ftyp", b"moov")
-        or container
-        in (
-            b"\x1aE\xdf\xa3",  # Matroska, WebM
-            b"\0\0\1\xba",  # MPEG
-        )
-    ):
-        reason = "a video; video is not supported, extract its frames as pictures first"
-    elif _is_text(start):
-        reason = f"not a picture but text; supported formats are {SUPPORTED_FORMATS}"
-    raise UnreadableImageError(f"{path}: {reason}")
-
-
-def _is_text(start: bytes) -> bool:
-    try:
-        return start[:60].decode("utf-8", "ignore").isprintable() or start.decode("ascii").split() != []
-    except UnicodeDecodeError:
-        return False
 
 
 def _check_size(path: Path, width: int, height: int, max_pixels: int) -> None:

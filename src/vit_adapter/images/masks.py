@@ -8,7 +8,8 @@ import numpy as np
 
 from vit_adapter.config import InputError
 
-from .loading import MAX_PIXELS, Decoded, UnreadableImageError, load_file, orient
+from .loading import MAX_PIXELS, Decoded, load_file, orient
+from .recognition import UnreadableImageError
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,8 @@ from PIL import Image
 from vit_adapter.config import InputError
 
 from . import tiff
-from .loading import MAX_PIXELS, Decoded, UnreadableImageError, load_file, orient
+from .loading import MAX_PIXELS, Decoded, load_file, orient
+from .recognition import UnreadableImageError
 
 Source = str | os.PathLike[str] | Image.Image | np.ndarray | torch.Tensor
 WHITE = 255
