@@ -39,10 +39,15 @@ class DataConfig:
         classes: Class names, or a file with them (one a line; CSV, JSON or YAML with ids and colours).
         ignore: Id of pixels that count neither in the loss nor in a metric, in the masks as stored.
         ignored_values: Further mask values that are read as ignored.
-        label_map: Mask value to class number; None: the values found, in ascending order.
-        binary: Masks hold 0 and a second value (such as 255), which becomes class 1.
+        label_map: Mask value to class number, several values may become one class; None: the ids of the class
+            list (0, 1, 2 ... where it has none), or without a class list the values found, in ascending order.
+        binary: Masks hold 0 and 1, or 0 and 255; the second value is class 1.
+        reduce_zero: The mask value 0 is ignored and k stands for class k - 1 (always so for ADE20K).
         no_data: Value of floating-point masks that is read as ignored ("nan" for not-a-number).
-        validation_share: Share of the pictures kept for validation when the folder has no split.
+        validation_share: Share of the pictures kept for validation when the folder has no split; which ones
+            follows from their names.
+        scenes: Number of embedded scenes for training and for validation (layout "scenes").
+        scene_size: Their sides in pixels.
         workers: Processes that prepare batches; 0: the main one.
         stop_on_bad_image: Stop at a picture that cannot be decoded instead of skipping and counting it.
         mean: Per-channel mean in pixel values; None: the ViT's own.
@@ -57,8 +62,11 @@ class DataConfig:
     ignored_values: list[int] = field(default_factory=list)
     label_map: dict[int, int] | None = None
     binary: bool = False
+    reduce_zero: bool = False
     no_data: float | None = None
     validation_share: float = 0.2
+    scenes: tuple[int, int] = (2000, 100)
+    scene_size: int = 128
     workers: int = 2
     stop_on_bad_image: bool = False
     mean: list[float] | None = None

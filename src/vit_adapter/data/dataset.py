@@ -1,0 +1,170 @@
+"""Data sets: pictures with contiguous labels, whatever lies on disk."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from vit_adapter.config import DataConfig, InputError
+from vit_adapter.images import read_image
+
+from .codes import load_mask
+from .labels import LabelMapping
+from .mapping import require_two_classes
+from .pairs import Pair
+from .sample import Sample, SegmentationDataset
+from .scan import MaskSummary, Palettes, evenly, found_values, hidden_foreground, used_palette
+from .scene_dataset import SceneDataset
+from .source import Source, channel_count
+
+SAMPLE = 200  # masks looked through at the start where a class list says what to expect
+
+Split = Literal["train", "val"]
+
+
+class FileDataset:
+    """Pairs of picture and mask files.
+
+    Attributes:
+        classes: The classes.
+        names: Name of every picture.
+        config: The settings it was opened with.
+        pairs: The files.
+        mapping: How mask values become labels.
+    """
+
+    def __init__(
+        self, config: DataConfig, pairs: Sequence[Pair], mapping: LabelMapping, palettes: Palettes
+    ) -> None:
+        self.config = config
+        self.pairs = list(pairs)
+        self.mapping = mapping
+        self.classes = mapping.table
+        self.names = [pair.name for pair in self.pairs]
+        self._palettes = palettes
+
+    def __len__(self) -> int:
+        """Number of pictures."""
+        return len(self.pairs)
+
+    def read(self, index: int) -> Sample:
+        """Reads a picture and its labels.
+
+        Raises:
+            vit_adapter.images.UnreadableImageError: When the picture cannot be decoded; such a picture may be
+                skipped.
+            InputError: When the mask cannot be read, has another size than the picture, holds an unknown value,
+                or has a palette that disagrees with other files'.
+        """
+        pair = self.pairs[index]
+        image = read_image(pair.image, channel_count(self.config))
+        labels = self.read_labels(index)
+        check_size(pair, image.shape[:2], labels.shape)
+        return Sample(image, labels, pair.name)
+
+    def read_labels(self, index: int) -> np.ndarray:
+        """The labels alone, uint8 or uint16 [H, W]; errors as for ``read``."""
+        file = self.pairs[index].mask
+        mask = load_mask(file, self.config.no_data)
+        if self.mapping.colours is None and mask.palette is not None:
+            problem = self._palettes.problem(file, used_palette(mask))
+            if problem is not None:
+                raise InputError(problem)
+        return self.mapping.encode(mask, str(file))
+
+
+def check_size(pair: Pair, image: tuple[int, ...], mask: tuple[int, ...]) -> None:
+    """Raises InputError when a picture and its mask differ in (height, width), in displayed orientation."""
+    if image != mask:
+        raise InputError(
+            f"{pair.mask}: {mask[1]}x{mask[0]} pixels (width x height), but its picture {pair.image} has "
+            f"{image[1]}x{image[0]}"
+        )
+
+
+def open_dataset(config: DataConfig, split: Split) -> SegmentationDataset:
+    """Opens one side of a data set.
+
+    Without a class list all masks of both sides are looked through, and the classes are the values found, in
+    ascending order; nothing is stored between calls. With one, a sample of 200 masks is, for mistakes that
+    would train on nothing.
+
+    Args:
+        config: Where it is and how its masks are to be read.
+        split: "train" or "val".
+
+    Raises:
+        InputError: For a missing folder, files that fit nowhere, an empty side, a single class, masks that need
+            another setting, palettes that disagree, or masks without any pixel of a class.
+    """
+    if split not in ("train", "val"):
+        raise InputError(f'split {split!r}: expected "train" or "val"')
+    if config.layout == "scenes":
+        return SceneDataset(config, split)
+    source = Source.find(config)
+    part = source.layout.parts[split]
+    if part.problems:
+        more = f" (and {len(part.problems) - 1} further problems)" if len(part.problems) > 1 else ""
+        raise InputError(part.problems[0] + more)
+    if not part.pairs:
+        raise InputError(f"{source.layout.root}: the {split} part holds no picture")
+    files = source.mask_files()
+    summaries = _scan(source, evenly(files, None if source.needs_values else SAMPLE))
+    mapping, palettes = settle(source, summaries)
+    if only_void(summaries, mapping) and len(summaries) < len(files):
+        summaries = _scan(source, files)
+    if only_void(summaries, mapping):
+        raise InputError(
+            f"{source.layout.root}: all pixels of all {len(summaries)} masks are ignored (values "
+            f"{', '.join(map(str, sorted(mapping.ignored)))}), nothing is left to learn; see --data.ignore, "
+            "--data.classes and --data.label_map"
+        )
+    return FileDataset(config, part.pairs, mapping, palettes)
+
+
+def settle(source: Source, summaries: Sequence[MaskSummary]) -> tuple[LabelMapping, Palettes]:
+    """Mapping and palettes of a data set whose masks were looked through.
+
+    Raises:
+        InputError: When the masks need another setting.
+    """
+    config = source.config
+    if source.entries is not None:
+        require_two_classes(source.mapping(set()).table, source.where)
+    palettes = Palettes()
+    for summary in summaries:
+        if summary.codes.coloured and source.reading.colours is None:
+            mapping = source.mapping({0, 1})
+            raise InputError(mapping.unknown_message(summary.counts, summary.codes, str(summary.file)))
+        if source.reading.colours is None:
+            problem = palettes.problem(summary.file, summary.palette)
+            if problem is not None:
+                raise InputError(problem)
+            palettes.add(summary.file, summary.palette)
+    if reads_255_as_void(config):
+        problem = hidden_foreground(summaries)
+        if problem is not None:
+            raise InputError(problem)
+    mapping = source.mapping(found_values(summaries))
+    require_two_classes(mapping.table, f"{source.layout.root}: {source.where}")
+    return mapping, palettes
+
+
+def reads_255_as_void(config: DataConfig) -> bool:
+    """255 is void by default, not because somebody said so."""
+    said = 255 in config.ignored_values or config.label_map is not None or config.reduce_zero
+    return config.ignore == 255 and not said and not config.binary
+
+
+def only_void(summaries: Sequence[MaskSummary], mapping: LabelMapping) -> bool:
+    """No pixel of the masks is of a class, and none is unknown."""
+    void = mapping.table.ignore_index
+    return all(mapping.label(code, some.codes.coloured) == void for some in summaries for code in some.counts)
+
+
+def _scan(source: Source, files: Sequence[Path]) -> list[MaskSummary]:
+    summaries, errors = source.reading.scan(files)
+    if errors:
+        raise errors[0]
+    return summaries

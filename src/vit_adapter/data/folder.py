@@ -1,0 +1,102 @@
+"""The plain folder: pictures and masks side by side, split by folders, by lists, or not at all."""
+
+from itertools import product
+from pathlib import Path
+
+from vit_adapter.config import DataConfig, InputError
+
+from .layout import SPLIT_NAMES, Layout
+from .lists import find_list, read_list
+from .pairs import Part, match_folders
+from .split import split_by_name
+
+IMAGE_FOLDERS = ("images", "image", "imgs", "img", "JPEGImages", "img_dir")
+MASK_FOLDERS = ("masks", "mask", "labels", "label", "annotations", "SegmentationClass", "ann_dir", "annots")
+FORMS = (
+    "images/train + masks/train, train/images + train/masks, images + masks, or lists train.txt and val.txt"
+)
+
+
+def find_folder(root: Path, config: DataConfig, channels: int) -> Layout:
+    """Finds the parts of a plain folder, in this order:
+
+    1. lists ``train.txt`` and ``val.txt`` in the root or in ``ImageSets/Segmentation`` (VOC);
+    2. ``images/train`` + ``masks/train``, ``train/images`` + ``train/masks``, or ``train_images`` +
+       ``train_masks``; ``val`` may be called ``valid`` or ``validation``, ``train`` also ``training``;
+    3. ``images`` + ``masks`` without parts: split by name, see ``split_by_name``.
+
+    Pictures may also lie in ``image``, ``imgs``, ``img``, ``img_dir`` or ``JPEGImages``, masks in ``mask``,
+    ``labels``, ``label``, ``annotations``, ``annots``, ``ann_dir`` or ``SegmentationClass``.
+
+    Raises:
+        InputError: When none of these is there, or a folder without parts has too few pairs.
+    """
+    lists = {split: find_list(root, names) for split, names in SPLIT_NAMES.items()}
+    if any(lists.values()):
+        return Layout("folder", root, _by_lists(root, lists, channels))
+    folders = {split: _split_folders(root, split) for split in SPLIT_NAMES}
+    if any(folders.values()):
+        parts = {}
+        for split, found in folders.items():
+            if found is None:
+                parts[split] = Part(problems=[f"{root}: has no {split} part, expected {FORMS}"])
+            else:
+                parts[split] = match_folders(*found, channels)
+        return Layout("folder", root, parts)
+    whole = _whole_folders(root)
+    if whole is None:
+        raise InputError(f"{root}: holds no data set; expected {FORMS}; found {_listing(root)}")
+    everything = match_folders(*whole, channels)
+    if not everything.pairs and everything.problems:
+        return Layout("folder", root, {split: Part(problems=everything.problems) for split in SPLIT_NAMES})
+    sides = split_by_name(everything.pairs, config.validation_share, str(root))
+    # Both sides carry what was wrong with the folder: opening either must say it.
+    return Layout("folder", root, {split: Part(pairs, everything.problems) for split, pairs in sides.items()})
+
+
+def _by_lists(root: Path, lists: dict[str, Path | None], channels: int) -> dict[str, Part]:
+    whole = _whole_folders(root)
+    everything = match_folders(*whole, channels) if whole is not None else None
+    parts = {}
+    for split, path in lists.items():
+        if path is None:
+            parts[split] = Part(problems=[f"{root}: has a list for one part, but none named {split}.txt"])
+        else:
+            parts[split] = read_list(path, root, everything)
+    return parts
+
+
+def _split_folders(root: Path, split: str) -> tuple[Path, Path] | None:
+    incomplete = None
+    for name, images, masks in product(SPLIT_NAMES[split], IMAGE_FOLDERS, MASK_FOLDERS):
+        for image_folder, mask_folder in (
+            (root / images / name, root / masks / name),
+            (root / name / images, root / name / masks),
+            (root / f"{name}_{images}", root / f"{name}_{masks}"),
+        ):
+            if image_folder.is_dir() and mask_folder.is_dir():
+                return image_folder, mask_folder
+            if image_folder.is_dir() and incomplete is None:
+                incomplete = image_folder, mask_folder
+    return incomplete
+
+
+def _whole_folders(root: Path) -> tuple[Path, Path] | None:
+    incomplete = None
+    for images, masks in product(IMAGE_FOLDERS, MASK_FOLDERS):
+        if (root / images).is_dir():
+            if (root / masks).is_dir():
+                return root / images, root / masks
+            incomplete = incomplete or (root / images, root / masks)
+    return incomplete
+
+
+def _listing(root: Path) -> str:
+    names = sorted(
+        path.name + "/" * path.is_dir() for path in root.iterdir() if not path.name.startswith(".")
+    )
+    return (
+        ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+        if names
+        else "nothing"
+    )

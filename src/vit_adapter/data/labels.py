@@ -1,0 +1,186 @@
+"""The one mapping of label ids: mask values to contiguous labels, and back to the user's own ids."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from vit_adapter.config import InputError
+from vit_adapter.images import Mask
+
+from .classes import ClassTable
+from .codes import NO_DATA, Codes, count_codes, mask_codes, unpack_colour
+
+_UNKNOWN = 65534  # label that no table reaches: at most 65533 classes would
+
+
+@dataclass(frozen=True)
+class LabelMapping:
+    """How the masks of a data set become labels 0..K-1; all values are exchanged at once.
+
+    Attributes:
+        table: The classes.
+        values: Mask value to contiguous label; ignored values to ``table.ignore_index``.
+        colours: Packed colour to contiguous label; None: no colour table.
+        shared_colours: Packed colours that several classes have, so that no mask can be read by them.
+        binary: Every mask holds 0 and 1, or 0 and 255; both second values are class 1.
+    """
+
+    table: ClassTable
+    values: dict[int, int]
+    colours: dict[int, int] | None = None
+    shared_colours: frozenset[int] = frozenset()
+    binary: bool = False
+    ignored: frozenset[int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        void = self.table.ignore_index
+        object.__setattr__(self, "ignored", frozenset(v for v, label in self.values.items() if label == void))
+
+    def codes(self, mask: Mask) -> Codes:
+        """The mask's values or colours, read as this data set's masks are."""
+        return mask_codes(mask, colours=self.colours, ignored=self.ignored)
+
+    def label(self, code: int, coloured: bool) -> int | None:
+        """Contiguous label of a mask value or packed colour; None where it is unknown."""
+        if code == NO_DATA:
+            return self.table.ignore_index
+        return (self.colours or {}).get(code) if coloured else self.values.get(code)
+
+    def encode(self, mask: Mask, file: str) -> np.ndarray:
+        """Contiguous labels of a mask.
+
+        Args:
+            mask: Values [H, W] or uint8 colours [H, W, 3]; left unchanged.
+            file: Name for messages.
+
+        Returns:
+            uint8 (uint16 for more than 255 classes) [H, W]: 0..K-1, or ``table.ignore_index``.
+
+        Raises:
+            InputError: For a value or colour outside the classes, naming file, value, number of pixels and the
+                setting that would help.
+        """
+        codes = self.codes(mask)
+        if self.binary:
+            self.check_binary(count_codes(codes.values), file)
+        labels = self._look_up(codes)
+        unknown = labels == _UNKNOWN
+        if unknown.any():
+            counts = count_codes(codes.values[unknown])
+            raise InputError(self.unknown_message(counts, codes, file))
+        return labels.astype(self.table.label_dtype)
+
+    def _look_up(self, codes: Codes) -> np.ndarray:
+        if not codes.coloured and codes.values.dtype in (np.uint8, np.uint16):
+            return self._dense[: np.iinfo(codes.values.dtype).max + 1][codes.values]
+        known, labels = self._sorted_colours if codes.coloured else self._sorted_values
+        position = np.searchsorted(known, codes.values).clip(max=len(known) - 1)
+        return np.where(known[position] == codes.values, labels[position], np.uint16(_UNKNOWN))
+
+    @cached_property
+    def _dense(self) -> np.ndarray:
+        table = np.full(65536, _UNKNOWN, dtype=np.uint16)
+        for value, label in self.values.items():
+            if 0 <= value < 65536:
+                table[value] = label
+        return table
+
+    @cached_property
+    def _sorted_values(self) -> tuple[np.ndarray, np.ndarray]:
+        return self._sorted(self.values)
+
+    @cached_property
+    def _sorted_colours(self) -> tuple[np.ndarray, np.ndarray]:
+        return self._sorted(self.colours or {})
+
+    def _sorted(self, labels: dict[int, int]) -> tuple[np.ndarray, np.ndarray]:
+        pairs = sorted({**labels, NO_DATA: self.table.ignore_index}.items())
+        return np.array([c for c, _ in pairs], np.int64), np.array([lab for _, lab in pairs], np.uint16)
+
+    def check_binary(self, counts: dict[int, int], file: str) -> None:
+        """Raises InputError for a binary mask with both codings in it: 255 could be object or void."""
+        if 1 in counts and 255 in counts:
+            raise InputError(
+                f"{file}: a mask of --data.binary true holds both 1 ({counts[1]} pixels) and 255 "
+                f"({counts[255]} pixels), expected 0 and one of them; if 255 is void leave --data.binary away"
+            )
+
+    def unknown_message(self, counts: dict[int, int], codes: Codes, file: str) -> str:
+        """One line on values outside the classes: file, the most frequent value, pixels, the remedy.
+
+        Args:
+            counts: Unknown code to number of pixels.
+            codes: The codes they were found in.
+            file: The mask file.
+        """
+        code = max(counts, key=counts.__getitem__)
+        value = describe_code(code, codes)
+        more = f" (and {len(counts) - 1} further values)" if len(counts) > 1 else ""
+        what = "colour" if codes.coloured else "value"
+        remedy = self.remedy(code, codes)
+        return f"{file}: the mask {what} {value} in {counts[code]} pixels{more} {remedy}"
+
+    def remedy(self, code: int, codes: Codes) -> str:
+        """Why a code is unknown, and the setting that would make it known."""
+        if codes.coloured and self.colours is None:
+            return (
+                "is not a class number; give a colour table: --data.classes FILE "
+                "(a CSV with id,name,r,g,b or CVAT's labelmap.txt)"
+            )
+        if codes.coloured and code in self.shared_colours:
+            return "stands for several classes in the class list, so masks cannot be read by colour"
+        if codes.coloured:
+            index = (
+                "; or leave the colours out of it to read palette masks by index"
+                if codes.from_palette
+                else ""
+            )
+            return (
+                "is not in the colour table; add it to the file of --data.classes (to ignore it: with the id "
+                f"{self.table.ignore_id}){index}"
+            )
+        if self.binary:
+            return (
+                "is not binary, expected 0 and 1 or 0 and 255; use --data.label_map instead of --data.binary"
+            )
+        classes = f"is not a class (known: {_shorten(sorted(set(self.values) - self.ignored))})"
+        if code == 255:
+            return f'{classes}; set --data.binary true if it is the object, --data.ignored_values "[255]" if it is void'
+        return (
+            f'{classes}; set --data.ignored_values "[{code}]" to ignore it, or make it a class with '
+            "--data.label_map or in --data.classes"
+        )
+
+
+def labels_to_ids(labels: np.ndarray, table: ClassTable) -> np.ndarray:
+    """Contiguous labels as the user's own mask values, the inverse of ``LabelMapping.encode``.
+
+    Args:
+        labels: Integers [H, W], 0..K-1 or ``table.ignore_index``; left unchanged.
+        table: The classes.
+
+    Returns:
+        uint8 [H, W], or uint16 where an id of the table needs it.
+
+    Raises:
+        InputError: For a label outside the classes.
+    """
+    wide = max((*table.ids, table.ignore_id)) > 255
+    ids = np.full(max(len(table), table.ignore_index) + 1, table.ignore_id, np.uint16 if wide else np.uint8)
+    ids[: len(table)] = table.ids
+    good = (labels < len(table)) & (labels >= 0) | (labels == table.ignore_index)
+    if not good.all():
+        raise InputError(f"label {labels[~good][0]} is outside the {len(table)} classes")
+    return ids[labels]
+
+
+def describe_code(code: int, codes: Codes) -> str:
+    """A mask value or colour as a person writes it."""
+    return str(unpack_colour(code)) if codes.coloured else str(code)
+
+
+def _shorten(values: list[int]) -> str:
+    if len(values) <= 12:
+        return ", ".join(map(str, values))
+    return f"{', '.join(map(str, values[:5]))} ... {values[-1]}, {len(values)} values"

@@ -1,0 +1,99 @@
+"""Split lists: ``train.txt`` and ``val.txt`` with one picture, or one picture and its mask, a line."""
+
+import re
+from pathlib import Path
+
+from .class_files import read_text
+from .pairs import Pair, Part, key_of
+
+LIST_PLACES = ("", "ImageSets/Segmentation", "splits", "lists")
+
+
+def find_list(root: Path, names: tuple[str, ...]) -> Path | None:
+    """The list of a split: ``NAME.txt`` in the root or in one of the usual folders."""
+    for place in LIST_PLACES:
+        for name in names:
+            path = root / place / f"{name}.txt"
+            if path.is_file():
+                return path
+    return None
+
+
+def read_list(path: Path, root: Path, everything: Part | None) -> Part:
+    """Pairs that a list names.
+
+    A line is ``picture mask`` (paths below the root, or whose last two parts are), or one name: a picture's
+    path, or its name with or without suffix. Blank lines are left out.
+
+    Args:
+        path: The list.
+        root: Folder of the data set.
+        everything: All pairs of the data set, for lines with one name.
+
+    Raises:
+        InputError: When the list cannot be read.
+    """
+    part = Part()
+    by_name = _names(everything.pairs) if everything is not None else {}
+    seen: dict[Path, int] = {}
+    for number, line in enumerate(read_text(path).splitlines(), start=1):
+        line = line.strip()
+        if not line:
+            continue
+        pair = _single(line, by_name) or _double(line, root)
+        if pair is None:
+            part.problems.append(f"{path}: line {number} names no picture with a mask: {line!r}")
+        elif pair.image in seen:
+            part.problems.append(
+                f"{path}: line {number} names {line!r} again, as line {seen[pair.image]} does"
+            )
+        else:
+            seen[pair.image] = number
+            part.pairs.append(pair)
+    if len({pair.name for pair in part.pairs}) < len(part.pairs):  # one name in two folders
+        part.pairs = [Pair(key_of(pair.image, root), pair.image, pair.mask) for pair in part.pairs]
+    if not part.pairs and not part.problems:
+        part.problems.append(f"{path}: names no picture")
+    return part
+
+
+def _names(pairs: list[Pair]) -> dict[str, Pair | None]:
+    """Every way to name a pair; None where two pairs have the same last part."""
+    found: dict[str, Pair | None] = {}
+    for pair in pairs:
+        last = pair.image.name
+        for name in {last, last.rpartition(".")[0]}:
+            found[name] = None if name in found else pair
+    for pair in pairs:  # the whole path wins over a last part
+        found[pair.name] = pair
+        found[pair.name + pair.image.suffix] = pair
+    return found
+
+
+def _single(line: str, by_name: dict[str, Pair | None]) -> Pair | None:
+    parts = line.replace("\\", "/").split("/")
+    for start in range(len(parts)):
+        pair = by_name.get("/".join(parts[start:]))
+        if pair is not None:
+            return pair
+    return None
+
+
+def _double(line: str, root: Path) -> Pair | None:
+    # Names may hold blanks: every blank, tab or comma could be the one between picture and mask.
+    for gap in re.finditer(r"[ \t,;]+", line):
+        image, mask = _resolve(line[: gap.start()], root), _resolve(line[gap.end() :], root)
+        if image is not None and mask is not None:
+            return Pair(image.stem, image, mask)
+    return None
+
+
+def _resolve(text: str, root: Path) -> Path | None:
+    parts = [part for part in text.replace("\\", "/").split("/") if part not in ("", ".")]
+    if ".." in parts or not parts:
+        return None
+    # Some lists hold absolute paths of another machine: their last two parts are tried too.
+    for candidate in (root.joinpath(*parts), root.joinpath(*parts[-2:])):
+        if candidate.is_file():
+            return candidate
+    return None

@@ -1,0 +1,200 @@
+"""From the settings to the mapping of label ids: class list, ignored values, binary masks, label map."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from vit_adapter.config import DataConfig, InputError
+
+from .class_files import CLASS_FILE_NAMES, ClassEntry, read_class_file
+from .classes import ClassTable, trimmed_names
+from .labels import LabelMapping
+
+
+def class_entries(config: DataConfig, root: Path | None) -> tuple[list[ClassEntry] | None, str]:
+    """The class list of the settings, or of a class file in the root of the data set.
+
+    Returns:
+        The entries (None: there is no list) and where they come from, for messages.
+
+    Raises:
+        InputError: For a file that is not there or cannot be used, and for names that are empty or repeated.
+    """
+    if isinstance(config.classes, str):
+        path = Path(config.classes)
+        if not path.exists() and root is not None and (root / path).exists():
+            path = root / path
+        if not path.is_file():
+            raise InputError(
+                f"--data.classes: there is no file {config.classes!r}; give a file or a list of names"
+            )
+        return read_class_file(path), str(path)
+    if config.classes is not None:
+        names = trimmed_names(config.classes, "--data.classes")
+        if not names:
+            raise InputError("--data.classes: the list is empty, expected class names")
+        return [ClassEntry(name, position) for position, name in enumerate(names)], "--data.classes"
+    for name in CLASS_FILE_NAMES:
+        if root is not None and (root / name).is_file():
+            return read_class_file(root / name), str(root / name)
+    return None, "the values found in the masks"
+
+
+def build_mapping(
+    config: DataConfig,
+    entries: Sequence[ClassEntry] | None,
+    found: Iterable[int],
+    *,
+    where: str,
+    void_id: int | None = None,
+    reduce_zero: bool = False,
+) -> LabelMapping:
+    """The mapping of label ids.
+
+    Args:
+        config: The settings.
+        entries: The class list; None: the classes are the ``found`` values.
+        found: Mask values that occur, for a data set without class list and to tell 0/1 from 0/255 masks.
+        where: Where the class list comes from, for messages.
+        void_id: Mask value that this layout uses for ignored pixels, beside ``config.ignore``.
+        reduce_zero: The value 0 is ignored and k stands for class k - 1 (ADE20K; FACTS 24).
+
+    Raises:
+        InputError: For settings that contradict each other, and a label map with gaps or unknown classes.
+    """
+    found = sorted(set(found))
+    if config.binary:
+        return _binary(config, entries, found, where)
+    void = {config.ignore, *config.ignored_values} | ({void_id} if void_id is not None else set())
+    if reduce_zero:
+        void.add(0)
+    if config.label_map is not None:
+        values, table = _by_label_map(config, entries, void, where)
+    else:
+        if entries is None:
+            entries = [ClassEntry(f"class {value}", value) for value in found if value not in void]
+        elif reduce_zero and any(entry.id == 0 for entry in entries):
+            entries = [replace(entry, id=entry.id + 1) for entry in entries]
+        if len(entries) > 255:
+            # 255 is a class here unless it was also said to be void.
+            void -= {255} & {e.id for e in entries} - set(config.ignored_values)
+        kept = [entry for entry in entries if entry.id not in void]
+        values = {entry.id: label for label, entry in enumerate(kept)}
+        table = _table(kept, [entry.id for entry in kept])
+    void -= set(values)
+    first = [void_id] if void_id is not None and config.ignore == DataConfig.ignore else []
+    table = replace(table, ignore_id=_free_id(table.ids, [*first, config.ignore, *config.ignored_values]))
+    return _mapping(table, values, void, entries or ())
+
+
+def require_two_classes(table: ClassTable, where: str) -> None:
+    """Raises InputError for a single class: its score has nothing to be compared with, the loss would be 0."""
+    if len(table) < 2:
+        listed = f"only the class {table.names[0]!r}" if table.names else "no class"
+        name = table.names[0] if table.names else "object"
+        raise InputError(
+            f"{where}: {listed}, a segmentation needs two or more; name the rest too, "
+            f'such as --data.classes "[background, {name}]"'
+        )
+
+
+def _binary(
+    config: DataConfig, entries: Sequence[ClassEntry] | None, found: list[int], where: str
+) -> LabelMapping:
+    if config.label_map is not None:
+        raise InputError("--data.binary true and --data.label_map exclude each other; give one of them")
+    names = ["background", "foreground"] if entries is None else [entry.name for entry in entries]
+    if len(names) == 1:
+        raise InputError(
+            f"{where}: binary masks have two classes, found only {names[0]!r}; "
+            f'set --data.classes "[background, {names[0]}]"'
+        )
+    if len(names) != 2:
+        raise InputError(f"{where}: {len(names)} classes, but masks of --data.binary true have two")
+    clash = {0, 1, 255} & set(config.ignored_values)
+    if clash:
+        raise InputError(f"--data.ignored_values: {min(clash)} is a class in masks of --data.binary true")
+    colours = [entry.colour for entry in entries or ()]
+    kept = [ClassEntry(name, id_, c) for name, id_, c in zip(names, (0, 255), colours or (None, None))]
+    table = _table(kept, [0, 255 if 255 in found or 1 not in found else 1])
+    void = {config.ignore, *config.ignored_values} - {0, 1, 255}
+    table = replace(table, ignore_id=_free_id(table.ids, [config.ignore, *config.ignored_values]))
+    mapping = _mapping(table, {0: 0, 1: 1, 255: 1}, void, kept)
+    return replace(mapping, binary=True)
+
+
+def _by_label_map(
+    config: DataConfig, entries: Sequence[ClassEntry] | None, void: set[int], where: str
+) -> tuple[dict[int, int], ClassTable]:
+    """Label map: several mask values may become one class; a value sent to the ignore id is void."""
+    label_map = config.label_map or {}
+    for value in sorted(value for value, label in label_map.items() if label == config.ignore):
+        void.add(value)
+    values = {value: label for value, label in label_map.items() if label != config.ignore}
+    labels = set(values.values())
+    count = len(entries) if entries is not None else len(labels)
+    outside = sorted(label for label in labels if not 0 <= label < count)
+    if outside or not labels:
+        raise InputError(
+            f"--data.label_map: class number {outside[0] if outside else 'missing'} is not one of the {count} "
+            f"classes 0..{count - 1} of {where}"
+            if entries is not None
+            else f"--data.label_map: class numbers {sorted(labels)}, expected 0..{count - 1} without gaps"
+        )
+    for label in range(count):
+        if label not in labels and entries is not None:
+            raise InputError(
+                f"--data.label_map: no mask value becomes class {label} ({entries[label].name!r})"
+            )
+    # A class made of several values is written back as the smallest of them.
+    ids = [min(value for value, label in values.items() if label == number) for number in range(count)]
+    rows = list(entries) if entries is not None else [ClassEntry(f"class {n}", n) for n in range(count)]
+    return values, _table(rows, ids)
+
+
+def _table(entries: Sequence[ClassEntry], ids: Sequence[int]) -> ClassTable:
+    colours = [entry.colour for entry in entries if entry.colour is not None]
+    if len(colours) < len(entries):
+        colours = None
+    names = tuple(entry.name for entry in entries)
+    return ClassTable(names, tuple(ids), tuple(colours) if colours else None)
+
+
+def _mapping(
+    table: ClassTable, values: dict[int, int], void: set[int], entries: Sequence[ClassEntry]
+) -> LabelMapping:
+    ignored = dict.fromkeys(sorted(void), table.ignore_index)
+    colours: dict[int, int] | None = None
+    shared: set[int] = set()
+    if any(entry.colour is not None for entry in entries):
+        label_of = {name: label for label, name in enumerate(table.names)}
+        colours = {}
+        for entry in entries:
+            if entry.colour is None:
+                continue
+            code = pack_colour(entry.colour)
+            if code in colours or code in shared:
+                shared.add(code)
+                colours.pop(code, None)
+            else:
+                colours[code] = label_of.get(entry.name, table.ignore_index)
+    return LabelMapping(
+        table,
+        {**ignored, **values},
+        colours=colours,
+        shared_colours=frozenset(shared),
+    )
+
+
+def pack_colour(colour: tuple[int, int, int]) -> int:
+    """65536 red + 256 green + blue, as ``pack_colours`` makes it."""
+    red, green, blue = colour
+    return red * 65536 + green * 256 + blue
+
+
+def _free_id(ids: Sequence[int], wishes: Sequence[int]) -> int:
+    """The first wish, or else of the usual void values, that no class has."""
+    taken = set(ids)
+    return next(
+        value for value in (*wishes, 255, 254, *range(65535, 0, -1)) if value not in taken and value >= 0
+    )

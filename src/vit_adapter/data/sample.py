@@ -1,0 +1,48 @@
+"""What every data set gives: a picture with contiguous labels."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from vit_adapter.config import DataConfig
+
+from .classes import ClassTable
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A picture and its labels.
+
+    Attributes:
+        image: uint8 [H, W, C], RGB for three channels, in displayed orientation (other than 1 or 3 channels:
+            the type in the file).
+        labels: uint8 [H, W] 0..K-1 or the table's ``ignore_index``; uint16 for more than 255 classes.
+        name: Name within the data set.
+    """
+
+    image: np.ndarray
+    labels: np.ndarray
+    name: str
+
+
+class SegmentationDataset(Protocol):
+    """What training and evaluation need of a data set.
+
+    Attributes:
+        classes: The classes.
+        names: Name of every picture.
+        config: The settings it was opened with.
+    """
+
+    classes: ClassTable
+    names: list[str]
+    config: DataConfig
+
+    def __len__(self) -> int:
+        """Number of pictures."""
+        ...
+
+    def read(self, index: int) -> Sample:
+        """Reads a picture and its labels."""
+        ...

@@ -1,0 +1,147 @@
+"""Looking through masks before training: which values, how many pixels, what contradicts what."""
+
+from collections.abc import Collection, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from vit_adapter.config import InputError
+from vit_adapter.images import Mask
+
+from .codes import NO_DATA, Codes, count_codes, load_mask, mask_codes
+
+Colour = tuple[int, int, int]
+THREADS = 4  # decoding releases Python's lock
+
+
+@dataclass(frozen=True)
+class MaskSummary:
+    """What one mask holds.
+
+    Attributes:
+        file: The mask.
+        size: (height, width) in pixels, in displayed orientation.
+        counts: Value or packed colour to number of pixels.
+        codes: How they were read; its ``values`` are left out.
+        palette: Colour of each palette index that occurs; empty without a palette.
+    """
+
+    file: Path
+    size: tuple[int, int]
+    counts: dict[int, int]
+    codes: Codes
+    palette: dict[int, Colour] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class MaskReading:
+    """How the masks of a data set are read, before their classes are known.
+
+    Attributes:
+        no_data: Value of missing data in floating-point masks.
+        colours: Packed colours of the colour table; None: there is none.
+        ignored: Mask values that are ignored.
+    """
+
+    no_data: float | None = None
+    colours: Collection[int] | None = None
+    ignored: Collection[int] = ()
+
+    def summarize(self, file: Path) -> MaskSummary:
+        """Reads one mask.
+
+        Raises:
+            InputError: When it cannot be decoded or holds what is no class number.
+        """
+        mask = load_mask(file, self.no_data)
+        codes = mask_codes(mask, colours=self.colours, ignored=self.ignored)
+        height, width = mask.values.shape[:2]
+        kind = replace(codes, values=codes.values[:0])
+        return MaskSummary(file, (height, width), count_codes(codes.values), kind, used_palette(mask))
+
+    def scan(self, files: Sequence[Path]) -> tuple[list[MaskSummary], list[InputError]]:
+        """Summaries of the masks that can be read, and the errors of the others, in the order of the files."""
+
+        def attempt(file: Path) -> MaskSummary | InputError:
+            try:
+                return self.summarize(file)
+            except InputError as error:
+                return error
+
+        with ThreadPoolExecutor(THREADS) as pool:
+            results = list(pool.map(attempt, files))
+        summaries = [result for result in results if isinstance(result, MaskSummary)]
+        return summaries, [result for result in results if isinstance(result, InputError)]
+
+
+def evenly(files: Sequence[Path], count: int | None) -> list[Path]:
+    """At most ``count`` of the files, spread evenly over them."""
+    if count is None or len(files) <= count:
+        return list(files)
+    return [files[index * len(files) // count] for index in range(count)]
+
+
+def used_palette(mask: Mask) -> dict[int, Colour]:
+    """Colour of each palette index that occurs in a mask."""
+    if mask.palette is None or mask.values.ndim != 2:
+        return {}
+    used = np.flatnonzero(np.bincount(mask.values.ravel()))
+    colours = {}
+    for index in used[used < len(mask.palette)].tolist():
+        red, green, blue = mask.palette[index].tolist()
+        colours[index] = (red, green, blue)
+    return colours
+
+
+class Palettes:
+    """The colour of every palette index of a data set, to find files whose palettes disagree."""
+
+    def __init__(self) -> None:
+        self._first: dict[int, tuple[Colour, Path]] = {}
+
+    def add(self, file: Path, palette: dict[int, Colour]) -> None:
+        """Takes the colours of indices that no earlier file had."""
+        for index, colour in palette.items():
+            self._first.setdefault(index, (colour, file))
+
+    def problem(self, file: Path, palette: dict[int, Colour]) -> str | None:
+        """What is wrong when the file's palette gives an index another colour than an earlier file's."""
+        for index, colour in palette.items():
+            first = self._first.get(index)
+            if first is not None and first[0] != colour:
+                return (
+                    f"{file}: palette index {index} is the colour {colour}, but {first[0]} in {first[1]}; "
+                    "palettes that disagree need a colour table: --data.classes FILE with name and colour of each class"
+                )
+        return None
+
+
+def found_values(summaries: Iterable[MaskSummary]) -> set[int]:
+    """Mask values that occur; colours and no-data pixels left out."""
+    return {
+        code
+        for summary in summaries
+        if not summary.codes.coloured
+        for code in summary.counts
+        if code != NO_DATA
+    }
+
+
+def hidden_foreground(summaries: Sequence[MaskSummary]) -> str | None:
+    """What is wrong when 255 seems to be the object of binary masks, while it is read as void.
+
+    That is so when the masks hold nothing but 0, 1 and 255, one of them exactly 0 and 255, and none both 1 and
+    255 (as masks with a void rim would).
+    """
+    values = [set(summary.counts) for summary in summaries if not summary.codes.coloured]
+    if not set().union(*values) <= {0, 1, 255} or any({1, 255} <= some for some in values):
+        return None
+    for summary in summaries:
+        if set(summary.counts) == {0, 255}:
+            return (
+                f"{summary.file}: holds only 0 and 255, and 255 is read as ignored, so it has no object; set "
+                '--data.binary true if 255 is the object, or --data.ignored_values "[255]" if it really is void'
+            )
+    return None
