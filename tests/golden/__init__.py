@@ -1,0 +1,1 @@
+"""Our numbers against the recorded ones of the official code."""
