@@ -19,7 +19,7 @@ class Mask:
     Attributes:
         values: [H, W] ids (uint8, uint16 or int32), or uint8 [H, W, 3] RGB colours that a colour table
             explains.
-        palette: uint8 [256, 3] RGB colours of the ids where the file has a palette (black where it has none).
+        palette: uint8 [n, 3] RGB colours of the ids 0..n-1 where the file has a palette.
         equal_channels: The file is RGB, but each pixel's three channels are equal (ids, or shades of grey).
     """
 
@@ -99,7 +99,8 @@ def _stored_values(decoded: Decoded, path: Path) -> tuple[np.ndarray, np.ndarray
     if image.mode in ("P", "PA"):
         colours = image.getpalette("RGB") or []
         indices = np.asarray(image if image.mode == "P" else image.getchannel(0))
-        table = np.zeros((256, 3), np.uint8)
+        # Damaged files hold indices beyond their palette: black.
+        table = np.zeros((max(len(colours) // 3, int(indices.max()) + 1), 3), np.uint8)
         table.reshape(-1)[: len(colours)] = colours
         return indices, table
     if decoded.format == "PPM" and image.mode in ("L", "RGB") and _ppm_maximum(path) != 255:

@@ -1,0 +1,121 @@
+"""A data set as training sees it: transformed pictures, every random draw a function of the position in the run."""
+
+from typing import Any, Protocol, TypedDict
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from vit_adapter.config import AugmentationConfig, InputError, Normalization
+from vit_adapter.images import UnreadableImageError
+
+from .transforms import TrainingTransform
+
+REPLACEMENT_ATTEMPTS = 100
+
+
+class LabelledPictures(Protocol):
+    """What is needed of a data set: ``classes.ignore_index``, a length, names, and ``read``.
+
+    ``read(index)`` returns an object with ``image`` ([H, W, C]), ``labels`` ([H, W]) and ``name``, and raises
+    ``UnreadableImageError`` where the picture cannot be decoded.
+    """
+
+    classes: Any
+    names: list[str]
+
+    def __len__(self) -> int:
+        """Number of pictures."""
+        ...
+
+    def read(self, index: int) -> Any:
+        """Picture and labels."""
+        ...
+
+
+class TrainingSample(TypedDict):
+    """One item.
+
+    Attributes:
+        image: float32 [C, crop, crop], normalised.
+        labels: int64 [crop, crop].
+        name: Name of the picture that is in ``image``.
+        replaced: Name of the picture that should have been there but cannot be decoded, or "".
+        reason: Why it cannot be decoded, or "".
+    """
+
+    image: torch.Tensor
+    labels: torch.Tensor
+    name: str
+    replaced: str
+    reason: str
+
+
+class TrainingSet(Dataset[TrainingSample]):
+    """Transformed pictures, indexed with (epoch, index).
+
+    All draws come from a generator seeded with (seed, epoch, index): number of workers, order of reading and
+    restarts change nothing. A picture that cannot be decoded is replaced by one drawn from the same
+    generator; the sample says so, which survives the way out of a worker process. Errors of masks are never
+    caught.
+    """
+
+    def __init__(
+        self,
+        dataset: LabelledPictures,
+        augmentation: AugmentationConfig,
+        normalization: Normalization,
+        seed: int,
+        stop_on_bad_image: bool = False,
+    ):
+        """Wrap a data set.
+
+        Args:
+            dataset: Pictures and labels.
+            augmentation: Random changes.
+            normalization: Mean and standard deviation of the model.
+            seed: Seed of the run, 0 or more.
+            stop_on_bad_image: Raise at a picture that cannot be decoded instead of replacing it.
+        """
+        if seed < 0:
+            raise InputError(f"seed {seed}: expected 0 or more")
+        self.dataset = dataset
+        self.transform = TrainingTransform(augmentation, normalization, dataset.classes.ignore_index)
+        self.seed = seed
+        self.stop_on_bad_image = stop_on_bad_image
+
+    def __len__(self) -> int:
+        """Number of pictures, that is, of samples in an epoch."""
+        return len(self.dataset)
+
+    def __getitem__(self, position: tuple[int, int]) -> TrainingSample:
+        """Read and transform the picture ``index`` of ``epoch``.
+
+        Raises:
+            UnreadableImageError: The picture cannot be decoded, and replacing is switched off.
+            InputError: A mask does not fit, or no picture that can be decoded was found.
+        """
+        epoch, index = position
+        draws = np.random.Generator(np.random.Philox(np.random.SeedSequence([self.seed, epoch, index])))
+        sample, reason = self._read(index, draws)
+        image, labels = self.transform(sample.image, sample.labels, draws)
+        return {
+            "image": torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))),
+            "labels": torch.from_numpy(labels.astype(np.int64)),
+            "name": sample.name,
+            "replaced": self.dataset.names[index] if reason else "",
+            "reason": reason,
+        }
+
+    def _read(self, index: int, draws: np.random.Generator) -> tuple[Any, str]:
+        """The sample, or a replacement and the reason for it."""
+        reason = ""
+        for _ in range(REPLACEMENT_ATTEMPTS):
+            try:
+                return self.dataset.read(index), reason
+            except UnreadableImageError as error:
+                if self.stop_on_bad_image:
+                    raise
+                reason = reason or str(error)
+            index = int(draws.integers(0, len(self.dataset)))
+        raise InputError(f"no picture can be decoded among {REPLACEMENT_ATTEMPTS} that were drawn; {reason}")

@@ -1,0 +1,190 @@
+"""The published training transforms, each a function of its input and of explicit random draws.
+
+``draws`` is a ``numpy.random.Generator``, or anything with its ``random``, ``uniform`` and ``integers``:
+recorded draws can be replayed. Order and kind of the draws are those of the published code (FACTS 18-23).
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from vit_adapter.config import AugmentationConfig, Normalization
+from vit_adapter.images import fit_size, normalize, pad, resize_image, resize_labels, scaled_limits
+
+from .hsv import HUES, hsv_to_rgb, rgb_to_hsv
+
+CROP_ATTEMPTS = 10  # boxes that are checked; the next one is taken as it comes
+
+Size = tuple[int, int]
+Box = tuple[int, int, int, int]  # top, left, height, width
+
+
+class Draws(Protocol):
+    """The part of ``numpy.random.Generator`` that the transforms use."""
+
+    def random(self) -> float:
+        """Uniform in [0, 1)."""
+        ...
+
+    def uniform(self, low: float, high: float) -> float:
+        """Uniform in [low, high)."""
+        ...
+
+    def integers(self, low: int, high: int) -> int:
+        """Whole number from low to high - 1."""
+        ...
+
+
+@dataclass(frozen=True)
+class RandomResize:
+    """Draw a size: base size times a random factor, the picture's ratio kept.
+
+    Attributes:
+        base_size: Two limits in pixels, the larger for the long side; None: the sides of the picture itself.
+        scale_range: Smallest and largest factor.
+    """
+
+    base_size: tuple[int, int] | None
+    scale_range: tuple[float, float]
+
+    def draw(self, draws: Draws, size: Size) -> Size:
+        """(height, width) that a picture of ``size`` is to be resized to."""
+        low, high = self.scale_range
+        factor = draws.random() * (high - low) + low
+        return fit_size(size, scaled_limits(self.base_size or size, factor))
+
+
+@dataclass(frozen=True)
+class RandomCrop:
+    """Draw a box in which no class fills more than its share.
+
+    Attributes:
+        size: (height, width) of the box; a side of the picture that is smaller is taken whole.
+        category_max_ratio: A box is drawn again while it has fewer than two classes, or one class fills this
+            share of its valid pixels or more. Ten boxes are checked, the eleventh is used as it is. 1: no
+            check.
+        ignore_index: Label of pixels that are not valid.
+    """
+
+    size: Size
+    category_max_ratio: float
+    ignore_index: int
+
+    def draw(self, draws: Draws, labels: np.ndarray) -> Box:
+        """(top, left, height, width) within ``labels`` [H, W]; two draws for each box, rows first."""
+        box = self._draw_box(draws, labels.shape)
+        if self.category_max_ratio >= 1:
+            return box
+        for _ in range(CROP_ATTEMPTS):
+            if self._is_mixed(crop(labels, box)):
+                break
+            box = self._draw_box(draws, labels.shape)
+        return box
+
+    def _draw_box(self, draws: Draws, shape: tuple[int, ...]) -> Box:
+        height, width = min(self.size[0], shape[0]), min(self.size[1], shape[1])
+        top = int(draws.integers(0, shape[0] - height + 1))
+        left = int(draws.integers(0, shape[1] - width + 1))
+        return top, left, height, width
+
+    def _is_mixed(self, labels: np.ndarray) -> bool:
+        counts = np.bincount(labels.ravel())
+        counts[self.ignore_index : self.ignore_index + 1] = 0
+        return bool(np.count_nonzero(counts) > 1 and counts.max() / counts.sum() < self.category_max_ratio)
+
+
+def crop(array: np.ndarray, box: Box) -> np.ndarray:
+    """The part of [H, W, ...] inside a box, as a view."""
+    top, left, height, width = box
+    return array[top : top + height, left : left + width]
+
+
+def flip(array: np.ndarray, vertical: bool = False) -> np.ndarray:
+    """Mirror image of [H, W, ...], left to right or upside down, as a view."""
+    return array[::-1] if vertical else array[:, ::-1]
+
+
+def draw_flip(draws: Draws, probability: float) -> bool:
+    """Whether to mirror; one draw, also for the probabilities 0 and 1."""
+    return bool(draws.random() < probability)
+
+
+def distort_colours(image: np.ndarray, draws: Draws) -> np.ndarray:
+    """Random brightness, contrast, saturation and hue, each with a probability of one half (FACTS 23).
+
+    Contrast comes first or last at random. Every step ends in whole 8-bit values, cut off below the point.
+
+    Args:
+        image: uint8 [H, W, 3] RGB.
+        draws: Four to nine draws.
+
+    Returns:
+        uint8 [H, W, 3] RGB.
+    """
+    if draws.integers(0, 2):
+        image = _linear(image, 1, draws.uniform(-32, 32))
+    contrast_first = draws.integers(0, 2) == 1
+    if contrast_first:
+        image = _distort_contrast(image, draws)
+    if draws.integers(0, 2):
+        hue, saturation, value = rgb_to_hsv(image)
+        image = hsv_to_rgb(hue, _linear(saturation, draws.uniform(0.5, 1.5), 0), value)
+    if draws.integers(0, 2):
+        hue, saturation, value = rgb_to_hsv(image)
+        shifted = (hue.astype(np.int32) + int(draws.integers(-18, 18))) % HUES
+        image = hsv_to_rgb(shifted.astype(np.uint8), saturation, value)
+    if not contrast_first:
+        image = _distort_contrast(image, draws)
+    return image
+
+
+def _distort_contrast(image: np.ndarray, draws: Draws) -> np.ndarray:
+    return _linear(image, draws.uniform(0.5, 1.5), 0) if draws.integers(0, 2) else image
+
+
+def _linear(image: np.ndarray, factor: float, shift: float) -> np.ndarray:
+    """Image times factor plus shift in float32, clipped to 0..255 and truncated: a table of the 256 byte values."""
+    table = np.arange(256, dtype=np.float32) * np.float32(factor) + np.float32(shift)
+    return np.clip(table, 0, 255).astype(np.uint8)[image]
+
+
+@dataclass(frozen=True)
+class TrainingTransform:
+    """All of them in the published order: resize, crop, flip, colour, normalise, pad (FACTS 22).
+
+    Attributes:
+        augmentation: Which changes, and how strong.
+        normalization: Mean and standard deviation of the model.
+        ignore_index: Label of padding, and of pixels that are not valid.
+    """
+
+    augmentation: AugmentationConfig
+    normalization: Normalization
+    ignore_index: int
+
+    def __call__(self, image: np.ndarray, labels: np.ndarray, draws: Draws) -> tuple[np.ndarray, np.ndarray]:
+        """Transform a pair.
+
+        Args:
+            image: [H, W, C] RGB or bands; colours are distorted only for uint8 with three channels.
+            labels: [H, W] class numbers.
+            draws: Where the random numbers come from.
+
+        Returns:
+            float32 [crop, crop, C], 0 in the padding; labels [crop, crop] of the given dtype,
+            ``ignore_index`` in the padding.
+        """
+        settings = self.augmentation
+        square = (settings.crop, settings.crop)
+        size = RandomResize(settings.base_size, settings.scale_range).draw(draws, labels.shape)
+        labels = resize_labels(labels, size)
+        box = RandomCrop(square, settings.category_max_ratio, self.ignore_index).draw(draws, labels)
+        labels = crop(labels, box)
+        # The box depends on the labels only, so no pixel outside it needs to be interpolated.
+        image = resize_image(image, size, box)
+        if draw_flip(draws, settings.flip):
+            image, labels = flip(image), flip(labels)
+        if settings.photometric and image.shape[2] == 3 and image.dtype == np.uint8:
+            image = distort_colours(image, draws)
+        return pad(normalize(image, self.normalization), square, 0), pad(labels, square, self.ignore_index)
