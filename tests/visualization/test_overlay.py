@@ -5,21 +5,11 @@ import pytest
 
 from vit_adapter.config import InputError
 from vit_adapter.visualization import legend
-from vit_adapter.visualization.overlay import colorize, overlay
+from vit_adapter.visualization.overlay import _entries, _inside, colorize, overlay
 from vit_adapter.visualization.palette import default_palette
 from vit_adapter.visualization.text import drawable, font, shortened
 
 PALETTE = np.array([[200, 0, 0], [0, 200, 0], [0, 0, 200]], np.uint8)
-
-
-@pytest.fixture
-def listed(monkeypatch):
-    """The entries that the legend was asked to show."""
-    entries = []
-    monkeypatch.setattr(
-        "vit_adapter.visualization.overlay.beside", lambda image, e: entries.extend(e) or image
-    )
-    return entries
 
 
 def test_palette_is_distinct_stable_and_starts_the_same():
@@ -81,11 +71,11 @@ def test_opacity_reaches_both_ends():
     np.testing.assert_array_equal(overlay(image, labels, PALETTE, alpha=1, legend=False)[9, 9], PALETTE[1])
 
 
-def test_legend_lists_what_occurs_largest_first(listed):
+def test_legend_lists_what_occurs_largest_first():
     labels = np.zeros((10, 10), np.uint8)
     labels[:6] = 2
     labels[9] = 255
-    overlay(np.zeros((10, 10, 3), np.uint8), labels, PALETTE, ["sky", "road", "car "])
+    listed = _entries(_inside(labels, 3), PALETTE, ["sky", "road", "car "])
     assert [(entry.name.strip(), round(entry.share, 6)) for entry in listed] == [
         ("car", 0.6),
         ("sky", 0.3),

@@ -1,0 +1,18 @@
+"""Pictures out: palettes, overlays with a legend, contact sheets, curves and confusion matrices."""
+
+from .confusion import plot_confusion
+from .contact_sheet import contact_sheet
+from .curves import plot_curves
+from .legend import LegendEntry
+from .overlay import colorize, overlay
+from .palette import default_palette
+
+__all__ = [
+    "LegendEntry",
+    "colorize",
+    "contact_sheet",
+    "default_palette",
+    "overlay",
+    "plot_confusion",
+    "plot_curves",
+]

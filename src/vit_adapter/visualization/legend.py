@@ -35,6 +35,7 @@ class _Measure:
     """Sizes in pixels, all from the size of the letters."""
 
     letter: int
+    given_margin: int | None = None
 
     @property
     def line(self) -> int:
@@ -42,7 +43,7 @@ class _Measure:
 
     @property
     def margin(self) -> int:
-        return round(self.letter * 1.1)
+        return round(self.letter * 1.1) if self.given_margin is None else self.given_margin
 
     @property
     def swatch(self) -> int:
@@ -92,9 +93,9 @@ def _with_panel_below(picture: Image.Image, entries: Sequence[LegendEntry], meas
     return canvas
 
 
-def legend_strip(entries: Sequence[LegendEntry], width: int, letter: int) -> Image.Image:
+def legend_strip(entries: Sequence[LegendEntry], width: int, letter: int, margin: int) -> Image.Image:
     """The entries in as many columns as fit ``width`` pixels, letters ``letter`` pixels high."""
-    measure = _Measure(letter)
+    measure = _Measure(letter, margin)
     lines = [_Line(entry, measure) for entry in entries]
     column = min(_column_width(lines, measure), width - 2 * measure.margin)
     columns = max(1, min(len(lines), (width - 2 * measure.margin) // max(1, column)))

@@ -1,0 +1,106 @@
+"""Contact sheets, curves and confusion matrices: sizes, odd input, and no global plotting state."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from vit_adapter.config import InputError
+from vit_adapter.visualization import LegendEntry, contact_sheet, plot_confusion, plot_curves
+
+
+def picture(height, width, value=0):
+    return np.full((height, width, 3), value, np.uint8)
+
+
+def test_sheet_holds_every_picture_at_its_ratio():
+    red = np.zeros((100, 200, 3), np.uint8)
+    red[..., 0] = 255
+    sheet = np.asarray(contact_sheet([[red, None], [picture(200, 100), red]], cell=(100, 100)))
+    is_red = (sheet == [255, 0, 0]).all(axis=2)
+    assert is_red.sum() == 2 * 100 * 50
+    is_black = (sheet == 0).all(axis=2)
+    assert is_black.sum() == 50 * 100
+    assert not is_red[:, :10].any()
+    assert not is_red[:10].any()
+
+
+def test_sheet_grows_with_titles_captions_and_legend():
+    rows = [[picture(60, 80), picture(60, 80)]]
+    plain = contact_sheet(rows, cell=(160, 120))
+    titled = contact_sheet(rows, ["image", "truth"], ["a.png"], (160, 120), title="Scenes")
+    full = contact_sheet(
+        rows, ["image", "truth"], ["a.png"], (160, 120), "Scenes", [LegendEntry("road", (1, 200, 3))]
+    )
+    assert plain.width == titled.width == full.width
+    assert plain.height < titled.height < full.height
+    assert (np.asarray(full) == [1, 200, 3]).all(axis=2).sum() > 50
+
+
+def test_an_empty_sheet_is_refused():
+    with pytest.raises(InputError, match="no pictures"):
+        contact_sheet([])
+    with pytest.raises(InputError, match="float64"):
+        contact_sheet([[np.zeros((4, 4, 3))]])
+
+
+HISTORY = [{"step": step, "loss": 2.0 / (step + 1)} for step in range(100)]
+
+
+@pytest.mark.parametrize(
+    "history",
+    [
+        [],
+        [{"step": 0, "loss": float("nan")}],
+        [{"step": 3, "mIoU": 0.0}],
+        [{"step": 5, "loss": 1.0, "mIoU": None}, {"loss": 2.0}],
+        [*HISTORY[::-1], {"step": 50, "mIoU": 0.3}, {"step": 99, "mIoU": 0.8}],
+        [{"step": step, "loss": 1e9 if step == 30 else 0.0} for step in range(60)],
+        [{"step": step, "loss": -1.0} for step in range(20)],
+    ],
+)
+def test_curves_of_every_history(history, tmp_path, recwarn):
+    path = plot_curves(history, tmp_path / "curves.png", "a $run$ name")
+    with Image.open(path) as image:
+        assert image.width > 800
+    assert list(tmp_path.iterdir()) == [path]
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize("classes", [1, 2, 20, 21, 150])
+def test_confusion_of_few_and_many_classes(classes, tmp_path, recwarn):
+    matrix = np.eye(classes, dtype=np.int64) * 50 + 1
+    matrix[classes // 2] = 0
+    names = [f"class number {index} with a rather long $name$" for index in range(classes)]
+    names[0] = "道路"  # no letters for it in the plots' font
+    path = plot_confusion(matrix, names, tmp_path / "confusion.png")
+    with Image.open(path) as image:
+        assert 500 < image.width < 4500
+        assert abs(image.width - image.height) < 300
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize(
+    ("matrix", "names", "words"),
+    [
+        (np.zeros((2, 3)), None, r"\(2, 3\)"),
+        (np.zeros((2, 2)), ["a"], "1 class names"),
+        (np.zeros((0, 0)), None, "0"),
+    ],
+)
+def test_odd_matrices_are_refused(matrix, names, words, tmp_path):
+    with pytest.raises(InputError, match=words):
+        plot_confusion(matrix, names, tmp_path / "confusion.png")
+    assert not list(tmp_path.iterdir())
+
+
+def test_plotting_is_imported_late_and_leaves_no_global_state(tmp_path):
+    program = (
+        "import sys, vit_adapter.visualization as v\n"
+        "assert not any(name.split('.')[0] in ('matplotlib', 'torch') for name in sys.modules)\n"
+        "v.plot_curves([], sys.argv[1])\n"
+        "assert 'matplotlib.pyplot' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", program, str(tmp_path / "a.png")], check=True)
