@@ -2,7 +2,8 @@
 
 from .adapter import ViTAdapter
 from .beit_pyramid import BeitPyramid
+from .build import build_backbone, describe_backbone
 from .plain import ViTPyramid
 from .vit import UniPerceiver
 
-__all__ = ["BeitPyramid", "UniPerceiver", "ViTAdapter", "ViTPyramid"]
+__all__ = ["BeitPyramid", "UniPerceiver", "ViTAdapter", "ViTPyramid", "build_backbone", "describe_backbone"]

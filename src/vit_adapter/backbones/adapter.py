@@ -13,7 +13,7 @@ from vit_adapter.ops import DeformableAttention, make_norm
 
 from .interaction import Extractor, Injector, Interaction, pixel_centres
 from .spatial_prior import SpatialPrior
-from .vit import build_vit, tokens_to_map
+from .vit import build_vit, rebuilding_arguments, tokens_to_map
 
 STRIDES = (4, 8, 16, 32)
 """Strides of the pyramid, fine to coarse."""
@@ -95,6 +95,7 @@ class ViTAdapter(nn.Module):
         channels: Width of the four maps.
         strides: (4, 8, 16, 32).
         normalization: Mean and standard deviation that the ViT was trained with, in pixel values.
+        arguments: What builds this backbone again, without its weights; None when ``vit`` was a module.
         load_report: What was loaded, resampled, left out and newly initialised; None without weights.
 
     Raises:
@@ -131,6 +132,7 @@ class ViTAdapter(nn.Module):
         on_mismatch: Literal["error", "keep"] = "error",
     ) -> None:
         super().__init__()
+        arguments = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
         built = build_vit(
             vit,
             pretrained=pretrained,
@@ -148,6 +150,7 @@ class ViTAdapter(nn.Module):
         )
         self.vit, self.driver = built.driver.vit, built.driver
         self.normalization, self.load_report = built.normalization, built.report
+        self.arguments = rebuilding_arguments(arguments, built)
         if frozen not in (None, "vit"):
             raise InputError(f"frozen={frozen!r}, expected None or 'vit'")
         self.frozen, self.has_injectors = frozen == "vit", injectors

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from vit_adapter.config import InputError
 from vit_adapter.ops import make_norm
 
-from .vit import build_vit, tokens_to_map
+from .vit import build_vit, rebuilding_arguments, tokens_to_map
 from .vit.beit import BeitDriver
 
 
@@ -55,6 +55,7 @@ class BeitPyramid(nn.Module):
         on_mismatch: Literal["error", "keep"] = "error",
     ) -> None:
         super().__init__()
+        arguments = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
         built = build_vit(
             vit,
             pretrained=pretrained,
@@ -73,6 +74,7 @@ class BeitPyramid(nn.Module):
         built.driver.use_shared_bias = True
         self.vit, self.driver = built.driver.vit, built.driver
         self.normalization, self.load_report = built.normalization, built.report
+        self.arguments = rebuilding_arguments(arguments, built)
         dim, patch = self.driver.dim, self.driver.patch_size
         self.out_indices = tuple(sorted(out_indices))
         if not self.out_indices or self.out_indices[-1] >= self.driver.depth or len(self.out_indices) > 4:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from vit_adapter.ops import make_norm
 
 from .adapter import STRIDES, check_sides, default_interactions, resample_stages
-from .vit import build_vit, tokens_to_map
+from .vit import build_vit, rebuilding_arguments, tokens_to_map
 
 
 class ViTPyramid(nn.Module):
@@ -55,6 +55,7 @@ class ViTPyramid(nn.Module):
         on_mismatch: Literal["error", "keep"] = "error",
     ) -> None:
         super().__init__()
+        arguments = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
         built = build_vit(
             vit,
             pretrained=pretrained,
@@ -71,6 +72,7 @@ class ViTPyramid(nn.Module):
         )
         self.vit, self.driver = built.driver.vit, built.driver
         self.normalization, self.load_report = built.normalization, built.report
+        self.arguments = rebuilding_arguments(arguments, built)
         self.frozen = frozen == "vit"
         self.stages = default_interactions(built.driver.depth)
         self.channels, self.strides = (built.driver.dim,) * 4, STRIDES

@@ -1,15 +1,18 @@
 """Frozen dataclasses with ranges and units. No torch here: ``--help`` answers at once, every room may read them."""
 
+from .class_table import ClassTable
 from .data import AugmentationConfig, DataConfig
 from .errors import InputError
 from .evaluation import EvaluationConfig
 from .model import Mask2FormerConfig, ModelConfig
+from .plain import from_plain, to_plain
 from .protocol import Normalization, Protocol
 from .run import RunConfig
 from .training import TrainingConfig
 
 __all__ = [
     "AugmentationConfig",
+    "ClassTable",
     "DataConfig",
     "EvaluationConfig",
     "InputError",
@@ -19,4 +22,6 @@ __all__ = [
     "Protocol",
     "RunConfig",
     "TrainingConfig",
+    "from_plain",
+    "to_plain",
 ]

@@ -52,7 +52,7 @@ class ModelConfig:
         cffn_ratio: Hidden width of the convolutional feed-forward relative to the ViT's; None: none.
         conv_inplanes: Width of the spatial prior's stem.
         injector_init: Start value of the injectors' gamma.
-        layer_scale: Start value of the ViT's layer scales; None: as published; 0 or less is not allowed.
+        layer_scale: Start value of the ViT's layer scales; None: as published.
         no_layer_scale: Build the ViT's blocks without layer scales where the loaded model has none.
         window_sizes: Side of the attention window of every block in tokens, None for global attention.
         add_vit_feature: Add the ViT's own stage maps to the pyramid.
@@ -64,6 +64,7 @@ class ModelConfig:
         grad_checkpointing: Recompute ViT blocks and interactions in the backward pass.
         in_chans: Channels of the input picture.
         img_size: Side in pixels of the position tables; None: the ViT's own.
+        out_indices: Blocks whose outputs the "beit_pyramid" takes, from 0.
         head: "upernet", "fcn" or "mask2former".
         head_channels: Width of the UperNet head.
         pool_scales: Grid sides of the pyramid pooling.
@@ -100,6 +101,7 @@ class ModelConfig:
     grad_checkpointing: bool = False
     in_chans: int = 3
     img_size: int | None = None
+    out_indices: tuple[int, ...] = (7, 11, 15, 23)
     head: Literal["upernet", "fcn", "mask2former"] = "upernet"
     head_channels: int = 512
     pool_scales: tuple[int, ...] = (1, 2, 3, 6)

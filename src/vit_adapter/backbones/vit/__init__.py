@@ -1,7 +1,7 @@
 """The families of plain ViT, one small file each."""
 
-from .build import BuiltViT, build_vit
+from .build import BuiltViT, build_vit, rebuilding_arguments
 from .driver import Driver, tokens_to_map
 from .uniperceiver import UniPerceiver
 
-__all__ = ["BuiltViT", "Driver", "UniPerceiver", "build_vit", "tokens_to_map"]
+__all__ = ["BuiltViT", "Driver", "UniPerceiver", "build_vit", "rebuilding_arguments", "tokens_to_map"]

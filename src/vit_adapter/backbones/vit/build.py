@@ -93,6 +93,22 @@ def build_vit(
     return BuiltViT(driver, normalization, report)
 
 
+def rebuilding_arguments(arguments: dict[str, Any], built: BuiltViT) -> dict[str, Any] | None:
+    """Constructor arguments that build the same backbone again, without weights.
+
+    Args:
+        arguments: What the backbone was called with.
+        built: Its ViT, whose position table may have taken the size of a loaded file.
+
+    Returns:
+        None when the ViT was given as a module, which no file can describe.
+    """
+    if isinstance(arguments["vit"], nn.Module):
+        return None
+    side = built.driver.grid[0] * PATCH_SIZE
+    return {**arguments, "pretrained": False, "img_size": side}
+
+
 def _create(name: str, in_chans: int, img_size: int | None, options: dict | None) -> nn.Module:
     """A ViT of that name with random weights, its position table for pictures of ``img_size`` pixels."""
     options = dict(options or {})
@@ -159,4 +175,4 @@ def _normalization(module: nn.Module, channels: int) -> Normalization:
     )
 
 
-__all__ = ["PATCH_SIZE", "BuiltViT", "build_vit"]
+__all__ = ["PATCH_SIZE", "BuiltViT", "build_vit", "rebuilding_arguments"]

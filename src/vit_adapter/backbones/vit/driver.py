@@ -56,8 +56,10 @@ class Driver(ABC):
         depth: Number of blocks.
         num_prefix: Number of class and register tokens in front of the grid.
         patch_size: Side of a patch in pixels.
+        grid: (rows, columns) of the position table.
     """
 
+    grid: Size
     norm_eps = 1e-6
     """Epsilon of the adapter's layer norms beside this family (rule 20)."""
 

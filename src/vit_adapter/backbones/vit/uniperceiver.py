@@ -146,6 +146,7 @@ class UniPerceiverDriver(Driver):
         super().__init__(vit, prefix_tokens)
         if prefix_tokens:
             raise InputError("prefix_tokens=True: Uni-Perceiver's encoder has no class token for pictures")
+        self.grid = vit.grid_size, vit.grid_size
         self.windows: list[int | None] = [None] * self.depth
 
     @property
@@ -168,9 +169,10 @@ class UniPerceiverDriver(Driver):
         embedding = self.vit.visual_embed
         maps = embedding.patch_embed.proj(images)
         size = maps.shape[-2], maps.shape[-1]
-        stored = self.vit.grid_size, self.vit.grid_size
         grid = maps.flatten(2).transpose(1, 2)  # [B, h*w, dim]
-        grid = grid + resample_positions(embedding.patch_embed.spatial_pos_embed.weight[None], stored, size)
+        grid = grid + resample_positions(
+            embedding.patch_embed.spatial_pos_embed.weight[None], self.grid, size
+        )
         grid = embedding.embeddings_norm(grid + embedding.patch_embed.temporal_pos_embed.weight[0])
         return grid[:, :0], grid, size
 

@@ -1,0 +1,63 @@
+"""Configuration as plain JSON values, and back."""
+
+import dataclasses
+import types
+import typing
+from typing import Any, TypeVar
+
+from .errors import InputError
+
+T = TypeVar("T")
+
+
+def to_plain(value: Any) -> Any:
+    """A dataclass, with all that it holds, as dictionaries, lists, numbers and text."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: to_plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, dict):
+        return {key: to_plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [to_plain(item) for item in value]
+    return value
+
+
+def from_plain(kind: type[T], values: dict[str, Any], where: str) -> T:
+    """The dataclass that ``to_plain`` described; settings that are missing take their default.
+
+    Args:
+        kind: The dataclass.
+        values: Its settings.
+        where: File or argument, for the message.
+
+    Raises:
+        InputError: A setting is unknown, or is missing and has no default.
+    """
+    if not isinstance(values, dict):
+        raise InputError(f"{where}: {kind.__name__} is {values!r}, expected named settings")
+    hints = typing.get_type_hints(kind)
+    known = {field.name for field in dataclasses.fields(kind)}  # pyright: ignore
+    if unknown := sorted(set(values) - known):
+        raise InputError(f"{where}: unknown setting {unknown[0]!r} of {kind.__name__}")
+    try:
+        return kind(**{name: _typed(hints[name], value, where) for name, value in values.items()})
+    except TypeError as error:
+        raise InputError(f"{where}: {kind.__name__} is incomplete: {error}") from error
+
+
+def _typed(hint: Any, value: Any, where: str) -> Any:
+    """JSON knows neither tuples nor dataclasses; both are restored from the declared type."""
+    origin = typing.get_origin(hint)
+    if value is None:
+        return None
+    if origin in (typing.Union, types.UnionType):
+        options = [option for option in typing.get_args(hint) if option is not type(None)]
+        return _typed(options[0], value, where) if len(options) == 1 else value
+    if dataclasses.is_dataclass(hint):
+        return from_plain(hint, value, where)  # pyright: ignore
+    if origin is tuple and isinstance(value, list):
+        inner = typing.get_args(hint)[0]
+        return tuple(_typed(inner, item, where) for item in value)
+    if origin is list and isinstance(value, list):
+        inner = typing.get_args(hint)[0]
+        return [_typed(inner, item, where) for item in value]
+    return value
