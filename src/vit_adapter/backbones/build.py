@@ -15,23 +15,23 @@ _KINDS = {ViTAdapter: "adapter", ViTPyramid: "pyramid", BeitPyramid: "beit_pyram
 
 def build_backbone(config: ModelConfig) -> nn.Module:
     """The backbone of a configuration, with its pretrained weights if it names some."""
-    common = dict(
-        pretrained=config.pretrained,
-        layer_scale=config.layer_scale,
-        no_layer_scale=config.no_layer_scale,
-        drop_path_rate=config.drop_path_rate,
-        norm=config.norm,
-        grad_checkpointing=config.grad_checkpointing,
-        in_chans=config.in_chans,
-        img_size=config.img_size,
-        vit_options=config.vit_options,
-        on_mismatch=config.on_mismatch,
-    )
+    common = {
+        "pretrained": config.pretrained,
+        "layer_scale": config.layer_scale,
+        "no_layer_scale": config.no_layer_scale,
+        "drop_path_rate": config.drop_path_rate,
+        "norm": config.norm,
+        "grad_checkpointing": config.grad_checkpointing,
+        "in_chans": config.in_chans,
+        "img_size": config.img_size,
+        "vit_options": config.vit_options,
+        "on_mismatch": config.on_mismatch,
+    }
     if config.backbone == "beit_pyramid":
         return BeitPyramid(config.vit, out_indices=tuple(config.out_indices), **common)  # pyright: ignore
-    common |= dict(
-        prefix_tokens=config.prefix_tokens, frozen=config.frozen, patch_resample=config.patch_resample
-    )
+    common |= {
+        "prefix_tokens": config.prefix_tokens, "frozen": config.frozen, "patch_resample": config.patch_resample
+    }
     if config.backbone == "pyramid":
         return ViTPyramid(config.vit, **common)  # pyright: ignore
     return ViTAdapter(
