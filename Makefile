@@ -1,0 +1,50 @@
+# make demo: install into .venv and train a small model.   make test: install what tests need, check, test.
+# INDEX names another package index for everything, e.g. one with CPU-only wheels of torch and torchvision
+# (both must come from the same one):  make demo INDEX=https://...
+PYTHON ?= python3
+INDEX ?=
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --disable-pip-version-check -q $(if $(INDEX),--index-url $(INDEX))
+PYTEST_ARGS ?=
+
+.PHONY: demo test check fast format clean test-oldest
+
+demo: .venv/installed
+	$(BIN)/vit-adapter demo
+
+test: check
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+fast: .venv/installed-dev
+	$(BIN)/python -m pytest -m "not slow" $(PYTEST_ARGS)
+
+check: .venv/installed-dev
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/pyright
+
+format: .venv/installed-dev
+	$(BIN)/ruff check --fix src tests benchmarks
+	$(BIN)/ruff format src tests benchmarks
+
+# The fast tests on the oldest torch that is supported, in an environment of its own.
+test-oldest:
+	$(PYTHON) -m venv .venv-oldest
+	.venv-oldest/bin/python -m pip install -q "torch==2.6.*" "torchvision==0.21.*" -e ".[dev]"
+	.venv-oldest/bin/python -m pytest -m "not slow" $(PYTEST_ARGS)
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/installed: pyproject.toml | .venv/bin/python
+	@echo "Installing vit-adapter into .venv; torch is large, this takes some minutes ..."
+	$(PIP) -e ".[train]"
+	@touch $@
+
+.venv/installed-dev: pyproject.toml | .venv/bin/python
+	@echo "Installing vit-adapter and what its tests need into .venv ..."
+	$(PIP) -e ".[dev]"
+	@touch $@ .venv/installed
+
+clean:
+	rm -rf .venv .venv-oldest .pytest_cache .ruff_cache

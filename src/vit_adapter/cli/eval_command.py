@@ -1,0 +1,45 @@
+"""``vit-adapter eval MODEL --data.root FOLDER``."""
+
+from collections.abc import Sequence
+
+from vit_adapter.config import RunConfig
+
+from .parsing import add_sections, make_parser, parse, run_config, split_recipe
+
+
+def run(words: Sequence[str]) -> int:
+    """Measures a model."""
+    from vit_adapter.zoo import find_recipe
+
+    recipe = find_recipe(split_recipe(words) or "")
+    defaults = RunConfig() if recipe is None else recipe.config()
+    parser = make_parser("eval", "Measures a model on the validation part of a data set.")
+    parser.add_argument(
+        "model", type=str, help="model or run folder, recipe name, or hub repository owner/name"
+    )
+    parser.add_argument(
+        "--checkpoint", type=str, default=None, help="for a recipe: its weights, a file or 'published'"
+    )
+    parser.add_argument("--out", type=str, default=None, help="folder for table, pictures and metrics.json")
+    parser.add_argument("--limit", type=int, default=None, help="only the first pictures")
+    parser.add_argument("--split", choices=["val", "train"], default="val", help="part of the data set")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    add_sections(parser, defaults, ["data", "evaluation"])
+    values = parse(parser, words)
+    if values.limit is not None:
+        values["evaluation.limit"] = values.limit
+    config = run_config(parser, values, defaults)
+
+    from vit_adapter import api
+
+    api.evaluate(
+        values.model,
+        config.data,
+        config.evaluation,
+        checkpoint=values.checkpoint,
+        protocol=config.protocol,
+        out=values.out,
+        split=values.split,
+        quiet=values.quiet,
+    )
+    return 0

@@ -1,0 +1,58 @@
+"""``vit-adapter info``."""
+
+from collections.abc import Sequence
+
+from .parsing import make_parser, parse
+
+
+def run(words: Sequence[str]) -> int:
+    """Prints versions, devices and operator forms: what a bug report needs."""
+    parse(make_parser("info", "Versions, devices and which form of each operator runs."), words)
+
+    import os
+    import platform
+    from importlib.metadata import PackageNotFoundError, version
+
+    import torch
+
+    packages = (
+        "vit-adapter",
+        "torch",
+        "torchvision",
+        "timm",
+        "numpy",
+        "pillow",
+        "lightning",
+        "huggingface_hub",
+    )
+    for package in packages:
+        try:
+            print(f"{package:<18} {version(package)}")
+        except PackageNotFoundError:
+            print(f"{package:<18} not installed")
+    print(f"{'python':<18} {platform.python_version()} on {platform.system()} {platform.machine()}")
+    print(f"{'processor':<18} {_processor()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads used")
+    print(f"{'instructions':<18} {torch.backends.cpu.get_cpu_capability()}")
+    if torch.cuda.is_available():
+        for index in range(torch.cuda.device_count()):
+            properties = torch.cuda.get_device_properties(index)
+            print(f"{f'cuda:{index}':<18} {properties.name}, {properties.total_memory / 2**30:.0f} GiB")
+    else:
+        print(f"{'cuda':<18} not available")
+    mps = torch.backends.mps.is_available()
+    print(f"{'mps':<18} {'available, untested' if mps else 'not available'}")
+    print(f"{'operators':<18} deformable attention: grid_sample (pure PyTorch)")
+    print(f"{'':<18} attention: scaled_dot_product_attention")
+    return 0
+
+
+def _processor() -> str:
+    import platform
+    from pathlib import Path
+
+    information = Path("/proc/cpuinfo")
+    if information.is_file():
+        for line in information.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or "unknown processor"

@@ -1,0 +1,88 @@
+"""``vit-adapter COMMAND``: finds the command, runs it, and turns errors meant for people into one line."""
+
+import difflib
+import importlib
+import sys
+from collections.abc import Sequence
+
+from vit_adapter.config import InputError
+
+COMMANDS = {
+    "demo": "train a small model on embedded street scenes and show what it learnt",
+    "train": "train on a folder of pictures and masks, or by a published recipe",
+    "eval": "measure a model on a data set by the published protocol",
+    "predict": "segment pictures: label maps and overlays",
+    "data": "check a data set before training; convert COCO JSON and labelme",
+    "zoo": "list the published recipes",
+    "recipe": "print one recipe as YAML",
+    "convert": "official checkpoint to model folder, and back",
+    "info": "versions, devices and which form of each operator runs",
+}
+"""What there is, each in a file of its own name in this folder."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line.
+
+    Args:
+        arguments: Words behind ``vit-adapter``; None: those of this process.
+
+    Returns:
+        Exit code: 0 well, 1 some result is worse than asked, 2 something given cannot be used, 130 interrupted.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(overview())
+        return 0
+    if words[0] in ("-V", "--version"):
+        from importlib.metadata import version
+
+        print(f"vit-adapter {version('vit-adapter')}")
+        return 0
+    name = words[0]
+    if name not in COMMANDS:
+        near = difflib.get_close_matches(name, COMMANDS, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(COMMANDS)}"
+        return _complain(f"{name!r} is no command{hint}")
+    try:
+        return importlib.import_module(f"vit_adapter.cli.{name}_command").run(words[1:]) or 0
+    except InputError as error:
+        return _complain(str(error))
+    except ModuleNotFoundError as error:
+        if error.name and error.name.split(".")[0] in ("lightning", "tensorboard", "matplotlib"):
+            return _complain(f"{name} needs the package {error.name!r}: pip install 'vit-adapter[train]'")
+        raise
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        return 0
+
+
+def overview() -> str:
+    """The help page of the program itself."""
+    lines = [f"  {name:<9} {text}" for name, text in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: vit-adapter COMMAND [options]",
+            "",
+            "Dense prediction with plain Vision Transformers: ViT-Adapter, nothing to compile, CPU or GPU.",
+            "",
+            *lines,
+            "",
+            "vit-adapter COMMAND --help explains a command; vit-adapter --version names the version.",
+        ]
+    )
+
+
+def _complain(message: str) -> int:
+    text = f"vit-adapter: error: {message}"
+    try:
+        print(text, file=sys.stderr)
+    except UnicodeEncodeError:
+        print(text.encode("ascii", "backslashreplace").decode(), file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,89 @@
+"""Words of the command line into configuration; no torch, so that ``--help`` answers at once."""
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from jsonargparse import ArgumentParser, Namespace
+
+from vit_adapter.config import (
+    DataConfig,
+    EvaluationConfig,
+    InputError,
+    ModelConfig,
+    Protocol,
+    RunConfig,
+    TrainingConfig,
+)
+
+SECTIONS = {
+    "model": ModelConfig,
+    "data": DataConfig,
+    "training": TrainingConfig,
+    "evaluation": EvaluationConfig,
+}
+
+
+def make_parser(name: str, description: str) -> ArgumentParser:
+    """An empty parser of a command."""
+    return ArgumentParser(prog=f"vit-adapter {name}", description=description, exit_on_error=False)
+
+
+def parse(parser: ArgumentParser, words: Sequence[str]) -> Namespace:
+    """Parses, and says in one line what cannot be used.
+
+    Raises:
+        InputError: A word is unknown or a value does not fit.
+    """
+    try:
+        return parser.parse_args(list(words))
+    except Exception as error:
+        if isinstance(error, (InputError, KeyboardInterrupt)):
+            raise
+        raise InputError(_one_line(error)) from None
+
+
+def add_sections(parser: ArgumentParser, defaults: RunConfig, sections: Sequence[str]) -> None:
+    """Adds ``--config FILE`` and the settings of some parts of a run, with the defaults of a recipe."""
+    parser.add_argument("--config", action="config", help="YAML file with settings; later ones win")
+    for section in sections:
+        parser.add_class_arguments(SECTIONS[section], section, default=getattr(defaults, section))
+    parser.add_argument(
+        "--protocol",
+        type=Protocol | None,
+        default=defaults.protocol,
+        help="how a picture is handled (protocol.crop, protocol.stride, protocol.mode ...); as the recipe says",
+    )
+
+
+def run_config(parser: ArgumentParser, values: Namespace, defaults: RunConfig) -> RunConfig:
+    """The configuration of a run from what was parsed."""
+    try:
+        built = parser.instantiate_classes(values)
+    except Exception as error:
+        raise InputError(_one_line(error)) from None
+    parts: dict[str, Any] = {
+        section: getattr(built, section, getattr(defaults, section)) for section in SECTIONS
+    }
+    return RunConfig(**parts, protocol=built.protocol)
+
+
+def split_recipe(words: Sequence[str]) -> str | None:
+    """The recipe's name if the first word is one: its settings are the defaults of all others."""
+    return words[0] if words and not words[0].startswith("-") else None
+
+
+def _one_line(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    text = text.replace('Parser key "', "--").replace('":', ":").replace("<class '", "").replace("'>", "")
+    return f"{text} (see --help)" if "--help" not in text else text
+
+
+def wants_help(words: Sequence[str]) -> bool:
+    """Whether a help page was asked for."""
+    return any(word in ("-h", "--help") for word in words)
+
+
+def fail(message: str) -> None:
+    """Prints a line to the error stream."""
+    print(message, file=sys.stderr)
