@@ -45,11 +45,11 @@ def read_mask(
 ) -> Mask:
     """Read a mask.
 
-    Palette pictures give the index, 1-bit pictures 0 and 1, pictures of 2 and 4 bits their stored numbers,
-    16-bit pictures all 16 bits. Alpha is dropped. RGB with equal channels is one channel of ids; other RGB is
-    returned as colours. Floating-point files are accepted if every value is a whole number. A mask is read in
-    displayed orientation, like a photo: an EXIF tag of its own is applied, and one without a tag is taken as
-    drawn in a viewer.
+    Palette pictures give the index (GIF and BMP with a palette of greys: the grey value), 1-bit pictures 0 and
+    1, pictures of 2 and 4 bits their stored numbers, 16-bit pictures all 16 bits. Alpha is dropped. RGB with
+    equal channels is one channel of ids; other RGB is returned as colours. Floating-point files are accepted if
+    every value is a whole number. A mask is read in displayed orientation, like a photo: an EXIF tag of its own
+    is applied, and one without a tag is taken as drawn in a viewer.
 
     Args:
         path: PNG, TIFF, BMP, GIF, lossless WebP, PGM or NPY.
@@ -102,6 +102,9 @@ def _stored_values(decoded: Decoded, path: Path) -> tuple[np.ndarray, np.ndarray
         # Damaged files hold indices beyond their palette: black.
         table = np.zeros((max(len(colours) // 3, int(indices.max()) + 1), 3), np.uint8)
         table.reshape(-1)[: len(colours)] = colours
+        # GIF and BMP know no grey pictures: there a palette of greys is only a way to store grey values.
+        if decoded.format in ("GIF", "BMP") and (table == table[:, :1]).all():
+            return table[indices, 0], None
         return indices, table
     if decoded.format == "PPM" and image.mode in ("L", "RGB") and _ppm_maximum(path) != 255:
         raise InputError(
@@ -133,9 +136,9 @@ def _whole_numbers(values: np.ndarray, no_data: float | None, ignore: int, path:
         raise InputError(f"{path}: values of type {values.dtype}; a mask holds whole numbers")
     missing = None
     if no_data is not None:
-        missing = (
-            np.isnan(values) if np.isnan(no_data) else values == np.asarray(no_data).astype(values.dtype)
-        )
+        # Rounded like the file's own floats; whole numbers are compared as they are, so that -9999 is not 241.
+        wanted = values.dtype.type(no_data) if values.dtype.kind == "f" else float(no_data)
+        missing = np.isnan(values) if np.isnan(no_data) else values == wanted
         values = np.where(missing, values.dtype.type(0), values)
     wrong = ~np.isfinite(values) if values.dtype.kind == "f" else np.zeros(1, bool)
     if values.dtype.kind == "f" and not wrong.any():
