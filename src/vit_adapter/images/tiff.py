@@ -11,7 +11,7 @@ import zlib
 from typing import NamedTuple
 
 import numpy as np
-from PIL import TiffImagePlugin
+from PIL import Image, TiffImagePlugin
 
 ORIENTATION = 0x0112
 NUMBER_TYPES = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 11: "f", 12: "d", 16: "Q", 17: "q"}
@@ -34,6 +34,7 @@ VALUE_BYTES = {
     18: 8,
 }
 UNCOMPRESSED, LZW, DEFLATE, OLD_DEFLATE, PACKBITS, LZMA, ZSTD = 1, 5, 8, 32946, 32773, 34925, 50000
+SINGLE_TAGS = (256, 257, 259, 262, ORIENTATION, 277, 278, 284, 317, 322, 323)  # tags that have one value
 LOSSLESS = (UNCOMPRESSED, LZW, DEFLATE, OLD_DEFLATE, PACKBITS, LZMA, ZSTD)
 
 Directory = dict[int, tuple[float, ...]]
@@ -77,6 +78,8 @@ def read_directory(data: bytes) -> Directory:
         ):
             tag, kind, number = struct.unpack_from(order + ("HHQ" if big else "HHI"), data, entry)
             place = entry + (12 if big else 8)
+            if tag in SINGLE_TAGS and number != 1:
+                raise TiffError(f"tag {tag} has {number} values, expected 1")
             size = number * VALUE_BYTES.get(kind, 0)
             if size > inline_bytes:
                 place = struct.unpack_from(order + ("Q" if big else "I"), data, place)[0]
@@ -220,6 +223,11 @@ def _decode_block(raw: bytes, layout: Layout, shape: tuple[int, int, int]) -> np
 
 def _decode_with_pillow(raw: bytes, compression: int, row_bytes: int, rows: int) -> bytes:
     """Let Pillow's TIFF library decode a block, dressed up as a grey 8-bit picture of one strip."""
+    limit = Image.MAX_IMAGE_PIXELS
+    if limit is not None and row_bytes * rows > limit:
+        raise TiffError(
+            f"a compressed block of {row_bytes * rows} bytes; expected strips or tiles below {limit}"
+        )
     tags = [
         (256, row_bytes),
         (257, rows),
