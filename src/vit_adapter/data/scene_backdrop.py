@@ -8,16 +8,15 @@ from .scene_colours import draw_colours
 from .scene_noise import noise_at, noise_patch
 from .scene_street import Street
 
-# (overhead, near the horizon): blue, pale, overcast, brown haze, evening, storm, greenish, white.
+# (overhead, near the horizon): blue, pale, overcast, hazy, evening, storm, white.
 _SKIES = np.array(
     [
         [(0.30, 0.48, 0.78), (0.74, 0.83, 0.90)],
-        [(0.48, 0.60, 0.74), (0.80, 0.80, 0.78)],
-        [(0.55, 0.56, 0.58), (0.72, 0.72, 0.71)],
-        [(0.50, 0.46, 0.42), (0.72, 0.64, 0.52)],
-        [(0.32, 0.34, 0.52), (0.90, 0.58, 0.38)],
-        [(0.26, 0.28, 0.33), (0.48, 0.49, 0.50)],
-        [(0.42, 0.50, 0.46), (0.68, 0.70, 0.58)],
+        [(0.48, 0.62, 0.80), (0.80, 0.82, 0.82)],
+        [(0.60, 0.61, 0.64), (0.74, 0.74, 0.73)],
+        [(0.56, 0.55, 0.56), (0.78, 0.72, 0.62)],
+        [(0.36, 0.40, 0.60), (0.92, 0.66, 0.46)],
+        [(0.40, 0.43, 0.50), (0.58, 0.60, 0.62)],
         [(0.78, 0.79, 0.80), (0.88, 0.87, 0.84)],
     ],
     np.float32,
@@ -47,10 +46,9 @@ def paint_sky(canvas: Canvas, street: Street, rng: np.random.Generator) -> np.nd
     cover = np.minimum(np.maximum((clouds + (2.2 * draw[5] - 1.6)) * 0.55, 0), 1) * (0.3 + 0.5 * draw[6])
 
     cloud = low * 0.4 + np.float32(0.25 + 0.35 * draw[7])
-    sky = canvas.colour[:bottom]
-    # Three weights of three colours, which is cheaper than two blends: [rows, W, 3] x [3, 3].
-    weights = np.stack([(1 - blend) * (1 - cover), blend * (1 - cover), cover], axis=2)
-    np.matmul(weights, np.stack([low, overhead, cloud]), out=sky)
+    for plane in range(3):
+        colour = low[plane] + blend * (overhead[plane] - low[plane])
+        canvas.colour[plane, :bottom] = colour + cover * (cloud[plane] - colour)
     return low
 
 
@@ -82,18 +80,18 @@ def paint_ground(canvas: Canvas, street: Street, shade_heights: np.ndarray, rng:
     grain = noise_patch("grain", rng, len(rows), width)
     stains = noise_at("blob", along * 5 + 256 * draw[0], across * 9 + 256 * draw[1])
     # Road: fine grain, darker wheel tracks and stains.
-    road = 1 + (0.09 + 0.07 * draw[2]) * grain + 0.05 * stains
+    road = 1 + (0.05 + 0.05 * draw[2]) * grain + 0.04 * stains
     # Pavement: slabs that differ in brightness, with joints between them.
-    slab = 0.7 + 0.6 * draw[3]
+    slab = 0.8 + 0.5 * draw[3]
     across_slabs, along_slabs = across / slab, along / slab
     across_index, along_index = np.floor(across_slabs), np.floor(along_slabs)
     slabs = noise_at("white", across_index * 17, along_index * 31)
-    gap = 0.07 + 0.04 * draw[4]
+    gap = 0.09 + 0.04 * draw[4]
     joints = np.maximum(
         _line(np.abs(across_slabs - across_index - 0.5) - 0.5 + gap / slab / 2, pixel / slab),
         _line(np.abs(along_slabs - along_index - 0.5) - 0.5 + gap / slab / 2, long_pixel / slab),
     )
-    pavement = (1 + 0.09 * slabs + 0.03 * grain) * (1 - (0.3 + 0.25 * draw[5]) * joints)
+    pavement = (1 + 0.09 * slabs + 0.03 * grain) * (1 - (0.4 + 0.2 * draw[5]) * joints)
     kerb = _line(0.16 - np.abs(side - street.kerb - 0.16), pixel)
     pavement += (0.35 + 0.3 * draw[6]) * kerb
     gutter = _line(0.12 - np.abs(side - street.kerb + 0.12), pixel)
@@ -105,18 +103,18 @@ def paint_ground(canvas: Canvas, street: Street, shade_heights: np.ndarray, rng:
         sunny_side = -np.sign(light.shadow_across)
         index = np.clip(along + 20, 0, len(shade_heights) - 1).astype(np.int32)
         reach = shade_heights.take(index) * abs(light.shadow_across)
-        shade *= 1 - 0.45 * light.sun * (street.walls - sunny_side * across < reach)
+        shade *= 1 - 0.35 * light.sun * (street.walls - sunny_side * across < reach)
     shade *= 1 - _shadows(street, top) * (0.0022 if light.sun <= 0.1 else 0.0026)
 
-    colour = colours[on_road.astype(np.uint8)]
     marks = _marks(street, draw[7:], across, along, pixel, on_road)
     marks *= np.minimum(0.85 + 0.2 * stains, 1)  # worn paint
-    paint = np.array([0.92, 0.90, 0.86 if draw[15] < 0.7 else 0.45], np.float32)
-    colour += marks[..., None] * (paint - colour)
-    colour *= shade[..., None]
-
+    paint = (0.92, 0.90, 0.86 if draw[15] < 0.7 else 0.45)
     ground = below > 0
-    np.copyto(canvas.colour[top:], colour, where=ground[..., None])
+    for plane in range(3):
+        pavement_value, road_value = colours[:, plane].tolist()
+        colour = np.where(on_road, np.float32(road_value), np.float32(pavement_value))
+        colour += marks * (paint[plane] - colour)
+        np.copyto(canvas.colour[plane, top:], colour * shade, where=ground)
     np.copyto(canvas.labels[top:], np.where(on_road, ROAD, PAVEMENT).astype(np.uint8), where=ground)
     np.copyto(canvas.depth[top:], depth, where=ground)
 

@@ -13,6 +13,7 @@ from .scene_street import Street
 
 ALONG_START, ALONG_END = -20, 150  # metres along the street that have buildings
 _SKYLINE_DEPTH = 95.0
+_LAMPLIGHT = (0.95, 0.82, 0.5)
 
 
 @dataclass
@@ -44,20 +45,17 @@ class _Looks:
 def _draw_looks(rng: np.random.Generator, count: int, low: float, high: float, dusk: float) -> _Looks:
     draw = rng.random((count, 9)).astype(np.float32)
     wall = draw_colours(rng, "building", count)
-    # Windows stand out: dark in light walls, mostly; light in dark walls.
-    brightness = wall.mean(1, keepdims=True)
-    tint = np.array([0.85, 0.97, 1.1], np.float32)
-    dark = np.where(brightness > 0.33, 0.28 + 0.24 * draw[:, :1], 1.7 + 0.7 * draw[:, :1])
-    glass = np.clip(brightness * dark * tint, 0.04, 0.9)
-    storey = 2.7 + 1.2 * draw[:, 1]
+    # Glass is darker than the wall, so that windows stand out in any light.
+    glass = wall.mean(1, keepdims=True) * (0.28 + 0.22 * draw[:, :1]) * np.array([0.85, 1, 1.2], np.float32)
+    storey = 2.8 + 0.9 * draw[:, 1]
     return _Looks(
         height=np.round((low + (high - low) * draw[:, 2]) / storey).clip(1) * storey + 0.6,
         wall=wall,
         glass=glass.astype(np.float32),
-        pitch=1.7 + 1.8 * draw[:, 3],
+        pitch=1.9 + 1.2 * draw[:, 3],
         storey=storey,
-        window_width=0.42 + 0.25 * draw[:, 4],
-        window_height=0.42 + 0.22 * draw[:, 5],
+        window_width=0.45 + 0.2 * draw[:, 4],
+        window_height=0.46 + 0.18 * draw[:, 5],
         lit=(dusk * 0.7 * draw[:, 6]).astype(np.float32),
         relief=0.16 * draw[:, 7],
         label=np.full(count, BUILDING, np.uint8),
@@ -214,12 +212,12 @@ def _paint_walls(canvas: Canvas, street: Street, looks: _Looks, walls: _Walls) -
     light = walls.light.take(key)
     shade *= light * (0.9 + 0.1 * np.minimum(up / 3, 1))
 
-    colour = looks.wall.take(building, axis=0) * shade[:, None]
-    pane = looks.glass.take(building, axis=0) * (light * (1 + 0.16 * chance))[:, None]
     lamp = (chance * 0.35 + 0.5 < looks.lit.take(building)) & (glass > 0)
-    pane[lamp] = (0.95, 0.82, 0.5)
-    colour += glass[:, None] * (pane - colour)
-
-    canvas.colour.reshape(-1, 3)[pixel] = colour
+    reflection = light * (1 + 0.16 * chance)
+    for plane in range(3):
+        colour = looks.wall[:, plane].take(building) * shade
+        pane = looks.glass[:, plane].take(building) * reflection
+        pane[lamp] = _LAMPLIGHT[plane]
+        canvas.colour[plane].ravel()[pixel] = colour + glass * (pane - colour)
     canvas.labels.ravel()[pixel] = looks.label.take(building)
     canvas.depth.ravel()[pixel] = walls.depth.take(key)

@@ -12,7 +12,8 @@ class Canvas:
     """The layers of a scene under way.
 
     Attributes:
-        colour: float32 [H, W, 3] light before the camera's response, about 0..1.
+        colour: float32 [3, H, W] light before the camera's response, about 0..1; planes, since numpy is slow on
+            axes of three.
         labels: uint8 [H, W] class indices.
         instances: int32 [H, W] number of the car or person, 0 elsewhere.
         depth: float32 [H, W] metres, infinite for the sky.
@@ -27,7 +28,7 @@ class Canvas:
     def empty(height: int, width: int) -> "Canvas":
         """A canvas of nothing but sky, not yet coloured."""
         return Canvas(
-            np.zeros((height, width, 3), np.float32),
+            np.zeros((3, height, width), np.float32),
             np.zeros((height, width), np.uint8),
             np.zeros((height, width), np.int32),
             np.full((height, width), np.inf, np.float32),

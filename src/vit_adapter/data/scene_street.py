@@ -127,10 +127,10 @@ def plan_street(rng: np.random.Generator, size: tuple[int, int]) -> Street:
         horizon=0.30 + 0.32 * draw[1],
         roll=0.2 * (draw[2] - 0.5),
         yaw=yaw,
-        level=1.9 + 2.8 * draw[3] ** 1.5,
+        level=2.0 + 2.0 * draw[3],
     )
     kerb = 3.2 + 2.3 * draw[4]
-    walls = kerb + 3.0 + 3.5 * draw[5]
+    walls = kerb + 3.5 + 3.5 * draw[5]
     # A camera that looks sideways stands back from the wall that it looks at.
     room = walls - 2.5
     camera.across = float(room * np.clip((2 * draw[6] - 1) * 0.9 + 1.2 * np.sin(yaw), -1, 1))
@@ -184,7 +184,7 @@ def _people(rng: np.random.Generator, camera: Camera, kerb: float, walls: float)
     people: list[Standing] = []
     wanted = rng.integers(3, 9)
     for column, far, crossing, size in rng.random((40, 4)).tolist():
-        depth = 3.6 + 22 * far**1.9
+        depth = 3.6 + 20 * far**2.0
         across, along = camera.place(column, depth)
         on_pavement = kerb + 0.3 < abs(across) < walls - 0.3
         if on_pavement or (crossing < 0.12 and abs(across) < kerb):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw
 
-from .scene_canvas import CAR, PERSON, Canvas
+from .scene_canvas import CAR, PERSON, TREE, Canvas
 from .scene_colours import draw_colours
 from .scene_noise import noise_patch
 from .scene_street import Camera, Standing, Street
@@ -56,16 +56,14 @@ def paint_things(canvas: Canvas, street: Street, rng: np.random.Generator) -> No
         return
     parts = _Parts(street.camera)
     draws = rng.random((len(things), 6)).tolist()
-    paints, skins, hairs = (draw_colours(rng, use, len(things)).tolist() for use in ("car", "skin", "hair"))
-    clothes = draw_colours(rng, "clothes", 2 * len(things)).tolist()
+    uses = ("car", "coat", "trousers", "skin", "hair")
+    colours = {use: draw_colours(rng, use, len(things)).tolist() for use in uses}
     for number, thing in enumerate(things, start=1):
         parts.thing = number
         if thing.kind == "car":
-            _draw_car(parts, street, thing, paints.pop(), draws.pop())
+            _draw_car(parts, street, thing, colours["car"].pop(), draws.pop())
         else:
-            _draw_person(
-                parts, street, thing, [clothes.pop(), clothes.pop(), skins.pop(), hairs.pop()], draws.pop()
-            )
+            _draw_person(parts, street, thing, [colours[use].pop() for use in uses[1:]], draws.pop())
 
     numbers, table = parts.draw()
     numbers = numbers.ravel()
@@ -74,10 +72,12 @@ def paint_things(canvas: Canvas, street: Street, rng: np.random.Generator) -> No
     classes = np.array([0] + [CAR if thing.kind == "car" else PERSON for thing in things], np.uint8)
     drawn = np.flatnonzero(numbers)
     thing = owners[numbers[drawn]]
-    near = depths[thing] < canvas.depth.ravel()[drawn]
+    # Only trees stand in front of things; ground that is nearer than a car's middle lies under the car.
+    near = (canvas.labels.ravel()[drawn] != TREE) | (depths[thing] < canvas.depth.ravel()[drawn])
     drawn, thing = drawn[near], thing[near]
     grain = noise_patch("leaf", rng, height, width).ravel()[drawn]
-    canvas.colour.reshape(-1, 3)[drawn] = table[numbers[drawn]] * (1 + 0.05 * grain)[:, None]
+    for plane in range(3):
+        canvas.colour[plane].ravel()[drawn] = table[:, plane].take(numbers[drawn]) * (1 + 0.035 * grain)
     canvas.labels.ravel()[drawn] = classes[thing]
     canvas.instances.ravel()[drawn] = thing
     canvas.depth.ravel()[drawn] = depths[thing]
@@ -111,7 +111,7 @@ def _draw_car(parts: _Parts, street: Street, car: Standing, colour: Colour, draw
     lit = beside * street.light.shadow_across < 0
     side_light = 0.88 + (0.12 if lit else -0.2) * sun
     end_light, top_light = 0.78 - 0.05 * sun, 1.12 + 0.1 * sun
-    glass = (0.13 + 0.16 * draw[2], 0.16 + 0.16 * draw[2], 0.19 + 0.16 * draw[2])
+    glass = (0.11 + 0.08 * draw[2], 0.14 + 0.08 * draw[2], 0.18 + 0.08 * draw[2])
     tyre, under = (0.07, 0.07, 0.08), (0.05, 0.05, 0.05)
     rear, front = span((-length, length))
     foot_rear, foot_front = span(shape["foot"])
@@ -119,7 +119,8 @@ def _draw_car(parts: _Parts, street: Street, car: Standing, colour: Colour, draw
     near, far, inset = beside * half, -beside * half, beside * (half - 0.16)
     long_side_seen = abs(camera.across - car.across) > half
 
-    for wheel in (-0.62 * length, 0.62 * length):  # on the far side, seen below the body
+    close = camera.focal / car.depth > 7  # pixels per metre: farther away the small parts would be specks
+    for wheel in (-0.62 * length, 0.62 * length) if close else ():  # on the far side, seen below the body
         parts.polygon(
             [at(far * 0.9, wheel + a, u) for a, u in ((-0.3, 0), (0.3, 0), (0.3, 0.4), (-0.3, 0.4))], tyre
         )
@@ -146,7 +147,7 @@ def _draw_car(parts: _Parts, street: Street, car: Standing, colour: Colour, draw
         cabin = [at(near * 0.95, foot_rear, sill), at(near * 0.95, foot_front, sill), roof[3], roof[0]]
         parts.polygon(cabin, colour, side_light)
         parts.polygon(_shrunk(cabin, 0.82), glass, 0.95)
-        if camera.focal / car.depth > 9:
+        if close:
             middle = (foot_rear + foot_front) / 2
             pillar = [at(near * 0.95, middle - 0.07, sill), at(near * 0.95, middle + 0.07, sill),
                       at(inset, middle + 0.07, top), at(inset, middle - 0.07, top)]  # fmt: skip
@@ -166,7 +167,7 @@ def _draw_car(parts: _Parts, street: Street, car: Standing, colour: Colour, draw
         parts.polygon(skirt, colour, side_light * 0.7)
         for wheel in (-0.62 * length, 0.62 * length):
             parts.polygon([at(near, wheel + 0.36 * a, 0.36 + 0.36 * b) for a, b in _CIRCLE], tyre)
-            if camera.focal / car.depth > 8:
+            if close:
                 parts.polygon(
                     [at(near, wheel + 0.17 * a, 0.36 + 0.17 * b) for a, b in _CIRCLE], (0.55, 0.55, 0.56)
                 )
@@ -196,6 +197,7 @@ def _draw_person(
     aside, away = street.camera.facing
     coat, trousers, skin, hair = colours
     shoes = (0.1, 0.09, 0.09)
+    close = tall * street.camera.focal / person.depth > 16  # pixels: smaller people get no small parts
     stride, swing, hem, bag, turn, build = draw
     # Two garments of one brightness would hide the waist.
     if abs(sum(coat) - sum(trousers)) < 0.36:
@@ -213,16 +215,20 @@ def _draw_person(
         hip = 0.045 if foot > 0 else -0.045
         leg = [(hip - 0.055, 0.52), (hip + 0.055, 0.52), (foot + 0.045, 0.03), (foot - 0.04, 0.03)]
         parts.polygon(flat(leg), trousers, light)
+        if not close:
+            continue
         shoe = [(foot - 0.05, 0.035), (foot + 0.06, 0.035), (foot + 0.065, 0), (foot - 0.05, 0)]
         parts.polygon(flat(shoe), shoes)
     for side, light in ((-1, 0.8), (1, 0.95)):
         hand = side * (0.15 + 0.06 * swing)
-        parts.polygon(flat([(hand + 0.025 * a, 0.46 + 0.025 * b) for a, b in _CIRCLE[::2]]), skin)
+        if close:
+            parts.polygon(flat([(hand + 0.025 * a, 0.46 + 0.025 * b) for a, b in _CIRCLE[::2]]), skin)
         arm = [(side * 0.09, 0.81), (side * 0.15, 0.79), (hand + 0.03, 0.47), (hand - 0.03, 0.47)]
         parts.polygon(flat(arm), coat, light)
     parts.polygon(flat([(-0.12, 0.82), (0.12, 0.82), (0.1, hem), (-0.1, hem)]), coat)
-    parts.polygon(flat([(0.02, 0.82), (0.12, 0.82), (0.1, hem), (0.04, hem)]), coat, 0.82)
-    if bag < 0.3:
+    if close:
+        parts.polygon(flat([(0.02, 0.82), (0.12, 0.82), (0.1, hem), (0.04, hem)]), coat, 0.82)
+    if close and bag < 0.3:
         side = 0.13 if bag < 0.15 else -0.13
         parts.polygon(
             flat([(side - 0.06, 0.62), (side + 0.06, 0.62), (side + 0.06, 0.46), (side - 0.06, 0.46)]), hair

@@ -12,7 +12,7 @@ def paint_trees(canvas: Canvas, street: Street, rng: np.random.Generator) -> Non
     """Paints all trees, farthest first; what is nearer on the canvas stays in front."""
     trees = [item for item in street.standing if item.kind == "tree"]
     colours = draw_colours(rng, "tree", max(len(trees), 1))
-    bark = draw_colours(rng, "hair", 1)[0]
+    bark = draw_colours(rng, "bark", 1)[0]
     kind = rng.random(4).tolist()  # one street has one kind of tree, more or less
     colours = colours * (1 - 0.6 * kind[0]) + 0.6 * kind[0] * colours[0]
     for tree, colour in zip(trees, colours):
@@ -43,16 +43,19 @@ def _paint_tree(
     up = (base - np.arange(top, bottom, dtype=np.float32)[:, None] - 0.5) / metre
 
     # Clumps and leaves come from noise in the tree's own metres, so that they shrink with it.
-    clump_scale, leaf_scale, shift = 9.0, min(11.0, metre * 0.9), 256 * draw[3]
+    clump_scale, leaf_scale, shift = 9.0, min(14.0, metre * 0.9), 256 * draw[3]
     clumps = noise_at("blob", up * clump_scale + shift, beside * clump_scale + 3 * shift)
     leaves = noise_at("leaf", up * leaf_scale + 5 * shift, beside * leaf_scale + 7 * shift)
 
     rise = (up - trunk) / crown  # 0 at the bottom of the crown, 1 at its top
     if conical:
-        envelope = (1.02 - rise) * 0.62 + np.minimum(rise + 0.05, 0) * 8 - np.abs(beside) / (1.25 * radius)
+        tiers = 1 - (5 * rise + 0.3) % 1  # boughs in five tiers, each wider at its foot
+        envelope = (
+            (1.0 - rise) * (0.45 + 0.3 * tiers) + np.minimum(rise, 0) * 8 - np.abs(beside) / (1.3 * radius)
+        )
     else:
         envelope = (0.9 - (2 * rise - 1) ** 2) - (beside / radius) ** 2
-    leafy = envelope + 0.2 * clumps + (0.04 if conical else 0.1) * leaves > 0
+    leafy = envelope + (0.03 if conical else 0.2) * clumps + (0.05 if conical else 0.1) * leaves > 0
     half = np.maximum(0.11 * tree.size + 0.03 * np.maximum(1 - up, 0), 0.9 / metre)
     stem = (np.abs(beside) < half) & ((up > 0) & (up < trunk + 0.4 * crown))
 
@@ -62,9 +65,10 @@ def _paint_tree(
     leafy, leaves, clumps = leafy[mask], leaves[mask], clumps[mask]
     side = (np.sign(street.light.shadow_across) / radius * beside[0]).take(column)  # +1 on the shaded side
     crown_shade = (
-        0.92 + 0.3 * leaves + 0.14 * clumps + 0.25 * (rise[:, 0] - 0.5).take(row) - 0.18 * sun * side
+        0.92 + 0.34 * leaves + 0.12 * clumps + 0.25 * (rise[:, 0] - 0.5).take(row) - 0.18 * sun * side
     )
     shade = np.where(leafy, np.maximum(crown_shade, 0.25), 0.85 - 0.25 * side + 0.12 * leaves)
-    canvas.colour[box][mask] = np.stack([bark, colour]).take(leafy, axis=0) * shade[:, None]
+    for plane in range(3):
+        canvas.colour[plane][box][mask] = np.where(leafy, colour[plane], bark[plane]) * shade
     canvas.labels[box][mask] = TREE
     canvas.depth[box][mask] = tree.depth
