@@ -14,8 +14,7 @@ from typing import Any
 import yaml
 
 from vit_adapter.config import InputError
-
-from .classes import check_ids, trimmed_names
+from vit_adapter.config.class_table import check_ids, trimmed_names
 
 Colour = tuple[int, int, int]
 

@@ -1,124 +1,18 @@
-"""The classes of a data set: names, the mask values that stand for them, colours."""
-
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+"""What a data set adds to the table of its classes: the type of label maps and colours to draw them in."""
 
 import numpy as np
 
-from vit_adapter.config import InputError
-
-LARGEST_ID = 65535  # what a 16-bit mask can hold
-
-
-@dataclass(frozen=True)
-class ClassTable:
-    """Classes in the order of their contiguous labels 0..K-1.
-
-    Attributes:
-        names: One name per class, trimmed, none twice.
-        ids: The mask value that stands for each class in the user's own files, 0..65535, none twice.
-        colours: (red, green, blue) of each class, 0..255; None: no colours were given.
-        ignore_id: The mask value of ignored pixels in the user's own files.
-
-    Raises:
-        InputError: On empty or repeated names, repeated ids, ids outside 0..65535, or lists of unequal length.
-    """
-
-    names: tuple[str, ...]
-    ids: tuple[int, ...]
-    colours: tuple[tuple[int, int, int], ...] | None = None
-    ignore_id: int = 255
-
-    def __post_init__(self) -> None:
-        if len(self.names) != len(self.ids):
-            raise InputError(f"class list: {len(self.names)} names but {len(self.ids)} ids")
-        if self.colours is not None and len(self.colours) != len(self.names):
-            raise InputError(f"class list: {len(self.names)} names but {len(self.colours)} colours")
-        if len(self.names) > LARGEST_ID:
-            raise InputError(f"class list: {len(self.names)} classes, at most {LARGEST_ID} are supported")
-        check_names(self.names, "class list")
-        check_ids(self.ids, "class list")
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-    @property
-    def ignore_index(self) -> int:
-        """Contiguous label of ignored pixels: 255, or 65535 when there are more than 255 classes."""
-        return 255 if len(self.names) <= 255 else 65535
-
-    @property
-    def label_dtype(self) -> np.dtype:
-        """Type of contiguous label maps: uint8, or uint16 when there are more than 255 classes."""
-        return np.dtype(np.uint8 if len(self.names) <= 255 else np.uint16)
-
-    def palette(self) -> np.ndarray:
-        """Colours as uint8 [K, 3]: the given ones, or the default palette."""
-        if self.colours is not None:
-            return np.array(self.colours, dtype=np.uint8).reshape(len(self), 3)
-        from vit_adapter.visualization import default_palette
-
-        return default_palette(len(self))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Everything as plain lists and numbers, for a JSON file."""
-        return {
-            "names": list(self.names),
-            "ids": list(self.ids),
-            "colours": None if self.colours is None else [list(colour) for colour in self.colours],
-            "ignore_id": self.ignore_id,
-        }
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> "ClassTable":
-        """The table that ``to_dict`` described."""
-        colours = values.get("colours")
-        return cls(
-            names=tuple(values["names"]),
-            ids=tuple(values["ids"]),
-            colours=None if colours is None else tuple((r, g, b) for r, g, b in colours),
-            ignore_id=values.get("ignore_id", 255),
-        )
+from vit_adapter.config import ClassTable
+from vit_adapter.visualization import default_palette
 
 
-def trimmed_names(names: Sequence[str], where: str) -> tuple[str, ...]:
-    """Names without blanks at either end (an official ADE20K name ends with one, FACTS 39).
-
-    Raises:
-        InputError: When a name is not text, is empty, or occurs twice after trimming.
-    """
-    for position, name in enumerate(names):
-        if not isinstance(name, str):
-            raise InputError(
-                f"{where}: entry {position + 1} is {name!r}, not text; put the class name in quotes"
-            )
-    trimmed = tuple(name.strip() for name in names)
-    check_names(trimmed, where)
-    return trimmed
+def label_dtype(table: ClassTable) -> np.dtype:
+    """Type of contiguous label maps: uint8, or uint16 when there are more than 255 classes."""
+    return np.dtype(np.uint8 if len(table) <= 255 else np.uint16)
 
 
-def check_names(names: Sequence[str], where: str) -> None:
-    """Raises InputError for an empty or repeated name, naming its position from 1."""
-    first: dict[str, int] = {}
-    for position, name in enumerate(names, start=1):
-        if not name:
-            raise InputError(f"{where}: the name of entry {position} is empty")
-        if name in first:
-            raise InputError(
-                f"{where}: the class name {name!r} occurs twice, as entry {first[name]} and as entry {position}"
-            )
-        first[name] = position
-
-
-def check_ids(ids: Sequence[int], where: str) -> None:
-    """Raises InputError for an id outside 0..65535 or one that occurs twice."""
-    first: dict[int, int] = {}
-    for position, value in enumerate(ids, start=1):
-        if not 0 <= value <= LARGEST_ID:
-            raise InputError(f"{where}: entry {position} has the id {value}, mask values are 0..{LARGEST_ID}")
-        if value in first:
-            raise InputError(
-                f"{where}: the id {value} occurs twice, as entry {first[value]} and as entry {position}"
-            )
-        first[value] = position
+def class_palette(table: ClassTable) -> np.ndarray:
+    """Colours as uint8 [K, 3]: the table's own, or the default palette."""
+    if table.colours is None:
+        return default_palette(len(table))
+    return np.array(table.colours, dtype=np.uint8).reshape(len(table), 3)

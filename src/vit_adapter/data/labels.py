@@ -5,10 +5,10 @@ from functools import cached_property
 
 import numpy as np
 
-from vit_adapter.config import InputError
+from vit_adapter.config import ClassTable, InputError
 from vit_adapter.images import Mask
 
-from .classes import ClassTable
+from .classes import label_dtype
 from .codes import NO_DATA, Codes, count_codes, mask_codes, unpack_colour
 
 _UNKNOWN = 65534  # label that no table reaches: at most 65533 classes would
@@ -69,7 +69,7 @@ class LabelMapping:
         if unknown.any():
             counts = count_codes(codes.values[unknown])
             raise InputError(self.unknown_message(counts, codes, file))
-        return labels.astype(self.table.label_dtype)
+        return labels.astype(label_dtype(self.table))
 
     def _look_up(self, codes: Codes) -> np.ndarray:
         if not codes.coloured and codes.values.dtype in (np.uint8, np.uint16):

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from vit_adapter.config import DataConfig, InputError
+from vit_adapter.config import ClassTable, DataConfig, InputError
+from vit_adapter.config.class_table import trimmed_names
 
 from .class_files import CLASS_FILE_NAMES, ClassEntry, read_class_file
-from .classes import ClassTable, trimmed_names
 from .labels import LabelMapping
 
 

@@ -5,9 +5,7 @@ from typing import Protocol
 
 import numpy as np
 
-from vit_adapter.config import DataConfig
-
-from .classes import ClassTable
+from vit_adapter.config import ClassTable, DataConfig
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,8 @@
 
 from typing import Literal
 
-from vit_adapter.config import DataConfig, InputError
+from vit_adapter.config import ClassTable, DataConfig, InputError
 
-from .classes import ClassTable
 from .sample import Sample
 from .scenes import SCENE_CLASSES, render_scene
 

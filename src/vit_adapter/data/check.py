@@ -1,0 +1,242 @@
+"""The data check: everything that would stop or spoil a training run, collected instead of stopping at the first."""
+
+import hashlib
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from vit_adapter.config import DataConfig, InputError
+from vit_adapter.images import UnreadableImageError, read_image
+
+from .codes import count_codes
+from .dataset import check_size, only_void, open_dataset, reads_255_as_void
+from .labels import LabelMapping
+from .mapping import require_two_classes
+from .pairs import Pair
+from .report import ClassRow, Report
+from .scan import THREADS, MaskSummary, Palettes, found_values, hidden_foreground
+from .source import Source, channel_count
+
+SCENES_LOOKED_AT = 100
+
+
+@dataclass(frozen=True)
+class _Looked:
+    """A pair after both files were read; what could not be read is None."""
+
+    pair: Pair
+    part: str
+    summary: MaskSummary | None
+    mask_error: str | None
+    image_size: tuple[int, ...] | None
+    image_error: str | None
+    damaged: bool
+    digest: str | None
+
+
+def check_dataset(config: DataConfig, sample: int | None = None) -> Report:
+    """Looks through a data set.
+
+    Found are: files that fit nowhere, pictures and masks that cannot be read, sizes that differ, values outside
+    the classes (each with the first file that has it and the setting that helps), 0/255 masks, palettes that
+    disagree, classes that never occur, empty or single-picture parts, and pictures that are on both sides of
+    the split byte by byte.
+
+    Args:
+        config: Where the data set is and how its masks are to be read.
+        sample: Look at so many pairs only, spread evenly over both parts; None: at all.
+
+    Raises:
+        InputError: When there is no data set to look at, or the class list cannot be used.
+    """
+    if config.layout == "scenes":
+        return _check_scenes(config, sample)
+    source = Source.find(config)
+    parts = source.layout.parts
+    report = Report(str(source.layout.root), source.layout.name, source.where)
+    for name, part in parts.items():
+        report.pictures[name] = len(part.pairs)
+        report.add("error", part.problems)
+        if not part.pairs and not part.problems:
+            report.add("error", f"{source.layout.root}: the {name} part holds no picture")
+        elif len(part.pairs) == 1:
+            report.add("warning", f"the {name} part holds a single picture, {part.pairs[0].image}")
+    everything = [(name, pair) for name, part in parts.items() for pair in part.pairs]
+    if sample is not None and sample < len(everything):
+        everything = [everything[index * len(everything) // sample] for index in range(sample)]
+    report.looked_at = len(everything)
+    with ThreadPoolExecutor(THREADS) as pool:
+        looked = list(pool.map(lambda item: _look(source, *item), everything))
+    _report_files(report, config, looked)
+    _report_copies(report, looked)
+    _report_labels(report, source, looked)
+    return report
+
+
+def _look(source: Source, part: str, pair: Pair) -> _Looked:
+    summary, mask_error, image_size, image_error, damaged = None, None, None, None, False
+    try:
+        summary = source.reading.summarize(pair.mask)
+    except InputError as error:
+        mask_error = str(error)
+    try:
+        image_size = read_image(pair.image, channel_count(source.config)).shape[:2]
+    except InputError as error:
+        image_error, damaged = str(error), isinstance(error, UnreadableImageError)
+    try:
+        digest = _digest(pair.image)
+    except OSError:
+        digest = None
+    return _Looked(pair, part, summary, mask_error, image_size, image_error, damaged, digest)
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _report_files(report: Report, config: DataConfig, looked: Sequence[_Looked]) -> None:
+    skipped = 0
+    for item in looked:
+        if item.mask_error is not None:
+            report.add("error", item.mask_error)
+        if item.image_error is not None:
+            stops = config.stop_on_bad_image or not item.damaged
+            report.add("error" if stops else "warning", item.image_error)
+            skipped += not stops
+        if item.image_size is not None and item.summary is not None:
+            try:
+                check_size(item.pair, item.image_size, item.summary.size)
+            except InputError as error:
+                report.add("error", str(error))
+    if looked and skipped == len(looked):
+        report.add("error", f"{report.root}: none of the {skipped} pictures can be decoded")
+    elif skipped:
+        report.add("note", f"training skips the {skipped} pictures that cannot be decoded")
+
+
+def _report_copies(report: Report, looked: Sequence[_Looked]) -> None:
+    """Byte-identical pictures on both sides make the score too good."""
+    first: dict[str, Path] = {}
+    for item in looked:
+        if item.part == "train" and item.digest is not None:
+            first.setdefault(item.digest, item.pair.image)
+    for item in looked:
+        if item.part == "val" and item.digest in first:
+            report.add(
+                "warning",
+                f"{item.pair.image} (val) is the same file as {first[item.digest]} (train): the score will be too good",
+            )
+
+
+def _report_labels(report: Report, source: Source, looked: Sequence[_Looked]) -> None:
+    masks = [(item.part, item.summary) for item in looked if item.summary is not None]
+    summaries = [summary for _, summary in masks]
+    hidden = hidden_foreground(summaries) if reads_255_as_void(source.config) else None
+    if hidden is not None:
+        report.add("error", hidden)
+    if source.reading.colours is None:
+        _report_palettes(report, summaries)
+    mapping = source.mapping(found_values(summaries))
+    colours_only = not found_values(summaries) and bool(summaries)
+    if hidden is None and not (colours_only and source.needs_values):
+        try:
+            require_two_classes(mapping.table, f"{report.root}: {source.where}")
+        except InputError as error:
+            report.add("error", str(error))
+    _count(report, mapping, masks)
+    _report_unknown(report, mapping, summaries)
+    if summaries and only_void(summaries, mapping):
+        report.add("error", f"{report.root}: all pixels of all {len(summaries)} masks are ignored")
+
+
+def _report_palettes(report: Report, summaries: Sequence[MaskSummary]) -> None:
+    palettes = Palettes()
+    for summary in summaries:
+        problem = palettes.problem(summary.file, summary.palette)
+        if problem is not None:
+            report.add("error", problem)
+        palettes.add(summary.file, summary.palette)
+
+
+def _count(report: Report, mapping: LabelMapping, masks: Sequence[tuple[str, MaskSummary]]) -> None:
+    void = mapping.table.ignore_index
+    pixels = dict.fromkeys([*range(len(mapping.table)), void, -1], 0)
+    pictures = {part: dict.fromkeys(range(len(mapping.table)), 0) for part in ("train", "val")}
+    for part, summary in masks:
+        present = set()
+        for code, count in summary.counts.items():
+            label = mapping.label(code, summary.codes.coloured)
+            pixels[-1 if label is None else label] += count
+            present.add(label)
+        for label in present & pictures[part].keys():
+            pictures[part][label] += 1
+    total = max(sum(pixels.values()), 1)
+    for label, (name, id_) in enumerate(zip(mapping.table.names, mapping.table.ids)):
+        train, val = pictures["train"][label], pictures["val"][label]
+        report.rows.append(ClassRow(name, id_, pixels[label], pixels[label] / total, train, val))
+    report.ignored_share, report.unknown_share = pixels[void] / total, pixels[-1] / total
+    _report_rare(report)
+
+
+def _report_rare(report: Report) -> None:
+    absent = [row.name for row in report.rows if not row.train and not row.val]
+    unseen = [row.name for row in report.rows if row.val and not row.train]
+    if absent:
+        report.add("note", f"{len(absent)} of {len(report.rows)} classes occur nowhere: {_some(absent)}")
+    if unseen:
+        report.add("warning", f"{len(unseen)} classes occur in validation only: {_some(unseen)}")
+
+
+def _report_unknown(report: Report, mapping: LabelMapping, summaries: Sequence[MaskSummary]) -> None:
+    """One error for each unknown value, with the first file that has it."""
+    first: dict[tuple[int, bool], MaskSummary] = {}
+    masks: dict[tuple[int, bool], int] = {}
+    pixels: dict[tuple[int, bool], int] = {}
+    for summary in summaries:
+        if mapping.binary:
+            try:
+                mapping.check_binary(summary.counts, str(summary.file))
+            except InputError as error:
+                report.add("error", str(error))
+        for code, count in summary.counts.items():
+            key = code, summary.codes.coloured
+            if mapping.label(*key) is None:
+                first.setdefault(key, summary)
+                masks[key] = masks.get(key, 0) + 1
+                pixels[key] = pixels.get(key, 0) + count
+    for key in sorted(first, key=lambda key: -pixels[key]):
+        summary = first[key]
+        counts = {key[0]: summary.counts[key[0]]}
+        text = mapping.unknown_message(counts, summary.codes, str(summary.file))
+        if masks[key] > 1:
+            text += f" (in {masks[key]} masks, {pixels[key]} pixels in all)"
+        report.add("error", text)
+
+
+def _check_scenes(config: DataConfig, sample: int | None) -> Report:
+    report = Report("embedded scenes", "scenes", "the scenes")
+    pixels: dict[int, int] = {}
+    pictures: dict[str, dict[int, int]] = {}
+    for part in ("train", "val"):
+        dataset = open_dataset(config, part)
+        report.pictures[part] = len(dataset)
+        pictures[part] = {}
+        for index in range(min(len(dataset), sample or SCENES_LOOKED_AT)):
+            report.looked_at += 1
+            for label, count in count_codes(dataset.read(index).labels).items():
+                pixels[label] = pixels.get(label, 0) + count
+                pictures[part][label] = pictures[part].get(label, 0) + 1
+    total = max(sum(pixels.values()), 1)
+    table = open_dataset(config, "train").classes
+    for label, (name, id_) in enumerate(zip(table.names, table.ids)):
+        train, val = (pictures[part].get(label, 0) for part in ("train", "val"))
+        report.rows.append(
+            ClassRow(name, id_, pixels.get(label, 0), pixels.get(label, 0) / total, train, val)
+        )
+    return report
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")

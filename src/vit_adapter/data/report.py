@@ -1,0 +1,124 @@
+"""What a data check found, for people and for programs."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+
+@dataclass(frozen=True)
+class ClassRow:
+    """How often a class occurs in the masks that were looked at.
+
+    Attributes:
+        name: Class name.
+        id: Mask value.
+        pixels: Number of pixels.
+        share: Share of all pixels, 0..1, ignored ones included.
+        train: Training pictures with the class.
+        val: Validation pictures with the class.
+    """
+
+    name: str
+    id: int
+    pixels: int
+    share: float
+    train: int
+    val: int
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing to know.
+
+    Attributes:
+        level: "error": training would stop; "warning": it would run, perhaps not as meant; "note".
+        text: One line with file, value and the setting that helps.
+    """
+
+    level: Literal["error", "warning", "note"]
+    text: str
+
+
+@dataclass
+class Report:
+    """Result of a data check.
+
+    Attributes:
+        root: The data set.
+        layout: Name of its layout.
+        classes_from: Where the class list comes from.
+        pictures: Number of pairs by part, "train" and "val".
+        looked_at: Number of pairs that were looked at.
+        rows: The classes, in the order of their labels.
+        ignored_share: Share of the pixels that are ignored, 0..1.
+        unknown_share: Share of the pixels with unknown values, 0..1.
+        findings: Errors, warnings and notes, in this order.
+    """
+
+    root: str
+    layout: str
+    classes_from: str = ""
+    pictures: dict[str, int] = field(default_factory=dict)
+    looked_at: int = 0
+    rows: list[ClassRow] = field(default_factory=list)
+    ignored_share: float = 0.0
+    unknown_share: float = 0.0
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """Training would not stop because of anything found."""
+        return not any(finding.level == "error" for finding in self.findings)
+
+    def add(self, level: Literal["error", "warning", "note"], texts: str | Sequence[str]) -> None:
+        """Adds one or several findings; the same text counts once."""
+        for text in [texts] if isinstance(texts, str) else texts:
+            if all(text != finding.text for finding in self.findings):
+                self.findings.append(Finding(level, text))
+        order = ("error", "warning", "note")
+        self.findings.sort(key=lambda finding: order.index(finding.level))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain values, for a JSON file."""
+        return {**asdict(self), "ok": self.ok}
+
+    def print(self, console: Console | None = None, most: int = 20) -> None:
+        """Prints the classes as a table and at most ``most`` findings of each level."""
+        console = console or Console()
+        encoding = console.encoding or "ascii"
+
+        def show(text: str, style: str = "") -> None:
+            console.print(Text(printable(text, encoding), style=style), soft_wrap=True)
+
+        parts = ", ".join(f"{count} {part}" for part, count in self.pictures.items())
+        show(f"{self.root}: layout {self.layout}, pictures: {parts}; classes from {self.classes_from}")
+        if self.looked_at < sum(self.pictures.values()):
+            show(f"looked at {self.looked_at} of them")
+        if self.rows:
+            table = Table("id", "class", "pixels", "in train", "in val", box=None, header_style="bold")
+            for column in table.columns[:1] + table.columns[2:]:
+                column.justify = "right"
+            for row in self.rows:
+                name = Text(printable(row.name, encoding))
+                table.add_row(str(row.id), name, f"{row.share:.2%}", str(row.train), str(row.val))
+            table.add_row("", Text("(ignored)"), f"{self.ignored_share:.2%}", "", "")
+            if self.unknown_share:
+                table.add_row("", Text("(unknown values)", "red"), f"{self.unknown_share:.2%}", "", "")
+            console.print(table)
+        styles = {"error": "bold red", "warning": "yellow", "note": ""}
+        for level, style in styles.items():
+            texts = [finding.text for finding in self.findings if finding.level == level]
+            for text in texts[:most]:
+                show(f"{level}: {text}", style)
+            if len(texts) > most:
+                show(f"and {len(texts) - most} further {level}s", style)
+        show("everything fits" if self.ok else "training would stop because of the errors")
+
+
+def printable(text: str, encoding: str) -> str:
+    """Text that a terminal of that encoding can show: other letters as escapes such as ``\\u56f3``."""
+    return text.encode(encoding, "backslashreplace").decode(encoding)
