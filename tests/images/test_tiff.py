@@ -178,6 +178,14 @@ def test_declared_size_is_checked_before_memory_is_taken(tmp_path):
         read_image(path, channels=5)
 
 
+def test_bands_beyond_memory_are_refused(tmp_path):
+    path = write_tiff(
+        tmp_path / "a.tif", bands((4, 6, 5), np.uint8), tags={256: [10000], 257: [10000], 277: [60000]}
+    )
+    with pytest.raises(UnreadableImageError, match="60000 bands"):
+        read_image(path, channels=5)
+
+
 def test_deflate_bomb_gives_only_what_is_declared(tmp_path):
     path = write_tiff(tmp_path / "a.tif", np.zeros((64, 64, 5), np.uint8), compression=DEFLATE)
     assert read_image(path, channels=5).shape == (64, 64, 5)

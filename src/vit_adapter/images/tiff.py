@@ -35,6 +35,7 @@ VALUE_BYTES = {
 }
 UNCOMPRESSED, LZW, DEFLATE, OLD_DEFLATE, PACKBITS, LZMA, ZSTD = 1, 5, 8, 32946, 32773, 34925, 50000
 SINGLE_TAGS = (256, 257, 259, 262, ORIENTATION, 277, 278, 284, 317, 322, 323)  # tags that have one value
+MAX_BYTES = 16 * 10**9  # of all bands together
 LOSSLESS = (UNCOMPRESSED, LZW, DEFLATE, OLD_DEFLATE, PACKBITS, LZMA, ZSTD)
 
 Directory = dict[int, tuple[float, ...]]
@@ -73,6 +74,7 @@ def read_directory(data: bytes) -> Directory:
         if count * entry_bytes > len(data):
             raise TiffError("damaged tag directory")
         directory: Directory = {}
+        total = 0  # tags that lie over each other
         for entry in range(
             start + (8 if big else 2), start + (8 if big else 2) + count * entry_bytes, entry_bytes
         ):
@@ -83,7 +85,8 @@ def read_directory(data: bytes) -> Directory:
             size = number * VALUE_BYTES.get(kind, 0)
             if size > inline_bytes:
                 place = struct.unpack_from(order + ("Q" if big else "I"), data, place)[0]
-            if place + size > len(data):
+            total += size
+            if place + size > len(data) or total > len(data):
                 raise TiffError(f"tag {tag} lies beyond the end of the file")
             if kind in NUMBER_TYPES:
                 directory[tag] = struct.unpack_from(f"{order}{number}{NUMBER_TYPES[kind]}", data, place)
@@ -179,6 +182,11 @@ def read_bands(data: bytes, layout: Layout) -> np.ndarray:
     if min(layout.height, layout.width, layout.bands, block_height, block_width) < 1:
         raise TiffError(f"declares {layout.width}x{layout.height} pixels")
     down, across = -(-layout.height // block_height), -(-layout.width // block_width)
+    size = layout.height * layout.width * layout.bands * layout.dtype.itemsize
+    if size > MAX_BYTES:
+        raise TiffError(
+            f"{layout.bands} bands of {layout.width}x{layout.height} pixels are {size} bytes of memory"
+        )
     planes, depth = (layout.bands, 1) if layout.planar else (1, layout.bands)
     if not len(layout.offsets) == len(layout.counts) == planes * down * across:
         raise TiffError(f"{len(layout.offsets)} strips or tiles, {planes * down * across} expected")
