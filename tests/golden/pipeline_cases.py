@@ -39,36 +39,9 @@ from vit_adapter.images import (
     short_side_size,
 )
 
+from .recorded_draws import RecordedDraws
+
 IGNORE = 255
-
-
-class RecordedDraws:
-    """Gives recorded draws in order, and checks that each one is asked for as it was recorded."""
-
-    def __init__(self, draws: list[dict[str, Any]]) -> None:
-        self.left = list(draws)
-
-    def _next(self, functions: tuple[str, ...], *arguments: float) -> float:
-        assert self.left, "more draws than recorded"
-        draw = self.left.pop(0)
-        recorded = draw["args"]
-        if draw["fn"] == "randint" and len(recorded) == 1:
-            recorded = [0, *recorded]
-        assert draw["fn"] in functions, f"asked for {functions}, recorded {draw['fn']}"
-        assert list(arguments) == recorded, f"asked for {functions}{arguments}, recorded {recorded}"
-        return draw["value"]
-
-    def random(self) -> float:
-        """Recorded as ``rand`` or ``random_sample``."""
-        return self._next(("rand", "random_sample"))
-
-    def uniform(self, low: float, high: float) -> float:
-        """Recorded as ``uniform``."""
-        return self._next(("uniform",), low, high)
-
-    def integers(self, low: int, high: int) -> int:
-        """Recorded as ``randint``."""
-        return int(self._next(("randint",), low, high))
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:

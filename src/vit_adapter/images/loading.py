@@ -162,9 +162,7 @@ def _check_png(path: Path, data: bytes, max_pixels: int) -> int:
             )
         checksum = struct.unpack_from(">I", data, end)[0]
         if name[:1].isupper() and zlib.crc32(view[position + 4 : end]) != checksum:
-            raise UnreadableImageError(
-                f"{path}: damaged PNG file (wrong checksum of block {name.decode('latin-1')})"
-            )
+            raise UnreadableImageError(f"{path}: damaged PNG file (wrong checksum of block {bytes(name)!r})")
         if name == b"IEND":
             return bits
         position = end + 4
