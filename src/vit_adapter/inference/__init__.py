@@ -1,0 +1,25 @@
+"""How a model is applied to pictures: views, windows, merging, labels and results. Arrays and callables, no model."""
+
+from .augmentation import View, plan_views
+from .protocol import Prediction, apply_protocol, predict_labels
+from .results import Result
+from .strips import resize_scores
+from .view_scores import view_scores
+from .views import PreparedView, prepare
+from .windows import slide, slide_strips, window_boxes
+
+__all__ = [
+    "Prediction",
+    "PreparedView",
+    "Result",
+    "View",
+    "apply_protocol",
+    "plan_views",
+    "predict_labels",
+    "prepare",
+    "resize_scores",
+    "slide",
+    "slide_strips",
+    "view_scores",
+    "window_boxes",
+]

@@ -1,0 +1,268 @@
+"""The walk from pixels to labels: views, windows, probabilities, arg-max - for pictures of any size.
+
+Labels never need full-size scores: everything after the model is a stream of rows (``strips.py``). What is held at
+once is one row of windows for each view, ``classes x crop x shorter side`` scores: 1.2 GB for 150 classes and
+6000x4000 pixels, a few megabytes for usual pictures.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vit_adapter.config import InputError, Protocol
+
+from .augmentation import View, plan_views
+from .strips import Box, RowReader, Size, split_rows
+from .view_scores import Frame, HeldScores, view_strips
+from .views import PreparedView
+from .windows import ScoreFunction
+
+ScoresAre = Literal["logits", "class_sums"]
+HELD_BYTES = 1 << 28
+"""Scores of a picture that are kept for a later ``.scores()``; beyond that the model runs again."""
+SCORES_LIMIT_BYTES = 1 << 32
+"""Largest full-size score map that is made without being forced: 4 GiB."""
+BLOCK_BYTES = 1 << 29
+"""Full-size probabilities in which the views are added up before the next rows are begun."""
+TRANSPOSE_ABOVE_BYTES = 1 << 28
+"""Rows of windows larger than this run along the shorter side of the picture."""
+CPU_BATCH_BYTES = 1 << 28
+"""Window scores of one call on the CPU, where larger batches gain nothing."""
+
+
+class Application:
+    """A model and pictures of one size that it is applied to; it runs when labels or scores are asked for.
+
+    Args:
+        score_function: From normalised pictures [B, C, h, w] float32 to scores [B, K, h, w] (or of a lower
+            resolution, see ``view_strips``). Sides need not be multiples of 32: it pads and cuts by itself.
+        images: Pictures [H, W, C] of one size and type; uint8, uint16 or float32, RGB for three channels.
+        protocol: How the model is applied.
+        num_classes: K.
+        scores_are: "logits", or "class_sums": Mask2Former's class x mask sums, which are no logits.
+        batch_size: Largest number of windows in one call.
+        device: Where windows are sent; scores are processed where the model leaves them.
+        held_bytes: Scores up to this size are kept between ``labels`` and ``scores``.
+
+    Raises:
+        InputError: The protocol contradicts itself.
+    """
+
+    def __init__(
+        self,
+        score_function: ScoreFunction,
+        images: Sequence[np.ndarray],
+        protocol: Protocol,
+        *,
+        num_classes: int,
+        scores_are: ScoresAre = "logits",
+        batch_size: int = 4,
+        device: str | torch.device = "cpu",
+        held_bytes: int = HELD_BYTES,
+    ) -> None:
+        self._score_function, self._images, self._protocol = score_function, images, protocol
+        self._num_classes, self._device = num_classes, torch.device(device)
+        self._scores_are: ScoresAre = scores_are
+        self._size: Size = (images[0].shape[0], images[0].shape[1])
+        self._views = plan_views(self._size, protocol)
+        window_bytes = _score_bytes(num_classes, (protocol.crop, protocol.crop))
+        self._batch_size = max(1, batch_size)
+        if self._device.type == "cpu" and protocol.mode == "slide":
+            self._batch_size = max(1, min(batch_size, CPU_BATCH_BYTES // window_bytes))
+        self._transposed = (
+            self._size[1] > self._size[0]
+            and protocol.mode == "slide"
+            and any(
+                _score_bytes(len(images) * num_classes, (min(protocol.crop, view.padded[0]), view.padded[1]))
+                > TRANSPOSE_ABOVE_BYTES
+                for view in self._views
+            )
+        )
+        held = sum(_score_bytes(len(images) * num_classes, view.size) for view in self._views)
+        self._held: list[HeldScores | None] = [
+            HeldScores(self._source_rows(view)) if held <= held_bytes else None for view in self._views
+        ]
+
+    def labels(self, threshold: float | None = None) -> list[np.ndarray]:
+        """Class of every pixel.
+
+        Args:
+            threshold: For two classes: smallest probability of class 1 that makes a pixel class 1; None: the class
+                with the largest score, of equal ones the first.
+
+        Returns:
+            For each picture [H, W], 0..K-1; uint8, or uint16 for more than 255 classes.
+
+        Raises:
+            InputError: A threshold for other than two classes or outside 0..1; scores that are not finite.
+        """
+        check_threshold(threshold, self._num_classes)
+        dtype = np.uint8 if self._num_classes <= 255 else np.uint16
+        labels = [np.empty(self._size, dtype) for _ in self._images]
+        targets = [label.T if self._transposed else label for label in labels]
+        start = 0
+        # A single view's labels need no probabilities: they are in the order of the scores.
+        for strip in self._strips(probabilities=threshold is not None or len(self._views) > 1):
+            best, chosen = strip.max(dim=1)  # [B, rows, W]
+            _check_finite(best)
+            if threshold is not None:
+                chosen = strip[:, 1] >= threshold
+            end = start + strip.shape[2]
+            for target, part in zip(targets, chosen.cpu().numpy()):
+                target[start:end] = part
+            start = end
+        return labels
+
+    def scores(self, limit_bytes: int | None = SCORES_LIMIT_BYTES) -> list[np.ndarray]:
+        """Probabilities of every class at every pixel.
+
+        Args:
+            limit_bytes: Largest size of the result; None: no limit.
+
+        Returns:
+            For each picture float32 [K, H, W]; the sum over classes is 1.
+
+        Raises:
+            InputError: The result would be larger than the limit; scores that are not finite.
+        """
+        total = _score_bytes(self._num_classes * len(self._images), self._size)
+        if limit_bytes is not None and total > limit_bytes:
+            raise InputError(
+                f"scores of {self._num_classes} classes at {self._size[1]}x{self._size[0]} pixels are "
+                f"{total / 1e9:.1f} GB, more than the limit of {limit_bytes / 1e9:.1f} GB; labels need no such map, "
+                "and a higher limit gives it"
+            )
+        scores = [np.empty((self._num_classes, *self._size), np.float32) for _ in self._images]
+        targets = [array.transpose(0, 2, 1) if self._transposed else array for array in scores]
+        start = 0
+        for strip in self._strips(probabilities=True):
+            _check_finite(strip)
+            end = start + strip.shape[2]
+            for target, part in zip(targets, strip.float().cpu().numpy()):
+                target[:, start:end] = part
+            start = end
+        return scores
+
+    def _strips(self, probabilities: bool) -> Iterator[Tensor]:
+        """Scores or probabilities at the picture's size, [B, K, rows, W] (transposed: columns and H)."""
+        streams = [self._view_strips(index) for index in range(len(self._views))]
+        if len(streams) == 1:
+            for strip in streams[0]:
+                yield single_view_probabilities(strip, self._scores_are) if probabilities else strip
+            return
+        rows, _ = self._oriented(self._size)
+        row_bytes = _score_bytes(self._num_classes * len(self._images), self._size) // rows
+        yield from mean_probabilities(streams, rows, max(1, BLOCK_BYTES // row_bytes))
+
+    def _view_strips(self, index: int) -> Iterator[Tensor]:
+        view, held = self._views[index], self._held[index]
+        # Prepared only when the first rows are asked for: of all views only the current one takes memory.
+        prepared: list[PreparedView] = []
+
+        def cut(box: Box) -> Tensor:
+            if not prepared:
+                prepared.extend(PreparedView(image, view, self._protocol) for image in self._images)
+            return torch.cat([picture.cut(box) for picture in prepared])
+
+        return view_strips(
+            self._score,
+            cut,
+            Frame(view.padded, "horizontal" if view.flip else None, self._transposed),
+            self._size,
+            mode=self._protocol.mode,
+            crop=self._protocol.crop,
+            stride=self._protocol.stride,
+            batch_size=self._batch_size,
+            valid_size=view.size if self._protocol.unpad else None,
+            held=held,
+        )
+
+    def _score(self, windows: Tensor) -> Tensor:
+        scores = self._score_function(windows.to(self._device))
+        if scores.ndim != 4 or scores.shape[:2] != (windows.shape[0], self._num_classes):
+            raise ValueError(
+                f"the model gave scores of shape {tuple(scores.shape)} for {windows.shape[0]} windows, expected "
+                f"[{windows.shape[0]}, {self._num_classes}, h, w]"
+            )
+        return scores
+
+    def _source_rows(self, view: View) -> int:
+        unpadded = self._protocol.unpad and self._protocol.mode == "slide"
+        return self._oriented(view.size if unpadded else view.padded)[0]
+
+    def _oriented(self, size: Size) -> Size:
+        return (size[1], size[0]) if self._transposed else size
+
+
+def single_view_probabilities(scores: Tensor, scores_are: ScoresAre) -> Tensor:
+    """Probabilities [B, K, h, w] of the scores of one view: softmax of logits (rule 63), or class sums normalised."""
+    if scores_are == "logits":
+        return scores.softmax(dim=1)
+    total = scores.sum(dim=1, keepdim=True)
+    # A pixel that no query claims knows nothing: every class alike.
+    return torch.where(total > 0, scores / total, 1 / scores.shape[1])
+
+
+def mean_probabilities(streams: Sequence[Iterator[Tensor]], rows: int, block: int) -> Iterator[Tensor]:
+    """Mean over views of their softmax probabilities (rule 64).
+
+    The softmax is also taken of Mask2Former's class sums, for which it is a second one, as published (rule 45 of
+    Mask2Former): it changes the average.
+
+    Args:
+        streams: Scores of each view at the picture's size, [B, K, rows, W].
+        rows: Rows of the picture.
+        block: Rows that are added up before the next are begun. A block that holds all rows runs the views one
+            after the other; several blocks keep all views under way.
+
+    Yields:
+        Strips [B, K, rows, W].
+    """
+    readers = [RowReader(stream) for stream in streams]
+    for start in range(0, rows, block):
+        count = min(block, rows - start)
+        total: Tensor | None = None  # [B, K, count, W]
+        for reader in readers:
+            done = 0
+            for strip in reader.read(count):
+                if total is None:
+                    batch, classes, _, width = strip.shape
+                    total = strip.new_zeros(batch, classes, count, width)
+                end = done + strip.shape[2]
+                total[:, :, done:end] += strip.softmax(dim=1)
+                done = end
+            if start + count == rows:
+                reader.close()
+        assert total is not None
+        total /= len(readers)
+        yield from split_rows(total)
+
+
+def check_threshold(threshold: float | None, num_classes: int) -> None:
+    """Refuses a threshold that has no meaning.
+
+    Raises:
+        InputError: For other than two classes, or outside 0..1.
+    """
+    if threshold is None:
+        return
+    if num_classes != 2:
+        raise InputError(f"a threshold needs a model of two classes, this one has {num_classes}")
+    if not 0 <= threshold <= 1:
+        raise InputError(f"threshold is {threshold}, expected a probability from 0 to 1")
+
+
+def _check_finite(values: Tensor) -> None:
+    if not bool(torch.isfinite(values).all()):
+        raise InputError(
+            "the model gave scores that are not finite: its weights are damaged, or half precision overflowed "
+            "(try float32)"
+        )
+
+
+def _score_bytes(maps: int, size: Size) -> int:
+    """Size of float32 maps."""
+    return 4 * maps * size[0] * size[1]

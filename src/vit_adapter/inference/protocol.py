@@ -1,0 +1,130 @@
+"""How a model is applied: to one picture, or to many of any sizes."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from vit_adapter.config import Protocol
+
+from .application import HELD_BYTES, SCORES_LIMIT_BYTES, Application, ScoresAre
+from .augmentation import plan_views
+from .windows import ScoreFunction
+
+TOGETHER_BYTES = 1 << 28
+"""Scores of the pictures that are handled together: more of them are taken in turns."""
+
+
+class Prediction:
+    """A model and the picture it is applied to; it runs when labels or scores are asked for.
+
+    Args:
+        application: The work behind it, of this one picture.
+    """
+
+    def __init__(self, application: Application) -> None:
+        self._application = application
+
+    def labels(self, threshold: float | None = None) -> np.ndarray:
+        """Class of every pixel, see ``Application.labels``: [H, W] uint8, or uint16 for more than 255 classes."""
+        return self._application.labels(threshold)[0]
+
+    def scores(self, limit_bytes: int | None = SCORES_LIMIT_BYTES) -> np.ndarray:
+        """Probabilities, see ``Application.scores``: float32 [K, H, W]."""
+        return self._application.scores(limit_bytes)[0]
+
+
+def apply_protocol(
+    score_function: ScoreFunction,
+    image: np.ndarray,
+    protocol: Protocol,
+    *,
+    num_classes: int,
+    scores_are: ScoresAre = "logits",
+    batch_size: int = 4,
+    device: str | torch.device = "cpu",
+    held_bytes: int = HELD_BYTES,
+) -> Prediction:
+    """Applies a model to one picture of any size.
+
+    Args:
+        score_function: From normalised pictures [B, C, h, w] float32 to scores [B, K, h, w], or to scores of a
+            lower resolution: those of its input padded at the right and at the bottom to multiples of 32.
+        image: [H, W, C], RGB for three channels; uint8, uint16 or float32.
+        protocol: How the model is applied.
+        num_classes: K.
+        scores_are: "logits", or "class_sums": Mask2Former's class x mask sums, which are no logits.
+        batch_size: Largest number of windows in one call; on the CPU less where there are many classes.
+        device: Where windows are sent.
+        held_bytes: Scores up to this size are kept, so that ``labels`` and ``scores`` run the model once; 0 where
+            many predictions are kept.
+
+    Raises:
+        InputError: The protocol contradicts itself.
+    """
+    return Prediction(
+        Application(
+            score_function,
+            [image],
+            protocol,
+            num_classes=num_classes,
+            scores_are=scores_are,
+            batch_size=batch_size,
+            device=device,
+            held_bytes=held_bytes,
+        )
+    )
+
+
+def predict_labels(
+    score_function: ScoreFunction,
+    images: Sequence[np.ndarray],
+    protocol: Protocol,
+    *,
+    num_classes: int,
+    scores_are: ScoresAre = "logits",
+    batch_size: int = 4,
+    device: str | torch.device = "cpu",
+    threshold: float | None = None,
+) -> list[np.ndarray]:
+    """Labels of pictures of any sizes; windows of pictures of one size share calls of the model.
+
+    Pictures are never padded to each other: the labels are those that each picture has alone.
+
+    Args:
+        score_function: See ``apply_protocol``, as for the other arguments.
+        images: Pictures [H, W, C].
+        protocol: How the model is applied.
+        num_classes: K.
+        scores_are: "logits" or "class_sums".
+        batch_size: Largest number of windows in one call.
+        device: Where windows are sent.
+        threshold: For two classes: smallest probability of class 1 that makes a pixel class 1.
+
+    Returns:
+        Labels [H, W] in the order of the pictures, see ``Application.labels``.
+
+    Raises:
+        InputError: See ``Application``.
+    """
+    same: dict[tuple, list[int]] = {}
+    for index, image in enumerate(images):
+        same.setdefault((image.shape, image.dtype), []).append(index)
+    labels: dict[int, np.ndarray] = {}
+    for (shape, _), indices in same.items():
+        largest = max(view.padded[0] * view.padded[1] for view in plan_views(shape[:2], protocol))
+        together = max(1, min(batch_size, TOGETHER_BYTES // (4 * num_classes * largest)))
+        for start in range(0, len(indices), together):
+            group = indices[start : start + together]
+            application = Application(
+                score_function,
+                [images[index] for index in group],
+                protocol,
+                num_classes=num_classes,
+                scores_are=scores_are,
+                batch_size=batch_size,
+                device=device,
+                held_bytes=0,
+            )
+            labels.update(zip(group, application.labels(threshold)))
+    return [labels[index] for index in range(len(images))]

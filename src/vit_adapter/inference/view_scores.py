@@ -1,0 +1,203 @@
+"""Scores of one view, brought back to the size and the orientation of the picture."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from vit_adapter.images import multiple_size
+
+from .strips import Box, Size, crop_strips, joined, resize_scores, resize_strips, split_rows
+from .windows import ScoreFunction, merge_windows, score_windows, window_boxes
+
+Flip = Literal["horizontal", "vertical"]
+COARSEST_STRIDE = 32
+"""Score functions pad sides to multiples of it; scores of lower resolution are those of the padded windows."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """From the pixels of a view to those of the stream of its scores.
+
+    Attributes:
+        size: (height, width) of the view.
+        flip: How the view is mirrored against the picture; the stream is not.
+        transposed: The stream runs over the columns of the picture instead of its rows.
+    """
+
+    size: Size
+    flip: Flip | None = None
+    transposed: bool = False
+
+    def place(self, box: Box) -> Box:
+        """Where a box of the view lies in the stream."""
+        top, left, bottom, right = box
+        if self.flip == "horizontal":
+            left, right = self.size[1] - right, self.size[1] - left
+        if self.flip == "vertical":
+            top, bottom = self.size[0] - bottom, self.size[0] - top
+        return (left, top, right, bottom) if self.transposed else (top, left, bottom, right)
+
+    def turn(self, scores: Tensor) -> Tensor:
+        """Scores [B, K, h, w] of a box of the view, as they lie in the stream."""
+        if self.flip is not None:
+            scores = scores.flip(-1 if self.flip == "horizontal" else -2)
+        return scores.mT if self.transposed else scores
+
+    def oriented(self, size: Size) -> Size:
+        """A size of the picture as a size of the stream."""
+        return (size[1], size[0]) if self.transposed else size
+
+
+@dataclass
+class HeldScores:
+    """Scores of a view before they are resized to the picture, so that the model need not run twice.
+
+    Attributes:
+        rows: How many rows make the view complete.
+        strips: What came by so far.
+    """
+
+    rows: int
+    strips: list[Tensor] = field(default_factory=list)
+
+    @property
+    def complete(self) -> bool:
+        """Whether all rows are held."""
+        return sum(strip.shape[2] for strip in self.strips) == self.rows
+
+    def record(self, strips: Iterator[Tensor]) -> Iterator[Tensor]:
+        """Passes strips on and keeps copies."""
+        self.strips.clear()
+        for strip in strips:
+            self.strips.append(strip.clone())
+            yield strip
+
+
+def view_strips(
+    score_function: ScoreFunction,
+    cut: Callable[[Box], Tensor],
+    frame: Frame,
+    original_size: Size,
+    *,
+    mode: Literal["slide", "whole"],
+    crop: int | Size = 0,
+    stride: int | Size = 0,
+    batch_size: int = 1,
+    valid_size: Size | None = None,
+    held: HeldScores | None = None,
+) -> Iterator[Tensor]:
+    """Scores of a view at the picture's size, un-flipped (rules 60-63, 43-47 of Mask2Former).
+
+    Args:
+        score_function: The model. It may return scores of a lower resolution, those of its input padded at the
+            right and at the bottom to multiples of 32 pixels; they are resized to it and cut.
+        cut: From a box of the view to its normalised pixels [B, C, h, w].
+        frame: Size and orientation of the view.
+        original_size: (height, width) of the picture.
+        mode: Windows, or the whole view at once.
+        crop: Size of a window in pixels.
+        stride: Distance between windows in pixels.
+        batch_size: Largest number of windows in one call, but never less than B.
+        valid_size: Size of the view without padding, to which averaged window scores are cut before they are
+            resized; None: not cut. A whole view is never cut (rule 47).
+        held: Where scores are kept, and taken from when it is complete.
+
+    Yields:
+        Strips [B, K, rows, W] that are ``original_size[0]`` rows together; for a transposed frame strips of
+        columns, [B, K, columns, H]. A strip may be overwritten when the next one is asked for.
+    """
+    source = frame.oriented(frame.size)
+    if mode == "slide" and valid_size is not None:
+        source = frame.oriented(valid_size)
+    if held is not None and held.complete:
+        strips = iter(held.strips)
+    else:
+        if mode == "whole":
+            strips = _whole(score_function, cut, frame)
+        else:
+            boxes = sorted(window_boxes(frame.size, crop, stride), key=frame.place)
+            scores = (
+                frame.turn(_full(part, boxes[0]))
+                for part in score_windows(score_function, cut, boxes, batch_size)
+            )
+            strips = merge_windows([frame.place(box) for box in boxes], scores, frame.oriented(frame.size))
+            if valid_size is not None:
+                strips = crop_strips(strips, frame.place((0, 0, *valid_size)))
+        if held is not None:
+            strips = held.record(strips)
+    yield from resize_strips(strips, source, frame.oriented(original_size))
+
+
+def view_scores(
+    score_function: ScoreFunction,
+    images: Tensor,
+    original_size: Size | None = None,
+    *,
+    mode: Literal["slide", "whole"],
+    crop: int | Size = 0,
+    stride: int | Size = 0,
+    batch_size: int = 1,
+    valid_size: Size | None = None,
+    flip: Flip | None = None,
+) -> Tensor:
+    """Scores of normalised views as whole maps, for pictures that are small enough.
+
+    Args:
+        score_function: The model.
+        images: [B, C, h, w] normalised, as the model sees them.
+        original_size: Size of the pictures; None: that of ``images``.
+        mode: See ``view_strips``, as for ``crop``, ``stride``, ``batch_size`` and ``valid_size``.
+        crop: Size of a window in pixels.
+        stride: Distance between windows in pixels.
+        batch_size: Largest number of windows in one call, but never less than B.
+        valid_size: Size of the views without padding.
+        flip: How ``images`` are mirrored against the pictures.
+
+    Returns:
+        [B, K, H, W], un-flipped.
+    """
+    size = (images.shape[2], images.shape[3])
+
+    def cut(box: Box) -> Tensor:
+        top, left, bottom, right = box
+        return images[:, :, top:bottom, left:right]
+
+    strips = view_strips(
+        score_function,
+        cut,
+        Frame(size, flip),
+        original_size or size,
+        mode=mode,
+        crop=crop,
+        stride=stride,
+        batch_size=batch_size,
+        valid_size=valid_size,
+    )
+    return joined(strips)
+
+
+def _whole(score_function: ScoreFunction, cut: Callable[[Box], Tensor], frame: Frame) -> Iterator[Tensor]:
+    box = (0, 0, *frame.size)
+    (scores,) = score_windows(score_function, cut, [box], batch_size=1)
+    scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
+    size = (scores.shape[2], scores.shape[3])
+    if size == frame.size:
+        yield from split_rows(frame.turn(scores))
+        return
+    padded = Frame(multiple_size(frame.size, COARSEST_STRIDE), frame.flip, frame.transposed)
+    strips = resize_strips(
+        split_rows(frame.turn(scores)), padded.oriented(size), padded.oriented(padded.size)
+    )
+    yield from crop_strips(strips, padded.place(box))
+
+
+def _full(scores: Tensor, box: Box) -> Tensor:
+    """Scores of a window at the window's size."""
+    height, width = box[2] - box[0], box[3] - box[1]
+    if scores.shape[2:] == (height, width):
+        return scores
+    scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
+    return resize_scores(scores, multiple_size((height, width), COARSEST_STRIDE))[:, :, :height, :width]

@@ -1,0 +1,64 @@
+"""What the model sees of a picture: resized, stretched, mirrored, padded and normalised, window by window."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vit_adapter.config import Protocol
+from vit_adapter.images import normalize, pad, resize_image
+
+from .augmentation import View, plan_views
+from .strips import Box
+
+
+class PreparedView:
+    """One view of a picture. Pixels are kept as they came; floats are made of what is cut only.
+
+    Args:
+        image: [H, W, C], RGB for three channels; uint8, uint16 or float32.
+        view: The sizes to bring it to.
+        protocol: Normalisation, and whether padding comes before or after it (FACTS 29).
+
+    Attributes:
+        view: The sizes.
+    """
+
+    def __init__(self, image: np.ndarray, view: View, protocol: Protocol) -> None:
+        self.view = view
+        self._protocol = protocol
+        # Two resizes one after the other, as published: a single one would give other bytes.
+        for size in (view.resized, view.size):
+            if image.shape[:2] != size:
+                image = resize_image(image, size)
+        self._pixels = image[:, ::-1] if view.flip else image
+
+    def cut(self, box: Box) -> Tensor:
+        """The part of the view inside a box (pixels of the padded view): float32 [1, C, h, w], normalised."""
+        top, left, bottom, right = box
+        pixels = self._pixels[top:bottom, left:right]
+        size = (bottom - top, right - left)
+        if self._protocol.pad_to_crop == "before":
+            pixels = pad(pixels, size, 0)
+        values = pad(normalize(pixels, self._protocol.normalization), size, 0)
+        return torch.from_numpy(values).permute(2, 0, 1)[None].contiguous()  # [h, w, C] to [1, C, h, w]
+
+    def whole(self) -> Tensor:
+        """All of it: float32 [1, C, H, W]."""
+        return self.cut((0, 0, *self.view.padded))
+
+
+def prepare(image: np.ndarray, protocol: Protocol) -> list[PreparedView]:
+    """All views of a picture, in the order in which they are averaged (rule 64).
+
+    Args:
+        image: [H, W, C], RGB for three channels; uint8, uint16 or float32.
+        protocol: How the model is applied.
+
+    Raises:
+        InputError: The protocol contradicts itself, or the channels are not those of its normalisation.
+    """
+    return [PreparedView(image, view, protocol) for view in plan_views(_size(image), protocol)]
+
+
+def _size(image: np.ndarray) -> tuple[int, int]:
+    return image.shape[0], image.shape[1]

@@ -1,0 +1,188 @@
+"""Overlapping windows: where they lie, and the mean of their scores, given out as soon as rows are finished."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from .strips import Box, Size, joined, split_rows
+
+ScoreFunction = Callable[[Tensor], Tensor]
+"""From normalised pictures [B, C, h, w] to scores [B, K, h, w]."""
+
+
+def window_starts(side: int, crop: int, stride: int) -> list[int]:
+    """First pixel of each window along one axis (rule 61).
+
+    Windows lie ``stride`` apart; the last one is moved back so that it ends at the border. A side that is not
+    larger than the crop has one window, as large as the side.
+
+    Args:
+        side: Length of the axis in pixels.
+        crop: Length of a window in pixels.
+        stride: Distance between windows in pixels, at most ``crop``.
+
+    Returns:
+        Ascending starts, none twice.
+    """
+    count = max(side - crop + stride - 1, 0) // stride + 1
+    last = max(side - crop, 0)
+    return [min(index * stride, last) for index in range(count)]
+
+
+def window_boxes(size: Size, crop: int | Size, stride: int | Size) -> list[Box]:
+    """Windows of a picture, rows outer, columns inner (rule 61).
+
+    Args:
+        size: (height, width) of the picture in pixels.
+        crop: Size of a window; one number: square.
+        stride: Distance between windows, down and across; one number: the same both ways.
+
+    Returns:
+        (top, left, bottom, right) of each window in pixels, ends exclusive. All have the same size, that of the
+        crop or, where the picture is smaller, of the picture.
+    """
+    (crop_height, crop_width), (down, across) = _pair(crop), _pair(stride)
+    height, width = min(crop_height, size[0]), min(crop_width, size[1])
+    return [
+        (top, left, top + height, left + width)
+        for top in window_starts(size[0], crop_height, down)
+        for left in window_starts(size[1], crop_width, across)
+    ]
+
+
+def score_windows(
+    score_function: ScoreFunction, cut: Callable[[Box], Tensor], boxes: Sequence[Box], batch_size: int
+) -> Iterator[Tensor]:
+    """Scores window after window, several in one call of the model.
+
+    Args:
+        score_function: The model.
+        cut: From a box to the normalised windows [B, C, h, w] of B pictures of the same size.
+        boxes: Windows of one and the same size.
+        batch_size: Largest number of windows in one call, but never less than the B windows of one box.
+
+    Yields:
+        Scores [B, K, h, w] of each box, in the order of the boxes.
+    """
+    position = 0
+    while position < len(boxes):
+        windows = cut(boxes[position])
+        pictures = windows.shape[0]
+        together = boxes[position + 1 : position + max(1, batch_size // pictures)]
+        if together:
+            windows = torch.cat([windows, *map(cut, together)])  # [n * B, C, h, w]
+        with torch.no_grad():
+            scores = score_function(windows)
+        position += 1 + len(together)
+        yield from scores.split(pictures)
+        del scores, windows  # not held while the next ones are made
+
+
+def merge_windows(boxes: Sequence[Box], scores: Iterable[Tensor], size: Size) -> Iterator[Tensor]:
+    """Averages the scores of overlapping windows (rule 62), holding one row of windows at a time.
+
+    Sums are kept in float32, in float64 for float64 scores.
+
+    Args:
+        boxes: All windows of a picture, as ``window_boxes`` gives them.
+        scores: Scores [B, K, h, w] of each window, in the same order.
+        size: (height, width) of the picture.
+
+    Yields:
+        Finished rows from top to bottom, [B, K, rows, width]. A strip may be overwritten when the next one is
+        asked for.
+    """
+    scores = iter(scores)
+    if len(boxes) == 1:
+        yield from split_rows(_summable(next(scores)))
+        return
+    height, width = size
+    tops = sorted({box[0] for box in boxes})
+    across = len(boxes) // len(tops)
+    columns = _visits([(left, right) for _, left, _, right in boxes[:across]], width)
+    rows = _visits([(top, bottom) for top, _, bottom, _ in boxes[::across]], height)
+    sums: Tensor | None = None  # [B, K, window height, width], first row: the current windows' top
+    windows = iter(boxes)
+    for top, next_top in pairwise([*tops, height]):
+        for _ in range(across):
+            _, left, _, right = next(windows)
+            window = next(scores)
+            if sums is None:
+                batch, classes, window_height, _ = window.shape
+                dtype = torch.promote_types(window.dtype, torch.float32)
+                sums = torch.zeros(batch, classes, window_height, width, dtype=dtype, device=window.device)
+            sums[..., left:right] += window
+            del window
+        assert sums is not None
+        finished = next_top - top
+        visits = rows[top:next_top, None] * columns  # [finished, width]
+        sums[:, :, :finished] /= visits.to(sums.device)
+        yield from split_rows(sums[:, :, :finished])
+        _move_up(sums, finished)
+
+
+def slide(
+    score_function: ScoreFunction,
+    images: Tensor,
+    crop: int | Size,
+    stride: int | Size,
+    batch_size: int = 1,
+) -> Tensor:
+    """Scores pictures in overlapping windows (rules 61, 62).
+
+    Args:
+        score_function: The model.
+        images: [B, C, H, W] normalised.
+        crop: Size of a window in pixels.
+        stride: Distance between windows in pixels.
+        batch_size: Largest number of windows in one call, but never less than B.
+
+    Returns:
+        Mean scores [B, K, H, W].
+    """
+    return joined(slide_strips(score_function, images, crop, stride, batch_size))
+
+
+def slide_strips(
+    score_function: ScoreFunction,
+    images: Tensor,
+    crop: int | Size,
+    stride: int | Size,
+    batch_size: int = 1,
+) -> Iterator[Tensor]:
+    """As ``slide``, but yields finished strips [B, K, rows, W] from top to bottom, see ``merge_windows``."""
+    height, width = images.shape[-2:]
+    boxes = window_boxes((height, width), crop, stride)
+
+    def cut(box: Box) -> Tensor:
+        top, left, bottom, right = box
+        return images[:, :, top:bottom, left:right]
+
+    return merge_windows(boxes, score_windows(score_function, cut, boxes, batch_size), (height, width))
+
+
+def _pair(value: int | Size) -> Size:
+    return (value, value) if isinstance(value, int) else (value[0], value[1])
+
+
+def _visits(spans: list[tuple[int, int]], side: int) -> Tensor:
+    """How many spans hold each pixel of an axis: int64 [side]."""
+    visits = torch.zeros(side, dtype=torch.int64)
+    for start, end in spans:
+        visits[start:end] += 1
+    return visits
+
+
+def _summable(scores: Tensor) -> Tensor:
+    return scores.to(torch.promote_types(scores.dtype, torch.float32))
+
+
+def _move_up(sums: Tensor, finished: int) -> None:
+    """Drops the first rows and adds empty ones below, in place: a second buffer would double the peak."""
+    kept = sums.shape[2] - finished
+    for start in range(0, kept, finished):
+        count = min(finished, kept - start)  # source and destination of one step never overlap
+        sums[:, :, start : start + count] = sums[:, :, start + finished : start + finished + count]
+    sums[:, :, kept:] = 0
