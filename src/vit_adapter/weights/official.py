@@ -1,0 +1,242 @@
+"""Names of the official ViT-Adapter files, and ours: one table, read in both directions.
+
+Quirks of the official files that published weights depend on:
+
+- ``relative_position_index`` buffers of BEiT follow from the size of the table. They are written when exporting
+  and checked and dropped when loading.
+- The first row of ``pos_embed`` belongs to a class token that the DeiT and AugReg models do not have. It is
+  unused, but it is a parameter, is counted, and decays in training (rule 33); it stays.
+- The layer scales of DeiT and AugReg models (``gamma1``, ``gamma2``) are in segmentation files, not in the
+  pretraining files (rule 32).
+"""
+
+import itertools
+import math
+import re
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from vit_adapter.config import InputError
+
+DERIVED = "relative_position_index"
+"""Last part of the name of buffers that follow from other entries."""
+
+Rule = tuple[str, str]
+
+# Every rule: (our name, official name). {n} stands for one number, * at the end for any rest. The first that
+# fits wins, in both directions.
+
+_ATTENTION: list[Rule] = [
+    ("attention.value_projection.*", "attn.value_proj.*"),
+    ("attention.output_projection.*", "attn.output_proj.*"),
+    ("attention.*", "attn.*"),
+]
+_READER: list[Rule] = [("query_norm.*", "query_norm.*"), ("value_norm.*", "feat_norm.*"), *_ATTENTION]
+_INJECTOR: list[Rule] = [("gamma", "gamma"), *_READER]
+_EXTRACTOR: list[Rule] = [
+    *_READER,
+    ("feedforward.depthwise.*", "ffn.dwconv.dwconv.*"),
+    ("feedforward.*", "ffn.*"),
+    ("feedforward_norm.*", "ffn_norm.*"),
+]
+_SPATIAL_PRIOR: list[Rule] = [
+    ("stem.*", "stem.*"),
+    ("stage8.*", "conv2.*"),
+    ("stage16.*", "conv3.*"),
+    ("stage32.*", "conv4.*"),
+    ("project4.*", "fc1.*"),
+    ("project8.*", "fc2.*"),
+    ("project16.*", "fc3.*"),
+    ("project32.*", "fc4.*"),
+]
+_CONV_NORM: list[Rule] = [("conv.*", "conv.*"), ("norm.*", "bn.*")]
+
+
+def _below(ours: str, official: str, rules: list[Rule]) -> list[Rule]:
+    return [(f"{ours}.{ours_rest}", f"{official}.{official_rest}") for ours_rest, official_rest in rules]
+
+
+_BACKBONE: list[Rule] = [
+    ("level_embedding", "level_embed"),
+    *_below("spatial_prior", "spm", _SPATIAL_PRIOR),
+    *_below("interactions.{n}.injector", "interactions.{n}.injector", _INJECTOR),
+    *_below("interactions.{n}.extractor", "interactions.{n}.extractor", _EXTRACTOR),
+    *_below("interactions.{n}.extra_extractors.{n}", "interactions.{n}.extra_extractors.{n}", _EXTRACTOR),
+    ("upsample.*", "up.*"),
+    *[(f"norms.{level}.*", f"norm{level + 1}.*") for level in range(4)],
+    # The plain BEiT baseline's own convolutions.
+    *[(f"fpn{level}.*", f"fpn{level}.*") for level in (1, 2, 3, 4)],
+    # The plain ViT: the official backbones are ViTs, ours have one. Its layer scales have timm's names.
+    ("vit.blocks.{n}.ls1.gamma", "blocks.{n}.gamma1"),
+    ("vit.blocks.{n}.ls2.gamma", "blocks.{n}.gamma2"),
+    ("vit.*", "*"),
+]
+_CONVOLUTIONAL_HEAD: list[Rule] = [
+    *_below("pooling.branches.{n}", "psp_modules.{n}.1", _CONV_NORM),
+    *_below("pooling.bottleneck", "bottleneck", _CONV_NORM),
+    *_below("laterals.{n}", "lateral_convs.{n}", _CONV_NORM),
+    *_below("outputs.{n}", "fpn_convs.{n}", _CONV_NORM),
+    *_below("fusion", "fpn_bottleneck", _CONV_NORM),
+    *_below("convs.{n}", "convs.{n}", _CONV_NORM),
+    *_below("concatenation", "conv_cat", _CONV_NORM),
+    ("classifier.*", "conv_seg.*"),
+]
+_MASK2FORMER: list[Rule] = []
+
+RULES: list[Rule] = [
+    *_below("backbone", "backbone", _BACKBONE),
+    *_below("head", "decode_head", _CONVOLUTIONAL_HEAD + _MASK2FORMER),
+    *_below("auxiliary_head", "auxiliary_head", _CONVOLUTIONAL_HEAD),
+    ("head.*", "decode_head.*"),
+    ("auxiliary_head.*", "auxiliary_head.*"),
+]
+"""All pairs of our and official names, those of a whole segmentation model."""
+
+
+def _translator(pairs: list[Rule]) -> Callable[[str], str | None]:
+    compiled = []
+    for source, target in pairs:
+        pattern = re.escape(source).replace(r"\{n\}", r"(\d+)")
+        pattern = pattern[:-2] + r"(.+)" if source.endswith("*") else pattern
+        count = itertools.count(1)
+        template = re.sub(r"\{n\}|\*$", lambda _, count=count: rf"\g<{next(count)}>", target)
+        compiled.append((re.compile(pattern), template))
+
+    @lru_cache(maxsize=100_000)
+    def translate(name: str) -> str | None:
+        for pattern, template in compiled:
+            found = pattern.fullmatch(name)
+            if found:
+                return found.expand(template)
+        return None
+
+    return translate
+
+
+_to_official = _translator(RULES)
+_from_official = _translator([(official, ours) for ours, official in RULES])
+
+
+def official_name(name: str) -> str:
+    """The official name of one of our entries.
+
+    Raises:
+        InputError: It has none, as names of parts that no published model has.
+    """
+    official = _to_official(name)
+    if official is None or _from_official(official) != name:
+        raise InputError(
+            f"{name}: has no official name; official files hold a backbone, a head and an auxiliary head"
+        )
+    return official
+
+
+def our_name(official: str) -> str:
+    """Our name of an official entry.
+
+    Raises:
+        InputError: It lies in no part of a segmentation model.
+    """
+    name = _from_official(official)
+    if name is None or _to_official(name) != official:
+        raise InputError(f"{official}: is no name of an official ViT-Adapter segmentation file")
+    return name
+
+
+def to_official(state: Mapping[str, Tensor], grid: tuple[int, int] | None = None) -> dict[str, Tensor]:
+    """A state dict of ours in official form, derived buffers included.
+
+    Args:
+        state: Our names; tensors are taken over as they are.
+        grid: (rows, columns) of the grid of BEiT's relative position tables; None: square.
+
+    Returns:
+        Official names.
+
+    Raises:
+        InputError: A name has no official one, or a table fits no such grid.
+    """
+    result: dict[str, Tensor] = {}
+    index: dict[int, Tensor] = {}
+    for name, tensor in state.items():
+        official = official_name(name)
+        result[official] = tensor
+        if official.endswith(".relative_position_bias_table"):
+            rows = tensor.shape[0]
+            if rows not in index:
+                index[rows] = relative_position_index(*(grid or square_grid(rows, name)))
+                if int(index[rows].max()) + 1 != rows:
+                    raise InputError(f"{name}: has {rows} rows, which does not fit a grid of {grid}")
+            result[official.removesuffix("relative_position_bias_table") + DERIVED] = index[rows]
+    return result
+
+
+def from_official(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """An official state dict under our names; derived buffers are checked and dropped.
+
+    Raises:
+        InputError: A name is not official, or a derived buffer is not what it has to be.
+    """
+    result: dict[str, Tensor] = {}
+    for official, tensor in state.items():
+        if official.rpartition(".")[2] == DERIVED:
+            _check_index(official, tensor, state)
+        else:
+            result[our_name(official)] = tensor
+    return result
+
+
+def relative_position_index(rows: int, columns: int) -> Tensor:
+    """Row of BEiT's relative position table for every pair of tokens (rule 38).
+
+    Args:
+        rows: Height of the grid of patches.
+        columns: Its width.
+
+    Returns:
+        int64 [1 + rows * columns, 1 + rows * columns], class token first. For two patches it is
+        (dy + rows - 1)(2 * columns - 1) + dx + columns - 1; the last three rows of the table are class to
+        patch, patch to class, and class to class.
+    """
+    y = torch.arange(rows).repeat_interleave(columns)  # [rows * columns], rows first
+    x = torch.arange(columns).repeat(rows)
+    vertical = y.unsqueeze(1) - y + rows - 1
+    horizontal = x.unsqueeze(1) - x + columns - 1
+    pairs = (2 * rows - 1) * (2 * columns - 1)
+    index = torch.empty(1 + rows * columns, 1 + rows * columns, dtype=torch.int64)
+    index[1:, 1:] = vertical * (2 * columns - 1) + horizontal
+    index[0, 1:], index[1:, 0], index[0, 0] = pairs, pairs + 1, pairs + 2
+    return index
+
+
+def square_grid(table_rows: int, name: str = "relative position table") -> tuple[int, int]:
+    """Sides of the square grid for which a relative position table of so many rows is made.
+
+    Raises:
+        InputError: There is none.
+    """
+    side = math.isqrt(max(table_rows - 3, 0))
+    if side * side != table_rows - 3 or side % 2 == 0:
+        raise InputError(f"{name}: has {table_rows} rows, which is no (2 n - 1)² + 3 of a square grid")
+    return (side + 1) // 2, (side + 1) // 2
+
+
+def _check_index(name: str, stored: Tensor, state: Mapping[str, Tensor]) -> None:
+    table = state.get(name.removesuffix(DERIVED) + "relative_position_bias_table")
+    if table is None or stored.ndim != 2:
+        raise InputError(f"{name}: belongs to no relative position table of the file")
+    # Of the sides, their product is known from the tokens and, with the table's rows, their sum.
+    product, rows = stored.shape[0] - 1, table.shape[0] - 3
+    total = (4 * product + 1 - rows) // 2
+    root = math.isqrt(max(total * total - 4 * product, 0))
+    low, high = (total - root) // 2, (total + root) // 2
+    for sides in {(low, high), (high, low)}:
+        if low > 0 and low * high == product and torch.equal(relative_position_index(*sides), stored.long()):
+            return
+    raise InputError(
+        f"{name}: is not the index of any grid with {product} patches and a table of {rows + 3} rows; the file was "
+        "made by another program"
+    )

@@ -1,0 +1,135 @@
+"""Position tables and patch kernels for another size, when weights are loaded."""
+
+import math
+from typing import Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from scipy.interpolate import RectBivariateSpline
+from torch import Tensor
+
+from vit_adapter.config import InputError
+
+CLASS_ROWS = 3
+"""Rows at the end of a relative position table that belong to no pair of patches."""
+
+# The ratio of the geometric spacing is searched here, to this precision, as in the official loader (rule 79).
+_LOWEST_RATIO, _HIGHEST_RATIO, _RATIO_PRECISION = 1.01, 1.5, 1e-6
+
+
+def resample_positions(table: Tensor, stored: tuple[int, int], wanted: tuple[int, int]) -> Tensor:
+    """A position table for another grid: bicubic, without antialias; rows before the grid are kept.
+
+    Args:
+        table: [1, prefix + rows * columns, C].
+        stored: (rows, columns) of its grid.
+        wanted: (height, width) of the grid that is wanted.
+
+    Returns:
+        [1, prefix + height * width, C] of the same type.
+    """
+    count = stored[0] * stored[1]
+    if table.ndim != 3 or table.shape[1] < count:
+        raise InputError(
+            f"position table of shape {list(table.shape)} has no grid of {stored[0]} x {stored[1]}"
+        )
+    if stored == wanted:
+        return table
+    prefix, grid = table[:, :-count], table[:, -count:]
+    maps = grid.float().reshape(1, *stored, -1).permute(0, 3, 1, 2)  # [1, C, rows, columns]
+    maps = F.interpolate(maps, size=wanted, mode="bicubic", align_corners=False)
+    return torch.cat([prefix, maps.flatten(2).transpose(1, 2).to(table.dtype)], dim=1)
+
+
+def resample_patches(kernel: Tensor, size: int, mode: Literal["bilinear", "flexi"] = "bilinear") -> Tensor:
+    """A patch embedding for patches of another size.
+
+    Args:
+        kernel: [D, C, height, width].
+        size: Side of the wanted patches in pixels.
+        mode: "bilinear": the kernel is resized like a picture, values not rescaled, as published (rule 83).
+            "flexi": the kernel whose products with resized patches are as near as can be to those of the old
+            kernel with the patches as they were (FlexiViT, Beyer et al., CVPR 2023, section 3.4).
+
+    Returns:
+        [D, C, size, size] of the same type.
+    """
+    height, width = kernel.shape[-2:]
+    if (height, width) == (size, size):
+        return kernel
+    if mode == "bilinear":
+        resized = F.interpolate(kernel.float(), size=(size, size), mode="bilinear", align_corners=False)
+        return resized.to(kernel.dtype)
+    if mode != "flexi":
+        raise InputError(f"patch_resample={mode!r}, expected 'bilinear' or 'flexi'")
+    # Resizing a patch is linear. Its matrix comes from resizing every picture that has one white pixel.
+    pixels = torch.eye(height * width, dtype=torch.float64).reshape(-1, 1, height, width)
+    resized = F.interpolate(pixels, size=(size, size), mode="bilinear", align_corners=False, antialias=True)
+    matrix = resized.flatten(1).T  # [size * size, height * width]
+    old = kernel.double().flatten(2)  # [D, C, height * width]
+    new = old @ torch.linalg.pinv(matrix)  # (matrix^T)^+ applied to each kernel
+    return new.reshape(*kernel.shape[:2], size, size).to(kernel.dtype)
+
+
+def resample_relative_table(table: Tensor, wanted: int) -> Tensor:
+    """BEiT's relative position table for another square grid, as the official loader does it (rule 79).
+
+    A bicubic spline through the stored entries, which are taken to lie at geometrically growing distances such
+    that the outermost is where the outermost entry of the wanted table is. A table that becomes smaller is in
+    effect cropped, since the spacing cannot shrink below 1.01.
+
+    Args:
+        table: [side * side + 3, heads], side = 2 * grid - 1.
+        wanted: Side of the wanted table, an odd number.
+
+    Returns:
+        [wanted * wanted + 3, heads] of the same type; the last three rows are kept.
+
+    Raises:
+        InputError: The table is not square.
+    """
+    rows, heads = table.shape
+    side = math.isqrt(max(rows - CLASS_ROWS, 0))
+    if side * side != rows - CLASS_ROWS or side % 2 == 0:
+        raise InputError(f"relative position table has {rows} rows, which is no square of an odd side plus 3")
+    if wanted % 2 == 0:
+        raise InputError(f"a relative position table cannot have the even side {wanted}")
+    if side == wanted:
+        return table
+    grids = table[:-CLASS_ROWS].double().cpu().numpy().T.reshape(heads, side, side)
+    half = wanted // 2
+    source = geometric_coordinates(side, wanted)
+    # Outside the stored range the border value holds.
+    target = np.clip(np.arange(-half, half + 1.0), source[0], source[-1])
+    if side == 1:
+        values = np.broadcast_to(grids, (heads, wanted, wanted))
+    else:
+        degree = min(3, side - 1)
+        values = np.stack(
+            [
+                RectBivariateSpline(source, source, grid, kx=degree, ky=degree, s=0)(target, target)
+                for grid in grids
+            ]
+        )
+    patches = torch.from_numpy(values.reshape(heads, -1).T.copy()).to(table)
+    return torch.cat([patches, table[-CLASS_ROWS:]])
+
+
+def geometric_coordinates(side: int, wanted: int) -> np.ndarray:
+    """Where the entries of a table of ``side`` lie on the axis of a table of side ``wanted`` (rule 79).
+
+    Returns:
+        float64 [side], ascending: 0 and plus or minus 1, 1 + q, 1 + q + q² ...
+    """
+    terms, outermost = side // 2, wanted // 2
+    low, high, ratio = _LOWEST_RATIO, _HIGHEST_RATIO, 1.0
+    while high - low > _RATIO_PRECISION:
+        # The last ratio tried is the one that counts, not the root: published tables were made so.
+        ratio = (low + high) / 2
+        if (1 - ratio**terms) / (1 - ratio) > outermost:
+            high = ratio
+        else:
+            low = ratio
+    positive = np.cumsum(ratio ** np.arange(terms, dtype=np.float64))
+    return np.concatenate([-positive[::-1], [0.0], positive])
