@@ -1,0 +1,74 @@
+"""Class weights for the loss: from a file, or from how often each class occurs."""
+
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from vit_adapter.config import InputError
+
+
+class LabelSource(Protocol):
+    """The part of ``data.SegmentationDataset`` that is used."""
+
+    def __len__(self) -> int: ...
+
+    def read(self, index: int) -> Any: ...
+
+
+def count_pixels(dataset: LabelSource, num_classes: int) -> np.ndarray:
+    """Pixels of every class over a data set, int64 [num_classes]; ignored pixels count nowhere."""
+    counts = np.zeros(num_classes, np.int64)
+    for index in range(len(dataset)):
+        labels = np.asarray(dataset.read(index).labels).reshape(-1)
+        counts += np.bincount(labels[labels < num_classes], minlength=num_classes)
+    return counts
+
+
+def balanced_weights(counts: np.ndarray) -> np.ndarray:
+    """Square root of (median frequency / frequency) of every class.
+
+    The median is that of the classes that occur. A class that occurs nowhere weighs 1: it is in no loss term, and
+    any other number would only mislead a reader.
+
+    Args:
+        counts: [num_classes] pixels of every class.
+
+    Returns:
+        float64 [num_classes].
+    """
+    weights = np.ones(len(counts), np.float64)
+    present = counts > 0
+    if present.any():
+        weights[present] = np.sqrt(np.median(counts[present]) / counts[present])
+    return weights
+
+
+def read_weights(path: str | Path, num_classes: int) -> np.ndarray:
+    """Weights from a text file with one number a class, separated by line ends, blanks or commas.
+
+    Raises:
+        InputError: The file cannot be read, holds something else, or another count of numbers.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: class weights cannot be read: {error}") from error
+    try:
+        weights = np.array([float(word) for word in text.replace(",", " ").split()])
+    except ValueError as error:
+        raise InputError(f"{path}: {error}; expected one number a class") from error
+    if len(weights) != num_classes:
+        raise InputError(f"{path}: {len(weights)} class weights, expected {num_classes}, one for each class")
+    if not np.isfinite(weights).all() or (weights < 0).any():
+        raise InputError(f"{path}: class weight {weights.min():g}, expected finite numbers of at least 0")
+    return weights
+
+
+def class_weights(setting: str | None, dataset: LabelSource, num_classes: int) -> np.ndarray | None:
+    """Weights as ``training.class_weights`` says: None, "auto" (``balanced_weights``) or a file."""
+    if setting is None:
+        return None
+    if setting == "auto":
+        return balanced_weights(count_pixels(dataset, num_classes))
+    return read_weights(setting, num_classes)

@@ -1,0 +1,152 @@
+"""One optimiser step, the same for one process and for many."""
+
+import math
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Any
+
+import lightning.pytorch as lightning
+import torch
+from lightning.pytorch.strategies import ParallelStrategy
+from torch import Tensor, nn
+
+from vit_adapter.config import TrainingConfig
+
+from . import processes
+from .loader import MicroBatch
+from .parameter_groups import parameter_groups
+from .randomness import seed_generators
+from .schedule import Schedule, set_learning_rates
+
+
+class TrainingModule(lightning.LightningModule):
+    """Forward and backward passes of a step, gradient clipping and the update.
+
+    A batch of the loader is a whole step: the list of its forward passes. So a step is never half done, what
+    is averaged over is known before the first pass, and a resumed run begins at a step.
+
+    Args:
+        segmenter: The model; ``loss(images, labels)`` gives "loss" and its named parts.
+        config: Rates, clipping, seed.
+        official_name: Our parameter name to the official one, for the layer rules.
+        step: Number of steps done before.
+    """
+
+    def __init__(
+        self,
+        segmenter: nn.Module,
+        config: TrainingConfig,
+        official_name: Callable[[str], str],
+        step: int = 0,
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.segmenter = segmenter
+        self.config, self.official_name = config, official_name
+        self.schedule = Schedule.of(config)
+        self.step = step
+        self.figures: dict[str, float] = {}
+        """Losses of the last step over all processes, "learning_rate" and "gradient_norm"."""
+        self.local_trouble: str | None = None
+        """Set by a callback of one process (a file it could not write): all stop at the next step."""
+        self.stop_requested = False
+        """Set by a signal to this process."""
+        self.stop_agreed = False
+        """Some process was asked to stop; all know it and end behind this step."""
+        self.last_checkpoint: str | None = None
+        self.replaced: dict[str, str] = {}
+        """Pictures that this process could not decode, and why."""
+        self._names: list[str] = []
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """AdamW (rule 67)."""
+        groups = parameter_groups(self.segmenter, self.config, self.official_name)
+        return torch.optim.AdamW(groups, lr=self.config.learning_rate, betas=(0.9, 0.999), eps=1e-8)
+
+    def on_train_start(self) -> None:
+        """Training mode for everything that is trained (a frozen ViT stays in evaluation mode by itself)."""
+        self.segmenter.train()
+
+    def training_step(self, batch: list[MicroBatch], batch_idx: int) -> None:
+        """One optimiser step."""
+        shares = self._shares(batch)
+        optimizer: Any = self.optimizers()
+        set_learning_rates(optimizer.param_groups, self.schedule, self.step)
+        sums: dict[str, Tensor] = {}
+        for index, (micro_batch, share) in enumerate(zip(batch, shares, strict=True)):
+            seed_generators(self.config.seed, self.step, index, processes.rank())
+            with self._exchange_gradients(index == len(batch) - 1):
+                losses = self.segmenter.loss(micro_batch["image"], micro_batch["labels"])  # pyright: ignore
+                self.manual_backward(losses["loss"] * (share / len(batch)))
+            for name, value in losses.items():
+                # Parts of the loss count as they were optimised, other figures (accuracy) as plain means.
+                factor = share if "loss" in name.rpartition(".")[2] else 1.0
+                sums[name] = sums.get(name, 0) + value.detach().float() * (factor / len(batch))
+        self._share_figures(sums, batch)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        self.figures["learning_rate"] = self.schedule.rate(self.config.learning_rate, self.step)
+        self.step += 1
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Clip the gradients (already unscaled here under mixed precision)."""
+        gradients = [
+            p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None
+        ]
+        norm = torch.nn.utils.get_total_norm(gradients)
+        if self.config.clip_gradient_norm is not None:
+            parameters = [p for group in optimizer.param_groups for p in group["params"]]
+            torch.nn.utils.clip_grads_with_norm_(parameters, self.config.clip_gradient_norm, norm)
+        self.figures["gradient_norm"] = float(norm)
+        # Gradients are equal in all processes, so all see this. Half precision overflows now and then: its
+        # scaler skips such a step.
+        if not math.isfinite(self.figures["gradient_norm"]) and self.config.precision != "16-mixed":
+            self._stop_not_finite("the gradient", self._names)
+
+    def _shares(self, batch: list[MicroBatch]) -> list[float]:
+        """Weight of each forward pass's mean in the mean over all passes of all processes.
+
+        1 where every pass has as many pixels. Where the loss is averaged over valid pixels, their number
+        differs from pass to pass, and an average of averages would not be that of the joint batch (S41).
+        """
+        error = self.local_trouble or next((part["error"] for part in batch if "error" in part), None)
+        by_valid = self.config.average_over == "valid" and error is None
+        ignore_index = getattr(self.segmenter, "ignore_index", 255)
+        valid = [float((part["labels"] != ignore_index).sum()) for part in batch] if by_valid else []
+        errors, total = processes.sum_over_processes([float(error is not None), sum(valid)], self.device)
+        if errors:
+            messages = [message for message in processes.gather(error) if message is not None]
+            processes.stop_together(messages[0])
+        if not by_valid:
+            return [1.0] * len(batch)
+        passes = len(batch) * processes.world_size()
+        return [count * passes / max(total, 1.0) for count in valid]
+
+    def _exchange_gradients(self, last_pass: bool) -> Any:
+        strategy = self.trainer.strategy
+        if last_pass or not isinstance(strategy, ParallelStrategy):
+            return nullcontext()
+        return strategy.block_backward_sync()
+
+    def _share_figures(self, sums: dict[str, Tensor], batch: list[MicroBatch]) -> None:
+        """Mean over the processes; stop when the loss is not finite in any of them, or a stop was asked for."""
+        local = torch.stack(list(sums.values())).tolist()
+        *values, stops = processes.sum_over_processes([*local, float(self.stop_requested)], self.device)
+        self.figures = {
+            name: value / processes.world_size() for name, value in zip(sums, values, strict=True)
+        }
+        self.stop_agreed = stops > 0
+        self._names = [name for part in batch for name in part["names"]]
+        for part in batch:
+            self.replaced |= part["replaced"]
+        if not math.isfinite(self.figures["loss"]):
+            own = [] if math.isfinite(local[list(sums).index("loss")]) else self._names
+            self._stop_not_finite(f"the loss ({self.figures['loss']:g})", own)
+
+    def _stop_not_finite(self, what: str, own_names: list[str]) -> None:
+        names = sorted({name for part in processes.gather(own_names) for name in part})
+        good = self.last_checkpoint or "none was written yet"
+        processes.stop_together(
+            f"step {self.step}: {what} is not finite; pictures of the batch: {', '.join(names)}; last good "
+            f"checkpoint: {good}; a lower training.learning_rate or training.clip_gradient_norm may help"
+        )

@@ -1,0 +1,131 @@
+"""Which parameter gets which learning rate and weight decay (rules 68, 69 and 73, FACTS "Optimizer" 1-4).
+
+The published rules speak of official names, so they are applied to those; which of our parameters has which
+official name is said in ``weights.official``.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from vit_adapter.config import InputError, TrainingConfig
+
+# Freshly made parts of the Mask2Former head that the published rule counts to the patch embedding (FACTS 2).
+_FIRST_LAYER_OF_HEAD = ("mask_embed", "cls_embed", "level_embed", "query_embed", "query_feat")
+# What stands before the first block. The published rule knows the first five; the others are their like in
+# ViTs that were not published with an adapter.
+_FIRST_LAYER_OF_BACKBONE = (
+    *("pos_embed", "cls_token", "mask_token", "patch_embed", "visual_embed"),
+    *("reg_token", "register_tokens", "storage_tokens", "dist_token", "norm_pre"),
+)
+_BLOCK = re.compile(r"backbone\.(?:blocks|layers)\.(\d+)\.")
+_NAME_RULES = ("level_embed", "pos_embed", "norm", "bias", "head")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What the optimiser does with one parameter: factor of the learning rate, and weight decay."""
+
+    scale: float
+    weight_decay: float
+
+
+def count_layers(official_names: Iterable[str]) -> int:
+    """Number of ViT blocks among official names."""
+    return 1 + max((int(match[1]) for name in official_names if (match := _BLOCK.match(name))), default=-1)
+
+
+def layer_of(official_name: str, layers: int) -> int:
+    """Layer of a parameter: 0 before the first of ``layers`` blocks, ``layers + 1`` for all that follows them."""
+    room, _, rest = official_name.partition(".")
+    if room == "backbone" and rest.partition(".")[0] in _FIRST_LAYER_OF_BACKBONE:
+        return 0
+    if room == "decode_head" and rest.startswith(_FIRST_LAYER_OF_HEAD):
+        return 0
+    block = _BLOCK.match(official_name)
+    return int(block[1]) + 1 if block else layers + 1
+
+
+def layer_decay_setting(
+    official_name: str, dimensions: int, weight_decay: float, layer_decay: float, layers: int
+) -> Setting:
+    """Rules 68 and 69. Biases and one-dimensional parameters do not decay; position tables inside a model do."""
+    bare = official_name in ("pos_embed", "cls_token", "visual_embed")  # the published list has no prefixes
+    decays = dimensions != 1 and not official_name.endswith(".bias") and not bare
+    scale = layer_decay ** (layers + 1 - layer_of(official_name, layers))
+    return Setting(scale, weight_decay if decays else 0.0)
+
+
+def name_rule_setting(official_name: str, weight_decay: float, head_factor: float) -> Setting:
+    """Rule 73: the longest key found in the name wins, of equally long ones the first in the alphabet."""
+    found = sorted((key for key in _NAME_RULES if key in official_name), key=lambda key: (-len(key), key))
+    if not found:
+        return Setting(1.0, weight_decay)
+    return Setting(head_factor, weight_decay) if found[0] == "head" else Setting(1.0, 0.0)
+
+
+def settings(shapes: dict[str, int], config: TrainingConfig) -> dict[str, Setting]:
+    """Setting of every parameter.
+
+    Args:
+        shapes: Number of dimensions by official name.
+        config: ``head_learning_rate_factor`` other than 1 selects the rules by name (rule 73, AugReg-B),
+            otherwise the rules by layer hold, with a ``layer_decay`` of 1 where none is given.
+
+    Raises:
+        InputError: Both are asked for, or a layer decay is not in 0..1.
+    """
+    decay = 1.0 if config.layer_decay is None else config.layer_decay
+    if not 0 < decay <= 1:
+        raise InputError(f"training.layer_decay={decay:g}, expected a number above 0 and at most 1")
+    factor = config.head_learning_rate_factor
+    if factor <= 0:
+        raise InputError(f"training.head_learning_rate_factor={factor:g}, expected a number above 0")
+    if factor == 1:
+        layers = count_layers(shapes)
+        return {
+            name: layer_decay_setting(name, dimensions, config.weight_decay, decay, layers)
+            for name, dimensions in shapes.items()
+        }
+    if decay != 1:
+        raise InputError(
+            f"training.layer_decay={decay:g} and training.head_learning_rate_factor={factor:g}: expected only one of "
+            "them (the published rules never join them)"
+        )
+    return {name: name_rule_setting(name, config.weight_decay, factor) for name in shapes}
+
+
+def parameter_groups(
+    model: nn.Module, config: TrainingConfig, official_name: Callable[[str], str]
+) -> list[dict[str, Any]]:
+    """Optimiser groups of all parameters that are trained; frozen ones are left out.
+
+    Args:
+        model: Its parameters' names are ours.
+        config: Rates and rules.
+        official_name: Our name to the official one.
+
+    Returns:
+        Groups with "params", "names" (ours, same order), "base_rate" (before the schedule), "lr" and
+        "weight_decay"; one for every distinct setting, in the order of their first parameter.
+    """
+    trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+    if not trained:
+        raise InputError("the model has no parameter to train: all are frozen")
+    # Layers are counted over all blocks, frozen ones included: freezing a part must not move the others.
+    shapes = {official_name(name): parameter.ndim for name, parameter in model.named_parameters()}
+    by_name = settings(shapes, config)
+    groups: dict[Setting, dict[str, Any]] = {}
+    for name, parameter in trained.items():
+        setting = by_name[official_name(name)]
+        rate = config.learning_rate * setting.scale
+        group = groups.setdefault(
+            setting,
+            {"params": [], "names": [], "base_rate": rate, "lr": rate, "weight_decay": setting.weight_decay},
+        )
+        group["params"].append(parameter)
+        group["names"].append(name)
+    return list(groups.values())

@@ -1,0 +1,104 @@
+"""What must be equal to continue a run, and what may be changed with a word about it."""
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from torch import nn
+
+from vit_adapter.config import InputError, RunConfig
+
+# Where to find things, how fast and how loud: no part of the result.
+_IRRELEVANT = (
+    "data.root",
+    "data.workers",
+    "training.resume",
+    "training.out",
+    "training.quiet",
+    "training.init",
+)
+_IRRELEVANT += ("training.devices", "training.nodes", "training.accelerator", "training.checkpoint_every")
+_MUST_BE_EQUAL = ("model.frozen", "training.layer_decay", "training.head_learning_rate_factor")
+
+
+def fingerprint(model: nn.Module, config: RunConfig, class_names: list[str], pictures: int) -> dict[str, Any]:
+    """What a checkpoint keeps about its run.
+
+    Args:
+        model: Whose trained parameters are noted with their shapes.
+        config: Settings.
+        class_names: In the order of the class numbers.
+        pictures: Number of training pictures.
+    """
+    return {
+        "class_names": list(class_names),
+        "pictures": pictures,
+        "parameters": {name: list(p.shape) for name, p in model.named_parameters() if p.requires_grad},
+        "settings": json.dumps(asdict(config)),
+    }
+
+
+def check_same_run(old: dict[str, Any], new: dict[str, Any], where: str) -> list[str]:
+    """Compare the fingerprints of a checkpoint and of the run that wants to continue it.
+
+    Returns:
+        One line for every setting that was changed and may be.
+
+    Raises:
+        InputError: Class list, trained parameters, the frozen part or the layer rules differ (S49, S50).
+    """
+    _check_classes(old["class_names"], new["class_names"], where)
+    before, now = flatten(json.loads(old["settings"])), flatten(json.loads(new["settings"]))
+    for key in _MUST_BE_EQUAL:
+        if before.get(key) != now.get(key):
+            raise InputError(
+                f"{where}: {key} was {before.get(key)} and is {now.get(key)} now; a run continues only with the same "
+                "setting (to start anew from its weights use training.init)"
+            )
+    _check_parameters(old["parameters"], new["parameters"], where)
+    notes = [
+        f"{key}: {before.get(key)} -> {now.get(key)}"
+        for key in sorted(before.keys() | now.keys())
+        if key not in _IRRELEVANT and before.get(key) != now.get(key)
+    ]
+    if old["pictures"] != new["pictures"]:
+        notes.append(
+            f"training pictures: {old['pictures']} -> {new['pictures']} (another order from here on)"
+        )
+    return notes
+
+
+def flatten(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """{"model": {"vit": ...}} to {"model.vit": ...}."""
+    flat: dict[str, Any] = {}
+    for key, value in settings.items():
+        if isinstance(value, dict) and key not in ("vit_options", "label_map"):
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
+    return flat
+
+
+def _check_classes(old: list[str], new: list[str], where: str) -> None:
+    for number, (before, now) in enumerate(zip(old, new, strict=False)):
+        if before != now:
+            raise InputError(
+                f"{where}: class {number} was {before!r} and is {now!r} now; expected the same class list"
+            )
+    if len(old) != len(new):
+        raise InputError(
+            f"{where}: made for {len(old)} classes, the data has {len(new)}; expected the same class list"
+        )
+
+
+def _check_parameters(old: dict[str, list[int]], new: dict[str, list[int]], where: str) -> None:
+    missing, added = sorted(old.keys() - new.keys()), sorted(new.keys() - old.keys())
+    if missing or added:
+        first = (missing or added)[0]
+        raise InputError(
+            f"{where}: {len(old)} trained parameters, the model has {len(new)}; the first that "
+            f"{'is missing now' if missing else 'is new'}: {first}"
+        )
+    for name, shape in old.items():
+        if shape != new[name]:
+            raise InputError(f"{where}: {name} has shape {shape}, the model's is {new[name]}")

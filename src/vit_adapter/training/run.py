@@ -1,0 +1,266 @@
+"""A training run, put together from its pieces."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as lightning
+import torch
+from lightning.pytorch.callbacks import WeightAveraging
+from rich.console import Console
+from torch import nn
+
+from vit_adapter.config import InputError, RunConfig
+from vit_adapter.heads import PixelLoss
+from vit_adapter.weights.official import official_name
+
+from . import processes
+from .averaging import exponential_average
+from .checkpointing import Checkpointing
+from .checkpoints import CheckpointFolder
+from .checks import check_batch_norm, check_settings
+from .class_weights import class_weights
+from .engine import choose_accelerator, count_devices, make_trainer, one_line_errors, quiet_lightning
+from .frame import LAST_MODEL, RunFrame, print_lines
+from .loader import PictureSource, make_loader
+from .module import TrainingModule
+from .progress import ProgressBar
+from .recording import Recording
+from .resume import check_same_run, fingerprint
+from .sampler import SampleOrder, StepSampler
+from .signals import StopSignals
+from .start_block import StartBlock
+from .validation import BEST, Validation, ValidationState
+from .validation_pictures import example_overlays, make_evaluate
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What came out of a run.
+
+    Attributes:
+        folder: Everything that was written.
+        model_folder: The best model ("best"), or without validation the last one ("last").
+        steps: Steps done.
+        best_mIoU: Highest score, 0..1; None without validation.
+        best_step: Steps done then.
+        scores: Of the last validation of this call ("mIoU", "mAcc", "aAcc", 0..1).
+        unreadable: Pictures that could not be decoded and were replaced by others, and why.
+    """
+
+    folder: Path
+    model_folder: Path
+    steps: int
+    best_mIoU: float | None
+    best_step: int
+    scores: dict[str, float]
+    unreadable: dict[str, str]
+
+
+class _RunData(lightning.LightningDataModule):
+    """The loader, made when the processes know their numbers."""
+
+    def __init__(self, source: PictureSource, config: RunConfig, first_step: int) -> None:
+        super().__init__()
+        self.source, self.config, self.first_step = source, config, first_step
+
+    def train_dataloader(self) -> Any:
+        """Steps that are still to be done."""
+        training = self.config.training
+        sampler = StepSampler(
+            SampleOrder(len(self.source), training.seed),
+            training.batch_size,
+            training.accumulate,
+            self.first_step,
+            training.steps,
+            processes.rank(),
+            processes.world_size(),
+        )
+        pin = choose_accelerator(training) == "cuda"
+        return make_loader(self.source, sampler, self.config.data.workers, pin)
+
+
+def run_training(
+    model: nn.Module,
+    train_set: Any,
+    validation_set: Any | None,
+    config: RunConfig,
+    *,
+    console: Console | None = None,
+    operator_forms: dict[str, str] | None = None,
+    notes: Sequence[str] = (),
+    dry_run: bool = False,
+) -> RunResult | None:
+    """Train a model, or continue an interrupted run exactly.
+
+    Args:
+        model: A ``Segmenter``; it is trained in place.
+        train_set: A ``data.TrainingSet``.
+        validation_set: A ``data.SegmentationDataset``; None: no validation, the last model is kept.
+        config: All settings of the run.
+        console: Where lines and the progress bar go; None: standard output.
+        operator_forms: Operator to the form of it that will run, for the start block.
+        notes: Further lines for the start block.
+        dry_run: Print the start block and do nothing.
+
+    Returns:
+        What came out; None for a dry run.
+
+    Raises:
+        InputError: A setting, file or device cannot be used, the loss is not finite, memory or disk is full.
+        KeyboardInterrupt: The run was interrupted; a checkpoint was written first.
+        SystemExit: The same for SIGTERM and SIGUSR1, with 128 plus the signal's number.
+    """
+    training = config.training
+    console = console or Console()
+    check_settings(config, len(train_set))
+    accelerator = choose_accelerator(training)
+    world = count_devices(training, accelerator) * training.nodes
+    check_batch_norm(model, config, world, synchronised=accelerator == "cuda")
+    weights = class_weights(training.class_weights, train_set.dataset, model.num_classes)  # pyright: ignore
+    set_loss(model, config, weights)
+    run = fingerprint(model, config, list(model.class_names), len(train_set))  # pyright: ignore
+
+    files, state, start, lines = _take_up(config, model, run)
+    first_step = start["step"] if start else 0
+
+    def block(process_count: int, device: str, folder: str) -> StartBlock:
+        pictures = len(train_set), 0 if validation_set is None else len(validation_set)
+        names = list(model.class_names)  # pyright: ignore
+        forms = operator_forms or {}
+        notes_ = [*notes, *lines]
+        return StartBlock(*pictures, names, process_count, device, first_step, weights, forms, folder, notes_)
+
+    if dry_run:
+        folder = training.out or "a new one under runs/"
+        print_lines(console, block(world, accelerator, folder).lines(training, model))
+        return None
+    if start and (first_step >= training.steps or _stopped_early(state, config)):
+        print_lines(console, [f"{files.last}: the run is finished, at step {first_step}"])
+        return _result(files.folder, state, first_step, {}, start["replaced"])
+
+    module = TrainingModule(model, training, _rule_name, first_step)
+    average = None if training.ema_decay is None else exponential_average(training.ema_decay)
+    callbacks, frame, validation, signals = _callbacks(
+        config, model, validation_set, files, state, start, run, average, block, console, first_step
+    )
+    trainer = make_trainer(training, training.steps - first_step, callbacks)
+    with quiet_lightning(), one_line_errors(training):
+        trainer.fit(module, datamodule=_RunData(train_set, config, first_step))
+    if module.stop_agreed:
+        _end_interrupted(signals, frame, module, console)
+    if processes.rank() == 0:
+        print_lines(console, _unreadable_lines(frame.unreadable))
+    scores = (validation.scores or {}) if validation is not None else {}
+    return _result(frame.folder, state, module.step, scores, frame.unreadable)
+
+
+def set_loss(model: nn.Module, config: RunConfig, weights: Any | None) -> None:
+    """Give the model the loss that the settings describe."""
+    training = config.training
+    tensor = None if weights is None else torch.as_tensor(weights, dtype=torch.float32)
+    model.pixel_loss = PixelLoss(
+        tensor,
+        model.ignore_index,  # pyright: ignore
+        training.average_over,
+        training.focal_gamma,
+        training.dice_weight,
+    )
+
+
+def _take_up(
+    config: RunConfig, model: nn.Module, run: dict[str, Any]
+) -> tuple[CheckpointFolder, ValidationState, dict[str, Any] | None, list[str]]:
+    """The checkpoint to continue from, with the model's weights loaded, and lines about it."""
+    training = config.training
+    files = CheckpointFolder(training.out or "")
+    if not training.resume:
+        return files, ValidationState(), None, []
+    if training.out is None:
+        raise InputError("training.resume: expected training.out, the folder of the run to continue")
+    start, note = files.load()
+    lines = [] if note is None else [note]
+    if start["step"] > training.steps:
+        raise InputError(f"{files.last}: {start['step']} steps are done, but training.steps={training.steps}")
+    lines += [f"changed: {change}" for change in check_same_run(start["run"], run, str(files.last))]
+    if any("training.steps" in line for line in lines):
+        lines.append("the learning rate follows the schedule of the new length from here on")
+    lines.append(f"continued from {files.last}, step {start['step']}")
+    model.load_state_dict(start.pop("model"))
+    return files, ValidationState(**start["validation"]), start, lines
+
+
+def _callbacks(
+    config: RunConfig,
+    model: nn.Module,
+    validation_set: Any | None,
+    files: CheckpointFolder,
+    state: ValidationState,
+    start: dict[str, Any] | None,
+    run: dict[str, Any],
+    average: WeightAveraging | None,
+    block: Any,
+    console: Console,
+    first_step: int,
+) -> tuple[list[lightning.Callback], RunFrame, Validation | None, StopSignals]:
+    """In the order in which they act behind a step: average, validate, record, save, show."""
+    training = config.training
+    every = training.validate_every or max(1, training.steps // 10)
+    validation = None
+    if validation_set is not None:
+        evaluate = make_evaluate(validation_set, config.evaluation)
+        validation = Validation(evaluate, every, training.early_stopping, files.folder, state, average)
+    examples = None if validation_set is None else example_overlays(validation_set)
+    recording = Recording(files.folder, training.steps, validation, examples, first_step)
+    saving = Checkpointing(files, training.checkpoint_every or every, run, state, average, start)
+    parts = [part for part in (files, validation, recording) if part is not None]
+    frame = RunFrame(config, parts, block, console, keep_last_model=validation is None)
+    signals = StopSignals()
+    callbacks = [
+        average,
+        frame,
+        validation,
+        recording,
+        saving,
+        ProgressBar(console, validation, training.quiet),
+        signals,
+    ]
+    return [callback for callback in callbacks if callback is not None], frame, validation, signals
+
+
+def _rule_name(name: str) -> str:
+    """The name that the layer rules know; parts that no published model has keep ours."""
+    try:
+        return official_name(name)
+    except InputError:
+        return name
+
+
+def _stopped_early(state: ValidationState, config: RunConfig) -> bool:
+    patience = config.training.early_stopping
+    return state.stopped and patience is not None and state.waited >= patience
+
+
+def _result(
+    folder: Path, state: ValidationState, step: int, scores: dict[str, float], unreadable: dict[str, str]
+) -> RunResult:
+    validated = state.best_score is not None
+    model_folder = folder / (BEST if validated else LAST_MODEL)
+    return RunResult(folder, model_folder, step, state.best_score, state.best_step, scores, unreadable)
+
+
+def _unreadable_lines(unreadable: dict[str, str]) -> list[str]:
+    if not unreadable:
+        return []
+    first = [f"  {name}: {reason}" for name, reason in sorted(unreadable.items())[:10]]
+    return [f"{len(unreadable)} pictures could not be decoded and were replaced by others:", *first]
+
+
+def _end_interrupted(signals: StopSignals, frame: RunFrame, module: TrainingModule, console: Console) -> None:
+    if processes.rank() != 0:
+        raise SystemExit(0)
+    print_lines(console, [f"stopped at step {module.step}; go on with --out {frame.folder} --resume"])
+    if signals.received is None or signals.received.name == "SIGINT":
+        raise KeyboardInterrupt
+    raise SystemExit(128 + signals.received)

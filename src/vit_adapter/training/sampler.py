@@ -1,0 +1,86 @@
+"""Which pictures a step sees, as a function of the step alone."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from torch.utils.data import Sampler
+
+from .randomness import position_seed
+
+Key = tuple[int, int]
+"""(pass over the data, index of the picture): the key of ``TrainingSet``."""
+
+
+class SampleOrder:
+    """An endless sequence of pictures: pass after pass, each in its own random order.
+
+    A batch is a piece of that sequence, so one at the end of a pass is filled from the next pass. Data sets
+    smaller than a batch work, no batch is ever incomplete, and no picture is left out (S27, S28).
+
+    Args:
+        length: Number of pictures.
+        seed: Of the run.
+    """
+
+    def __init__(self, length: int, seed: int) -> None:
+        if length < 1:
+            raise ValueError(f"length={length}, expected at least one picture")
+        self.length, self.seed = length, seed
+        self._epoch, self._order = -1, np.empty(0, np.int64)
+
+    def keys(self, start: int, count: int) -> list[Key]:
+        """Keys of the positions ``start`` to ``start + count - 1`` of the sequence."""
+        return [self._key(position) for position in range(start, start + count)]
+
+    def _key(self, position: int) -> Key:
+        epoch, offset = divmod(position, self.length)
+        if epoch != self._epoch:
+            generator = np.random.default_rng(position_seed(self.seed, epoch))
+            self._epoch, self._order = epoch, generator.permutation(self.length)
+        return epoch, int(self._order[offset])
+
+
+class StepSampler(Sampler[list[Key]]):
+    """Keys of the pictures that one process reads for each step, from any step on.
+
+    A step of all processes together reads ``accumulate * processes * batch_size`` neighbouring positions of the
+    sequence: which pictures form a step depends on that product only, not on how it is split.
+
+    Args:
+        order: The sequence.
+        batch_size: Pictures of one process and one forward pass.
+        accumulate: Forward passes of one step.
+        first_step: Where to begin.
+        last_step: Where to end (not included).
+        rank: Number of this process.
+        processes: Number of processes.
+    """
+
+    def __init__(
+        self,
+        order: SampleOrder,
+        batch_size: int,
+        accumulate: int,
+        first_step: int,
+        last_step: int,
+        rank: int = 0,
+        processes: int = 1,
+    ) -> None:
+        self.order, self.batch_size, self.accumulate = order, batch_size, accumulate
+        self.first_step, self.last_step = first_step, last_step
+        self.rank, self.processes = rank, processes
+
+    def __len__(self) -> int:
+        return max(0, self.last_step - self.first_step)
+
+    def __iter__(self) -> Iterator[list[Key]]:
+        for step in range(self.first_step, self.last_step):
+            yield self.step_keys(step)
+
+    def step_keys(self, step: int) -> list[Key]:
+        """The ``accumulate * batch_size`` keys of this process, forward pass after forward pass."""
+        keys: list[Key] = []
+        for micro_batch in range(self.accumulate):
+            batch = (step * self.accumulate + micro_batch) * self.processes + self.rank
+            keys += self.order.keys(batch * self.batch_size, self.batch_size)
+        return keys

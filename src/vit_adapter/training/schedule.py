@@ -1,0 +1,73 @@
+"""The published learning-rate schedule: polynomial decay with a linear warm-up on top (rule 70)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from vit_adapter.config import InputError, TrainingConfig
+
+PUBLISHED_WARMUP = 1500
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Learning rate as a function of the step alone, so that a resumed run needs no memory of it.
+
+    Attributes:
+        steps: Length of the run; the rate is ``minimum`` there.
+        warmup_steps: Steps of the linear warm-up, 0: none.
+        warmup_ratio: Factor at step 0 when there is a warm-up.
+        power: Exponent of the decay.
+        minimum: Rate at the end, the same for every group.
+    """
+
+    steps: int
+    warmup_steps: int = 0
+    warmup_ratio: float = 1e-6
+    power: float = 1.0
+    minimum: float = 0.0
+
+    @classmethod
+    def of(cls, config: TrainingConfig) -> "Schedule":
+        """The schedule of a run; without a given warm-up it takes 1500 steps or a tenth of the run.
+
+        Raises:
+            InputError: The run has no step, or the warm-up is as long as the run.
+        """
+        if config.steps < 1:
+            raise InputError(f"training.steps={config.steps}, expected at least 1")
+        warmup = config.warmup_steps
+        if warmup is None:
+            warmup = min(PUBLISHED_WARMUP, config.steps // 10)
+        if warmup < 0 or warmup >= config.steps:
+            raise InputError(
+                f"training.warmup_steps={warmup} with training.steps={config.steps}: the full learning rate would "
+                "never be reached; expected a warm-up shorter than the run (leave it out for a tenth of the run)"
+            )
+        return cls(config.steps, warmup, config.warmup_ratio, config.power, config.minimum_learning_rate)
+
+    def rate(self, base: float, step: int) -> float:
+        """Learning rate of the update number ``step`` (from 0) for a group whose undecayed rate is ``base``."""
+        left = max(0.0, 1 - step / self.steps)
+        rate = (base - self.minimum) * left**self.power + self.minimum
+        if step < self.warmup_steps:
+            rate *= 1 - (1 - step / self.warmup_steps) * (1 - self.warmup_ratio)
+        return rate
+
+    def factor(self, step: int) -> float:
+        """``rate`` for a base of 1 and a minimum of 0."""
+        return Schedule(self.steps, self.warmup_steps, self.warmup_ratio, self.power).rate(1.0, step)
+
+    def highest_rate(self, base: float, first_step: int = 0) -> float:
+        """Largest rate of the updates from ``first_step`` on (the start block shows it, S67)."""
+        # Without a warm-up the rate falls; with one it peaks inside the warm-up or right behind it.
+        last = min(self.warmup_steps, self.steps - 1)
+        return max(
+            self.rate(base, step) for step in range(min(first_step, self.steps), max(last, first_step) + 1)
+        )
+
+
+def set_learning_rates(parameter_groups: Iterable[dict[str, Any]], schedule: Schedule, step: int) -> None:
+    """Write the rate of update ``step`` into optimiser groups; each holds its undecayed rate as "base_rate"."""
+    for group in parameter_groups:
+        group["lr"] = schedule.rate(group["base_rate"], step)

@@ -1,0 +1,76 @@
+"""What a run says about itself before it begins."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from torch import nn
+
+from vit_adapter.config import TrainingConfig
+
+from .schedule import Schedule
+
+PUBLISHED_BATCH = 16
+
+
+@dataclass
+class StartBlock:
+    """The facts, gathered from several places.
+
+    Attributes:
+        training_pictures: Number of them.
+        validation_pictures: Number of them.
+        class_names: In order.
+        processes: Devices of all machines together.
+        device: Their kind.
+        first_step: Steps done before.
+        weights: Class weights, if there are any.
+        operator_forms: Operator and the form of it that will run.
+        folder: The run's folder.
+        notes: Further lines (resumed from ..., settings that changed).
+    """
+
+    training_pictures: int
+    validation_pictures: int
+    class_names: Sequence[str]
+    processes: int
+    device: str
+    first_step: int
+    weights: np.ndarray | None
+    operator_forms: dict[str, str]
+    folder: str
+    notes: list[str] = field(default_factory=list)
+
+    def lines(self, config: TrainingConfig, model: nn.Module) -> list[str]:
+        """One line for each fact, the name first."""
+        schedule = Schedule.of(config)
+        batch = self.processes * config.batch_size * config.accumulate
+        passes = config.steps * batch / max(1, self.training_pictures)
+        devices = f"{self.processes} {self.device}"
+        trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
+        frozen = sum(p.numel() for p in model.parameters() if not p.requires_grad)
+        base = config.learning_rate
+        facts = {
+            "data": f"{self.training_pictures} training and {self.validation_pictures} validation pictures, "
+            f"{len(self.class_names)} classes",
+            "steps": f"{config.steps - self.first_step} to go, {config.steps} in all ({passes:.1f} passes), "
+            f"warm-up {schedule.warmup_steps}",
+            "batch": f"{batch} = {devices} x {config.batch_size} x {config.accumulate} accumulated "
+            f"(published: {PUBLISHED_BATCH})",
+            "learning rate": f"{schedule.highest_rate(base, self.first_step):.3g} at most, "
+            f"{schedule.rate(base, self.first_step):.3g} in the next step",
+            "parameters": f"{trained / 1e6:.2f} M trained, {frozen / 1e6:.2f} M frozen",
+            "precision": config.precision,
+            "operators": ", ".join(f"{name}: {form}" for name, form in self.operator_forms.items()),
+            "class weights": self._weights(),
+            "folder": self.folder,
+        }
+        lines = [f"{name:<14} {fact}" for name, fact in facts.items() if fact]
+        return lines + [f"{'note':<14} {note}" for note in self.notes]
+
+    def _weights(self) -> str:
+        if self.weights is None:
+            return "none"
+        pairs = [f"{name} {weight:.2f}" for name, weight in zip(self.class_names, self.weights, strict=True)]
+        more = f" and {len(pairs) - 12} more" if len(pairs) > 12 else ""
+        return ", ".join(pairs[:12]) + more

@@ -1,0 +1,148 @@
+"""Validation during a run: the best model so far, and when to stop early."""
+
+import json
+import math
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as lightning
+from lightning.pytorch.callbacks import WeightAveraging
+
+from vit_adapter.config import InputError
+
+from . import processes
+from .averaging import averaged_weights
+from .module import TrainingModule
+
+Evaluate = Callable[[Any], dict[str, float]]
+"""Model to figures, "mIoU" (0..1) among them, equal in all processes."""
+
+BEST, SCORE_FILE = "best", "score.json"
+
+
+@dataclass
+class ValidationState:
+    """What a run remembers of its validations; a checkpoint keeps it (S46).
+
+    Attributes:
+        best_score: Highest mIoU, 0..1; None before the first validation.
+        best_step: Steps done then.
+        waited: Validations since.
+        stopped: The run was ended early.
+    """
+
+    best_score: float | None = None
+    best_step: int = 0
+    waited: int = 0
+    stopped: bool = False
+
+    def take(self, score: float, step: int) -> bool:
+        """Note a score; True if it is the best one. Not-a-number is never the best unless it is the first."""
+        better = self.best_score is None or score > self.best_score
+        better = better or (math.isnan(self.best_score or 0.0) and not math.isnan(score))
+        if better:
+            self.best_score, self.best_step, self.waited = score, step, 0
+        else:
+            self.waited += 1
+        return better
+
+
+class Validation(lightning.Callback):
+    """Evaluates every so many steps and at the end, keeps the best model, stops when nothing gets better.
+
+    All decisions follow from the joint score, which is the same in all processes (S52).
+
+    Args:
+        evaluate: Gives the scores.
+        every: Steps between validations.
+        patience: Validations without a better score before the run stops; None: never.
+        folder: The run's folder; "best" in it is the model with the highest score.
+        state: Of a resumed run.
+        average: Whose weights are validated and saved, if there is one.
+    """
+
+    def __init__(
+        self,
+        evaluate: Evaluate,
+        every: int,
+        patience: int | None,
+        folder: Path,
+        state: ValidationState,
+        average: WeightAveraging | None = None,
+    ) -> None:
+        self.evaluate, self.every, self.patience = evaluate, every, patience
+        self.folder, self.state, self.average = folder, state, average
+        self.scores: dict[str, float] | None = None
+        """Of the step just done, if it was validated."""
+
+    def on_train_batch_end(
+        self,
+        trainer: lightning.Trainer,
+        pl_module: lightning.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        """Validate if it is time."""
+        assert isinstance(pl_module, TrainingModule)
+        self.scores = None
+        step = pl_module.step
+        if step % self.every and step != pl_module.schedule.steps:
+            return
+        with averaged_weights(self.average, trainer, pl_module):
+            processes.share_buffers(pl_module.segmenter)
+            pl_module.segmenter.eval()
+            try:
+                self.scores = self.evaluate(pl_module.segmenter)
+            finally:
+                pl_module.segmenter.train()
+            score = self.scores["mIoU"]
+            if self.state.take(score, step):
+                processes.on_first_process(lambda: self._save_best(pl_module.segmenter, step, score))
+        if self.patience is not None and self.state.waited >= self.patience:
+            self.state.stopped = True
+            trainer.should_stop = True
+
+    def _save_best(self, model: Any, step: int, score: float) -> None:
+        save_model(model, self.folder / BEST, {"step": step, "mIoU": None if math.isnan(score) else score})
+
+
+def save_model(model: Any, folder: Path, score: dict[str, Any]) -> None:
+    """Write a model folder with its score beside the old one, then exchange them.
+
+    Raises:
+        InputError: It cannot be written; the old folder stays as it was.
+    """
+    new, old = folder.with_name(f".{folder.name}.new"), folder.with_name(f".{folder.name}.old")
+    try:
+        shutil.rmtree(new, ignore_errors=True)
+        model.save_pretrained(new)
+        (new / SCORE_FILE).write_text(json.dumps(score, indent=2) + "\n", encoding="utf-8")
+        shutil.rmtree(old, ignore_errors=True)
+        if folder.exists():
+            os.replace(folder, old)
+        os.replace(new, folder)
+        shutil.rmtree(old, ignore_errors=True)
+    except InputError:
+        shutil.rmtree(new, ignore_errors=True)
+        raise
+    except OSError as error:
+        shutil.rmtree(new, ignore_errors=True)
+        reason = (error.strerror or str(error)).lower()
+        raise InputError(f"{folder}: the model cannot be written: {reason}") from error
+
+
+def recover_model(folder: Path) -> None:
+    """Bring the old folder back if a kill came between the two renames of ``save_model``."""
+    old = folder.with_name(f".{folder.name}.old")
+    if old.exists() and not folder.exists():
+        os.replace(old, folder)
+
+
+def state_to_dict(state: ValidationState) -> dict[str, Any]:
+    """For a checkpoint."""
+    return asdict(state)

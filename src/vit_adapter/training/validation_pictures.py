@@ -1,0 +1,57 @@
+"""What is done with validation pictures: scores, and a few overlays to look at."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from vit_adapter.config import EvaluationConfig
+from vit_adapter.evaluation.metrics import ConfusionMatrix
+from vit_adapter.visualization import overlay
+
+from . import processes
+from .joint_evaluation import DatasetPart, joint_scores
+
+EXAMPLES = 3
+
+
+def make_evaluate(dataset: Any, config: EvaluationConfig) -> Callable[[Any], dict[str, float]]:
+    """Model to joint scores over a data set."""
+
+    def scores(model: Any) -> dict[str, float]:
+        part = DatasetPart(dataset, processes.rank(), processes.world_size())
+        return joint_scores(lambda: _count(model, part, config))
+
+    return scores
+
+
+def _count(model: Any, dataset: DatasetPart, config: EvaluationConfig) -> ConfusionMatrix:
+    matrix = ConfusionMatrix(model.num_classes, model.ignore_index)
+    for index in range(len(dataset)):
+        sample = dataset.read(index)
+        matrix.update(sample.labels, model.predict(sample.image, batch_size=config.batch_size).labels)
+    return matrix
+
+
+def example_overlays(dataset: Any, count: int = EXAMPLES) -> Callable[[Any], list[np.ndarray]]:
+    """Model to pictures with truth on the left and prediction on the right, of evenly spaced pictures.
+
+    Args:
+        dataset: With ``read`` and ``classes``.
+        count: Number of pictures.
+    """
+    indices = sorted({int(index) for index in np.linspace(0, len(dataset) - 1, min(count, len(dataset)))})
+
+    def draw(model: Any) -> list[np.ndarray]:
+        pictures = []
+        for index in indices:
+            sample = dataset.read(index)
+            result = model.predict(sample.image)
+            sides = [
+                overlay(sample.image, labels, result.palette, result.class_names, legend=False)
+                for labels in (sample.labels, result.labels)
+            ]
+            pictures.append(np.concatenate(sides, axis=1))
+        return pictures
+
+    return draw

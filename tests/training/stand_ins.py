@@ -1,0 +1,111 @@
+"""A tiny model and tiny data for tests of the training loop."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from vit_adapter.config import ClassTable, DataConfig, ModelConfig, Protocol, RunConfig, TrainingConfig
+from vit_adapter.data.sample import Sample
+
+CLASSES = ClassTable(("left", "right", "top"), (0, 1, 2))
+SIDE = 32
+
+
+class TinyModel(nn.Module):
+    """A few convolutions with batch norm, dropout and a name like a ViT's; the interface is the Segmenter's."""
+
+    def __init__(self, norm: str = "batch", dropout: float = 0.3, classes: ClassTable = CLASSES) -> None:
+        super().__init__()
+        self.classes, self.num_classes, self.class_names = classes, len(classes), classes.names
+        self.ignore_index = classes.ignore_index
+        self.backbone = nn.Conv2d(3, 8, 3, padding=1)
+        self.norm = nn.BatchNorm2d(8) if norm == "batch" else nn.GroupNorm(2, 8)
+        self.dropout = nn.Dropout2d(dropout)
+        self.head = nn.Conv2d(8, self.num_classes, 1)
+        self.unused = nn.Parameter(torch.ones(2))  # like a class token that is dropped
+        self.protocol = Protocol(crop=SIDE, stride=SIDE)
+        self.pixel_loss: Any = None
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.head(self.dropout(torch.relu(self.norm(self.backbone(images)))))
+
+    def loss(self, images: torch.Tensor, labels: torch.Tensor) -> dict[str, torch.Tensor]:
+        losses = self.pixel_loss(self(images), labels)
+        return {"loss": sum(losses.values()), **losses}
+
+    @torch.no_grad()
+    def predict(self, image: Any, **options: Any) -> Any:
+        scores = self(torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255)
+        labels = scores.argmax(1)[0].numpy().astype(np.uint8)
+        return SimpleNamespace(labels=labels, palette=None, class_names=self.class_names)
+
+    def save_pretrained(self, folder: Path) -> None:
+        Path(folder).mkdir(parents=True)
+        torch.save(self.state_dict(), Path(folder) / "model.safetensors")
+        (Path(folder) / "config.json").write_text(json.dumps({"classes": list(self.class_names)}))
+
+
+class TinyData:
+    """Pictures whose pixels tell their class."""
+
+    def __init__(self, count: int, void: bool = False) -> None:
+        self.classes, self.config = CLASSES, DataConfig()
+        self.names = [f"picture {index}" for index in range(count)]
+        self.void = void
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def read(self, index: int) -> Sample:
+        generator = np.random.default_rng(index)
+        labels = generator.integers(0, 3, (SIDE // 8, SIDE // 8)).repeat(8, 0).repeat(8, 1).astype(np.uint8)
+        image = np.eye(3, dtype=np.uint8)[labels] * 200 + generator.integers(0, 50, (SIDE, SIDE, 3), np.uint8)
+        if self.void:
+            labels[: 4 * (index % 5)] = 255
+        return Sample(image, labels, self.names[index])
+
+
+class TinyTrainingSet:
+    """Indexed with (epoch, index); the draw of each key shifts the brightness. ``log`` keeps what was read."""
+
+    def __init__(self, dataset: TinyData, seed: int = 0, log: Path | None = None) -> None:
+        self.dataset, self.seed, self.log = dataset, seed, log
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, key: tuple[int, int]) -> dict[str, Any]:
+        sample = self.dataset.read(key[1])
+        shift = np.random.default_rng([self.seed, *key]).normal() * 0.1
+        image = torch.from_numpy(sample.image).permute(2, 0, 1).float() / 255 + float(shift)
+        labels = torch.from_numpy(sample.labels.astype(np.int64))
+        return {
+            "image": image,
+            "labels": labels,
+            "name": f"{sample.name}@{key[0]}",
+            "replaced": "",
+            "reason": "",
+        }
+
+
+def tiny_config(out: Path | None, **training: Any) -> RunConfig:
+    """Settings for the tiny model; ``workers`` is a data setting."""
+    workers = training.pop("workers", 0)
+    settings = {
+        "steps": 12,
+        "batch_size": 2,
+        "learning_rate": 1e-2,
+        "quiet": True,
+        "accelerator": "cpu",
+    } | training
+    return RunConfig(
+        model=replace(ModelConfig(), vit="tiny", head="fcn"),
+        data=DataConfig(workers=workers),
+        training=TrainingConfig(out=None if out is None else str(out), **settings),
+    )
