@@ -1,10 +1,10 @@
 # make demo: install into .venv and train a small model.   make test: install what tests need, check, test.
-# INDEX names another package index for everything, e.g. one with CPU-only wheels of torch and torchvision
-# (both must come from the same one):  make demo INDEX=https://...
+# TORCH_INDEX names a package index with CPU-only wheels: torch and torchvision, both, are taken from there and the
+# rest as usual (6 GB become 1):  make demo TORCH_INDEX=https://...
 PYTHON ?= python3
-INDEX ?=
+TORCH_INDEX ?=
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip install --disable-pip-version-check -q $(if $(INDEX),--index-url $(INDEX))
+PIP := $(BIN)/python -m pip install --disable-pip-version-check -q
 PYTEST_ARGS ?=
 
 .PHONY: demo test check fast format clean test-oldest
@@ -35,6 +35,7 @@ test-oldest:
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
+	$(if $(TORCH_INDEX),$(PIP) torch torchvision --index-url $(TORCH_INDEX))
 
 .venv/installed: pyproject.toml | .venv/bin/python
 	@echo "Installing vit-adapter into .venv; torch is large, this takes some minutes ..."

@@ -1,0 +1,432 @@
+"""Backbone and head as one model: loss, prediction, saving."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from huggingface_hub import ModelCardData, ModelHubMixin, snapshot_download
+from torch import Tensor, nn
+
+from vit_adapter.backbones import build_backbone, describe_backbone
+from vit_adapter.config import (
+    ClassTable,
+    InputError,
+    Mask2FormerConfig,
+    ModelConfig,
+    Normalization,
+    Protocol,
+    from_plain,
+    to_plain,
+)
+from vit_adapter.heads import FCNHead, PixelLoss, UPerHead, checked_labels, pixel_accuracy, resize_maps
+from vit_adapter.images import read_image
+from vit_adapter.inference import Result, apply_protocol, predict_labels
+from vit_adapter.weights.model_folder import load_exactly, read_model_folder, write_model_folder
+
+HeadName = Literal["upernet", "fcn", "mask2former"]
+STEP = 32
+"""Sides are padded to multiples of the coarsest stride."""
+
+
+class Segmenter(
+    nn.Module,
+    ModelHubMixin,
+    library_name="vit-adapter",
+    tags=["image-segmentation", "vit-adapter"],
+    pipeline_tag="image-segmentation",
+):
+    """A feature pyramid and a head on it, with its classes and the way it is applied to a picture.
+
+    Args:
+        backbone: Gives a list of maps, fine to coarse; ``channels`` and ``strides`` describe them.
+        head: "upernet", "fcn", "mask2former", or a module from the list of maps to scores at stride 4.
+        num_classes: Number of classes; with ``classes`` or ``class_names`` their number.
+        class_names: Their names; None: "class 0" ...
+        classes: Names, mask values and colours together, instead of ``class_names``.
+        protocol: How it is applied to a picture; None: windows of 512 pixels, native resolution, the backbone's
+            own normalisation.
+        head_channels: Width of the UperNet or FCN head.
+        pool_scales: Grid sides of UperNet's pyramid pooling.
+        dropout: Channel dropout before the class scores, 0..1.
+        auxiliary: An FCN head on the stride-16 map beside UperNet, for training.
+        auxiliary_channels: Its width.
+        auxiliary_weight: Weight of its loss.
+        norm: "batch" or "group", in the heads.
+        mask2former: Sizes of the Mask2Former head.
+
+    Attributes:
+        pixel_loss: What ``loss`` computes for UperNet and FCN; replace it for class weights, Dice or focal loss.
+
+    Raises:
+        InputError: The arguments contradict each other.
+    """
+
+    def __init__(
+        self,
+        backbone: nn.Module,
+        head: HeadName | nn.Module = "upernet",
+        num_classes: int | None = None,
+        *,
+        class_names: Sequence[str] | None = None,
+        classes: ClassTable | None = None,
+        protocol: Protocol | None = None,
+        head_channels: int = 512,
+        pool_scales: Sequence[int] = (1, 2, 3, 6),
+        dropout: float = 0.1,
+        auxiliary: bool = True,
+        auxiliary_channels: int = 256,
+        auxiliary_weight: float = 0.4,
+        norm: Literal["batch", "group"] = "batch",
+        mask2former: Mask2FormerConfig | None = None,
+    ) -> None:
+        super().__init__()
+        self.classes = _class_table(num_classes, class_names, classes)
+        self.num_classes = len(self.classes)
+        self.backbone = backbone
+        self.protocol = protocol or Protocol(normalization=_normalization(backbone))
+        self.pixel_loss = PixelLoss(ignore_index=self.classes.ignore_index)
+        self.auxiliary_head, self.auxiliary_weight = None, auxiliary_weight
+        channels: Sequence[int] = backbone.channels  # pyright: ignore
+        settings: dict[str, Any] | None = None
+        if isinstance(head, nn.Module):
+            self.head = head
+        elif head == "upernet":
+            self.head = UPerHead(channels, head_channels, self.num_classes, pool_scales, dropout, norm)
+            if auxiliary:
+                self.auxiliary_head = FCNHead(
+                    channels[2], auxiliary_channels, self.num_classes, dropout=dropout, norm=norm
+                )
+        elif head == "fcn":
+            self.head = FCNHead(
+                channels[0], head_channels, self.num_classes, level=0, dropout=dropout, norm=norm
+            )
+        else:
+            raise InputError(f"head={head!r}, expected 'upernet', 'fcn', 'mask2former' or a module")
+        if isinstance(head, str):
+            settings = {
+                "head": head,
+                "head_channels": head_channels,
+                "pool_scales": tuple(pool_scales),
+                "dropout": dropout,
+                "auxiliary": auxiliary,
+                "auxiliary_channels": auxiliary_channels,
+                "auxiliary_weight": auxiliary_weight,
+                "norm": norm,
+                "mask2former": mask2former or Mask2FormerConfig(),
+            }
+        self.model_config = _described(backbone, settings)
+
+    @classmethod
+    def from_config(
+        cls, config: ModelConfig, classes: ClassTable, protocol: Protocol | None = None
+    ) -> "Segmenter":
+        """Builds the model that a configuration describes.
+
+        Raises:
+            InputError: Something in it does not fit.
+        """
+        return cls(
+            build_backbone(config),
+            config.head,
+            classes=classes,
+            protocol=protocol,
+            head_channels=config.head_channels,
+            pool_scales=config.pool_scales,
+            dropout=config.dropout,
+            auxiliary=config.auxiliary,
+            auxiliary_channels=config.auxiliary_channels,
+            auxiliary_weight=config.auxiliary_weight,
+            norm=config.norm,
+            mask2former=config.mask2former,
+        )
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes, in the order of their labels."""
+        return self.classes.names
+
+    @property
+    def ignore_index(self) -> int:
+        """Label of pixels that count neither in the loss nor in a metric."""
+        return self.classes.ignore_index
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.parameters()).device
+
+    def _pyramid(self, images: Tensor) -> tuple[list[Tensor], tuple[int, int]]:
+        """The pyramid of pictures padded at the right and at the bottom, and the padded size."""
+        height, width = images.shape[-2:]
+        padded = math.ceil(height / STEP) * STEP, math.ceil(width / STEP) * STEP
+        if padded != (height, width):
+            # Normalised value 0, the mean colour.
+            images = F.pad(images, (0, padded[1] - width, 0, padded[0] - height))
+        return self.backbone(images), padded
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Scores every pixel.
+
+        Args:
+            images: [B, C, H, W] normalised floats of any size; padded to multiples of 32 and cropped back.
+
+        Returns:
+            [B, K, H, W]: logits of UperNet and FCN, class × mask sums of Mask2Former.
+        """
+        height, width = images.shape[-2:]
+        pyramid, padded = self._pyramid(images)
+        return resize_maps(self.head(pyramid), padded)[..., :height, :width]
+
+    def loss(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """What training minimises.
+
+        Args:
+            images: [B, C, H, W] normalised floats.
+            labels: [B, H, W] whole class numbers 0..K-1, or ``ignore_index``; uint8, int32 or int64.
+
+        Returns:
+            "loss": the sum that is optimised; its parts ("loss_ce", "auxiliary.loss_ce" ...); "accuracy" in
+            percent (rule 58), which is no part.
+
+        Raises:
+            TypeError: Labels are no whole numbers.
+            InputError: A label is outside the classes (checked on the CPU only, where it costs nothing), or
+                sizes differ.
+        """
+        labels = checked_labels(labels)
+        if labels.shape != (images.shape[0], *images.shape[-2:]):
+            raise InputError(
+                f"labels are {tuple(labels.shape)}, expected {(len(images), *images.shape[-2:])}"
+            )
+        if labels.device.type == "cpu":
+            self._check_range(labels)
+        height, width = images.shape[-2:]
+        pyramid, padded = self._pyramid(images)
+        scores = resize_maps(self.head(pyramid), padded)[..., :height, :width]
+        losses = dict(self.pixel_loss(scores, labels))
+        accuracies = {"accuracy": pixel_accuracy(scores, labels)}
+        if self.auxiliary_head is not None:
+            helper = resize_maps(self.auxiliary_head(pyramid), padded)[..., :height, :width]
+            for name, value in self.pixel_loss(helper, labels).items():
+                losses[f"auxiliary.{name}"] = self.auxiliary_weight * value
+            accuracies["auxiliary.accuracy"] = pixel_accuracy(helper, labels)
+        return {"loss": torch.stack(list(losses.values())).sum(), **losses, **accuracies}
+
+    def _check_range(self, labels: Tensor) -> None:
+        outside = (labels != self.ignore_index) & ((labels < 0) | (labels >= self.num_classes))
+        if outside.any():
+            raise InputError(
+                f"labels hold the value {int(labels[outside][0])}, expected 0..{self.num_classes - 1} or "
+                f"{self.ignore_index} for ignored pixels"
+            )
+
+    def predict(
+        self,
+        pictures: Any,
+        *,
+        batch_size: int = 4,
+        protocol: Protocol | None = None,
+        threshold: float | None = None,
+        precision: Literal["float32", "bfloat16", "float16"] = "float32",
+    ) -> Any:
+        """Segments pictures of any size as the model's protocol says, in evaluation mode.
+
+        Args:
+            pictures: A path, PIL picture, uint8 array (H×W×C, RGB), uint8 tensor (C×H×W), floats in 0..1; or a
+                list of them.
+            batch_size: Windows handled together.
+            protocol: Another way of applying the model than its own.
+            threshold: For two classes: smallest probability of class 1 that makes a pixel class 1.
+            precision: Of the network; scores are merged in float32.
+
+        Returns:
+            A ``Result``; a list of them for a list. Labels are made now, probabilities when they are asked for.
+
+        Raises:
+            InputError: A picture cannot be read, or its values are in another range.
+        """
+        protocol = protocol or self.protocol
+        channels = len(protocol.normalization.mean)
+        several = isinstance(pictures, (list, tuple))
+        images = [read_image(picture, channels) for picture in (pictures if several else [pictures])]
+        settings: dict[str, Any] = {
+            "num_classes": self.num_classes,
+            "scores_are": getattr(self.head, "scores_are", "logits"),
+            "batch_size": batch_size,
+            "device": self.device,
+        }
+        score = partial(self._window_scores, precision=precision)
+        if several:
+            labels = predict_labels(score, images, protocol, threshold=threshold, **settings)
+            predictions = [
+                apply_protocol(score, image, protocol, held_bytes=0, **settings) for image in images
+            ]
+        else:
+            predictions = [apply_protocol(score, images[0], protocol, **settings)]
+            labels = [predictions[0].labels(threshold)]
+        palette = None if self.classes.colours is None else np.array(self.classes.colours, np.uint8)
+        results = [
+            Result(label, self.class_names, image, palette, self.classes.ids, prediction.scores)
+            for label, image, prediction in zip(labels, images, predictions, strict=True)
+        ]
+        return results if several else results[0]
+
+    @torch.no_grad()
+    def _window_scores(self, windows: Tensor, precision: str) -> Tensor:
+        """[B, K, h/4, w/4] float32 scores of windows padded to multiples of 32, in evaluation mode."""
+        modes = [(module, module.training) for module in self.modules()]
+        self.eval()
+        try:
+            kind = getattr(torch, precision)
+            with torch.autocast(windows.device.type, kind, enabled=precision != "float32"):
+                pyramid, _ = self._pyramid(windows)
+                return self.head(pyramid).float()
+        finally:
+            for module, training in modes:
+                module.training = training
+
+    def save_pretrained(self, save_directory: str | Path, **hub: Any) -> str | None:
+        """Writes ``config.json``, ``model.safetensors`` and a model card.
+
+        Args:
+            save_directory: The folder; made if it is missing. Files are written beside and renamed.
+            hub: What ``huggingface_hub`` adds when the folder is to be uploaded.
+
+        Raises:
+            InputError: The model was made from modules, which no file can describe; or the disk is full.
+        """
+        write_model_folder(Path(save_directory), self.to_dict(), self.state_dict(), self._card())
+        if hub.pop("push_to_hub", False):
+            repo_id = hub.pop("repo_id", None) or Path(save_directory).name
+            return self.push_to_hub(repo_id, **hub)
+        return None
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **hub: Any) -> "Segmenter":
+        """Builds the model of a folder, or of a hub repository of that name.
+
+        Args:
+            pretrained_model_name_or_path: Folder, or "owner/name" on the hub.
+            hub: ``revision``, ``token``, ``cache_dir`` ... as ``huggingface_hub`` takes them.
+
+        Returns:
+            The model in evaluation mode.
+
+        Raises:
+            InputError: There is no such model, or it is damaged.
+        """
+        folder = Path(pretrained_model_name_or_path)
+        if not folder.is_dir():
+            folder = Path(_download(str(pretrained_model_name_or_path), hub))
+        config, state = read_model_folder(folder)
+        model = cls.from_dict(config, str(folder / "config.json"))
+        load_exactly(model, state, str(folder / "model.safetensors"))
+        return model.eval()
+
+    def to_dict(self) -> dict[str, Any]:
+        """What ``config.json`` holds beside format and version.
+
+        Raises:
+            InputError: The model was made from modules, which no file can describe.
+        """
+        if self.model_config is None:
+            raise InputError(
+                "this model was made from modules of your own, which config.json cannot describe; save its "
+                "state_dict, or name the ViT and the head instead"
+            )
+        return {
+            "model": to_plain(self.model_config),
+            "classes": self.classes.to_dict(),
+            "protocol": to_plain(self.protocol),
+        }
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any], where: str = "configuration") -> "Segmenter":
+        """The model that ``to_dict`` described, with random weights.
+
+        Raises:
+            InputError: A part is missing or does not fit; ``where`` names the file.
+        """
+        for part in ("model", "classes", "protocol"):
+            if part not in values:
+                raise InputError(f"{where}: {part!r} is missing")
+        if "normalization" not in values["protocol"]:
+            raise InputError(f"{where}: the protocol names no normalization")
+        return cls.from_config(
+            replace(from_plain(ModelConfig, values["model"], where), pretrained=False),
+            ClassTable.from_dict(values["classes"]),
+            from_plain(Protocol, values["protocol"], where),
+        )
+
+    def _card(self) -> str:
+        """Text of the model card."""
+        config = self.model_config
+        assert config is not None
+        data = ModelCardData(
+            library_name="vit-adapter", pipeline_tag="image-segmentation", tags=["vit-adapter"]
+        )
+        names = ", ".join(self.class_names[:30]) + (" ..." if self.num_classes > 30 else "")
+        return f"""---
+{data.to_yaml()}
+---
+# {config.head} on {config.vit}
+
+A semantic segmentation model of {self.num_classes} classes: {names}.
+
+```python
+from vit_adapter import Segmenter
+
+model = Segmenter.from_pretrained("this/repository")
+model.predict("photo.jpg").overlay().save("overlay.png")
+```
+
+The licence of the pretrained ViT it was made from applies to it as well.
+"""
+
+
+def _download(name: str, settings: dict[str, Any]) -> str:
+    """Folder of a hub repository on this machine."""
+    try:
+        return snapshot_download(name, **settings)
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise InputError(
+            f"{name}: neither a model folder nor a hub repository that can be read: {reason}"
+        ) from error
+
+
+def _described(backbone: nn.Module, head: dict[str, Any] | None) -> ModelConfig | None:
+    """What rebuilds a model; None when a part was given as a module of the caller's own."""
+    arguments = describe_backbone(backbone)
+    if arguments is None or head is None:
+        return None
+    if arguments["norm"] != head["norm"]:
+        raise InputError(f"norm={arguments['norm']!r} in the backbone but {head['norm']!r} in the head")
+    return replace(ModelConfig(), **{**arguments, **head})
+
+
+def _class_table(
+    num_classes: int | None, class_names: Sequence[str] | None, classes: ClassTable | None
+) -> ClassTable:
+    if classes is None:
+        if class_names is not None:
+            classes = ClassTable(tuple(class_names), tuple(range(len(class_names))))
+        elif num_classes is not None:
+            if num_classes < 1:
+                raise InputError(f"num_classes={num_classes}, expected at least 1")
+            classes = ClassTable.numbered(num_classes)
+        else:
+            raise InputError("a Segmenter needs num_classes, class_names or classes")
+    if num_classes is not None and num_classes != len(classes):
+        raise InputError(f"num_classes={num_classes}, but {len(classes)} classes are named")
+    return classes
+
+
+def _normalization(backbone: nn.Module) -> Normalization:
+    return getattr(backbone, "normalization", Normalization())
