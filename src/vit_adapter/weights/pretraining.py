@@ -1,0 +1,166 @@
+"""Pretraining files loaded as the official code loads them (rules 76 to 83 of the backbones).
+
+The names are official here: those of a plain ViT without prefix. For the wrapped timm models of this library see
+``vit_weights``. Published quirks that are reproduced: only the plain ViT can receive weights; DeiT and AugReg
+files are never resampled, what broadcasts is broadcast; BEiT tensors of another shape are passed over.
+"""
+
+import math
+import re
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from vit_adapter.config import InputError
+
+from .files import WeightsFile
+from .load import match, shape_text
+from .official import DERIVED
+from .report import LoadReport
+from .resample import CLASS_ROWS, resample_patches, resample_positions, resample_relative_table
+
+TABLE = "relative_position_bias_table"
+SHARED_TABLE = f"rel_pos_bias.{TABLE}"
+_BLOCK_TABLE = re.compile(rf"blocks\.\d+\.attn\.{TABLE}")
+
+Loaded = tuple[dict[str, Tensor], LoadReport]
+
+
+def load_official_vit(
+    target: Mapping[str, Tensor], source: Mapping[str, Tensor], file: WeightsFile | None = None
+) -> Loaded:
+    """DeiT and AugReg (rule 76): unknown and missing entries are passed over, tensors that broadcast are spread.
+
+    Raises:
+        InputError: A tensor has another shape that does not broadcast; nothing is resampled.
+    """
+    return match(target, source, broadcast=True, allow_missing=("*",), allow_unused=("*",), file=file)
+
+
+def load_official_beit(
+    target: Mapping[str, Tensor], source: Mapping[str, Tensor], file: WeightsFile | None = None
+) -> Loaded:
+    """BEiT and BEiTv2 (rules 77 to 81): tables are resampled, tensors of another shape are passed over.
+
+    Raises:
+        InputError: A table belongs to a block that the model lacks, or a grid is not square.
+    """
+    prepared, resampled, dropped = prepare_beit(source, target)
+    return match(target, prepared, on_mismatch="keep", resampled=resampled, left_out=dropped, file=file)
+
+
+def load_official_uniperceiver(
+    target: Mapping[str, Tensor], source: Mapping[str, Tensor], file: WeightsFile | None = None
+) -> Loaded:
+    """Uni-Perceiver's encoder, from the original or the converted file (rule 82)."""
+    dropped = [name for name in source if _is_text_part(name)]
+    return match(target, convert_uniperceiver(source), on_mismatch="keep", left_out=dropped, file=file)
+
+
+def prepare_beit(
+    source: Mapping[str, Tensor], target: Mapping[str, Tensor]
+) -> tuple[dict[str, Tensor], dict[str, str], list[str]]:
+    """A BEiT file brought to a model's sizes.
+
+    Args:
+        source: Tensors of the file.
+        target: Entries of the model, whose shapes decide.
+
+    Returns:
+        The file with a shared table copied to all blocks, index buffers dropped, tables resampled; what was resampled,
+        with old and new shape; what was dropped.
+
+    Raises:
+        InputError: A table belongs to a block that the model lacks, or a grid is not square.
+    """
+    encoder = bool(source) and min(source).startswith("encoder")
+    dropped = [name for name in source if name.rpartition(".")[2] == DERIVED]
+    dropped += [name for name in source if encoder and not name.startswith("encoder.")]
+    state = {
+        name.removeprefix("encoder." if encoder else ""): value
+        for name, value in source.items()
+        if name not in dropped
+    }
+    own_tables = [name for name in target if _BLOCK_TABLE.fullmatch(name)]
+    if SHARED_TABLE in state and own_tables:
+        shared = state.pop(SHARED_TABLE)
+        state.update({name: shared.clone() for name in own_tables})
+    resampled: dict[str, str] = {}
+    for name, table in state.items():
+        if not name.endswith(TABLE):
+            continue
+        if name not in target:
+            raise InputError(f"{name}: the file has this table, the model has no such block")
+        own = target[name]
+        if own.shape[1] == table.shape[1] and own.shape[0] != table.shape[0]:
+            state[name] = resample_relative_table(table, _table_side(own, name))
+            resampled[name] = f"{shape_text(table)} to {shape_text(own)}"
+    name = "pos_embed"
+    if name in state and name in target and state[name].shape != target[name].shape:
+        stored, own = state[name], target[name]
+        state[name] = resample_positions(stored, _square(stored, name), _square(own, name))
+        resampled[name] = f"{shape_text(stored)} to {shape_text(own)}"
+    return state, resampled, dropped
+
+
+def convert_uniperceiver(source: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Uni-Perceiver's original names as the adapter's encoder has them; converted files stay as they are."""
+    moved = {
+        "visual_embed.embeddings.": "visual_embed.patch_embed.proj.",
+        "visual_embed.embeddings_st_pos.": "visual_embed.patch_embed.",
+    }
+    result: dict[str, Tensor] = {}
+    for name, value in source.items():
+        if _is_text_part(name):
+            continue
+        name = name.replace("fused_encoder.", "").replace("in_proj_", "in_proj.")
+        name = name.replace("video_embed.", "visual_embed.")
+        for old, new in moved.items():
+            if name.startswith(old):
+                name = new + name[len(old) :]
+        result[name] = value
+    return result
+
+
+def convert_dinov2(source: Mapping[str, Tensor], patch_size: int = 16) -> dict[str, Tensor]:
+    """DINOv2's file as the official adapter takes it: patches of 16 pixels, layer scales renamed (rule 83)."""
+    result: dict[str, Tensor] = {}
+    for name, value in source.items():
+        if name == "mask_token":
+            continue
+        if name == "patch_embed.proj.weight":
+            value = resample_patches(value, patch_size, "bilinear")
+        result[re.sub(r"\bls([12])\.gamma$", r"gamma\1", name)] = value
+    return result
+
+
+def _is_text_part(name: str) -> bool:
+    """Whether an entry of Uni-Perceiver belongs to texts or to the losses of its pretraining."""
+    return "loss_prepare" in name or "token_embed" in name
+
+
+def _table_side(table: Tensor, name: str) -> int:
+    side = math.isqrt(max(table.shape[0] - CLASS_ROWS, 0))
+    if side * side != table.shape[0] - CLASS_ROWS or side % 2 == 0:
+        raise InputError(
+            f"{name}: the model's grid is not square, for which stored tables cannot be resampled"
+        )
+    return side
+
+
+def _square(table: Tensor, name: str) -> tuple[int, int]:
+    """Sides of the grid of a position table with one class row."""
+    side = math.isqrt(max(table.shape[1] - 1, 0))
+    if side * side != table.shape[1] - 1:
+        raise InputError(f"{name}: {table.shape[1]} rows are no class row and a square grid")
+    return side, side
+
+
+__all__ = [
+    "convert_dinov2",
+    "convert_uniperceiver",
+    "load_official_beit",
+    "load_official_uniperceiver",
+    "load_official_vit",
+    "prepare_beit",
+]
