@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from vit_adapter.config import InputError
 from vit_adapter.weights.official import (
     RULES,

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+
 from vit_adapter.config import InputError
 from vit_adapter.weights.resample import (
     geometric_coordinates,

@@ -52,7 +52,7 @@ def match(
         InputError: Nothing matches, or something differs and ``on_mismatch`` is "error".
     """
     where = file.path if file is not None else "weights"
-    source, prefix_note = _align(target, source)
+    source, prefix_note = align_names(target, source)
     chosen: dict[str, Tensor] = {}
     loaded: list[str] = []
     spread: dict[str, str] = {}
@@ -73,7 +73,8 @@ def match(
         else:
             kept[name] = f"{shape_text(found)} in the file, {shape_text(own)} in the model"
     unused = [name for name in source if name not in target]
-    if not chosen:
+    # With names in common, the check of shapes says more.
+    if not chosen and not (kept and on_mismatch == "error"):
         raise InputError(
             f"{where}: 0 of {len(target)} tensors matched; the file has e.g. {_example(source)}, the model e.g. "
             f"{_example(target)}"
@@ -122,15 +123,14 @@ def load_into(target: Mapping[str, Tensor], source: Mapping[str, Tensor], **sett
     return report
 
 
-def shape_text(tensor: Tensor) -> str:
-    """``768 x 3 x 16 x 16``, or ``single`` for a number."""
-    return " x ".join(str(side) for side in tensor.shape) or "single"
-
-
-def _align(
+def align_names(
     target: Mapping[str, Tensor], source: Mapping[str, Tensor]
 ) -> tuple[Mapping[str, Tensor], list[str]]:
-    """Takes a prefix off all names of a file, or puts one in front, where that makes more of them match."""
+    """Takes a prefix off all names of a file, or puts one in front, where that makes more of them match.
+
+    Returns:
+        The file's tensors under the names that match best, and a note where they were changed.
+    """
     best, best_count, note = source, sum(name in target for name in source), ""
     for prefix in _PREFIXES[1:]:
         forms = [
@@ -147,6 +147,11 @@ def _align(
             if count > best_count:
                 best, best_count, note = form, count, text
     return best, [note] if note else []
+
+
+def shape_text(tensor: Tensor) -> str:
+    """``768 x 3 x 16 x 16``, or ``single`` for a number."""
+    return " x ".join(str(side) for side in tensor.shape) or "single"
 
 
 def _broadcasts(found: Tensor, own: Tensor) -> bool:
