@@ -30,7 +30,9 @@ def build_backbone(config: ModelConfig) -> nn.Module:
     if config.backbone == "beit_pyramid":
         return BeitPyramid(config.vit, out_indices=tuple(config.out_indices), **common)  # pyright: ignore
     common |= {
-        "prefix_tokens": config.prefix_tokens, "frozen": config.frozen, "patch_resample": config.patch_resample
+        "prefix_tokens": config.prefix_tokens,
+        "frozen": config.frozen,
+        "patch_resample": config.patch_resample,
     }
     if config.backbone == "pyramid":
         return ViTPyramid(config.vit, **common)  # pyright: ignore

@@ -71,7 +71,7 @@ class BeitDriver(Driver):
                 "prefix_tokens=False: BEiT's relative positions include the class token; leave it on"
             )
         remove_unused(vit, ("norm", "fc_norm", "head_drop", "head"))
-        self.grid = stored_grid(vit, vit.pos_embed, 1)
+        self.grid, self.table_prefix = stored_grid(vit, vit.pos_embed, 1), 1
         # The published adapter has a table shared by all blocks and ignores it (rule 40); the baseline uses it.
         self.use_shared_bias = False
         # Only the last few grids are kept: photos come in many sizes, and an index is large.
@@ -162,11 +162,14 @@ class BeitDriver(Driver):
         # [B, heads, N, d] -> [B, N, heads*d]
         return attention.proj(output.transpose(1, 2).reshape(batch, count, -1))
 
-    def set_layer_scale(self, value: float | None, remove: bool = False) -> None:
+    def set_layer_scale(self, value: float | None, remove: bool = False) -> bool:
+        added = False
         for block in self.blocks:
             for name in ("gamma_1", "gamma_2"):
                 if remove:
                     setattr(block, name, None)
                 elif value is not None:
                     # Zero is a start value here, not the absence of scales (rule 42).
+                    added = added or getattr(block, name) is None
                     setattr(block, name, nn.Parameter(torch.full_like(block.norm1.weight.detach(), value)))
+        return added

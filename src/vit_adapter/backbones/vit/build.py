@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import timm
 import torch
+from timm.layers import PatchEmbed
 from timm.models.beit import Beit
 from timm.models.eva import Eva
 from timm.models.vision_transformer import VisionTransformer
@@ -17,7 +18,7 @@ from .beit import BeitDriver
 from .driver import Driver
 from .eva import EvaDriver
 from .plain import PlainDriver
-from .pretrained import load_pretrained, resample_patches
+from .pretrained import change_patch_size, load_pretrained
 from .uniperceiver import UniPerceiver, UniPerceiverDriver
 
 PATCH_SIZE = 16
@@ -79,13 +80,23 @@ def build_vit(
     own_channels = _first_convolution(module).in_channels
     if own_channels != in_chans:
         raise InputError(f"in_chans={in_chans}, but the ViT takes pictures of {own_channels} channels")
+    own_patch_size = driver.patch_size
     if patch_size is not None and driver.patch_size != patch_size:
-        resample_patches(driver, patch_size, patch_resample)
+        change_patch_size(driver, patch_size, patch_resample)
     report = None
     # Layer scales that only the published form has are added before loading: its files hold them.
-    driver.set_layer_scale(layer_scale, remove=no_layer_scale)
+    added_scales = driver.set_layer_scale(layer_scale, remove=no_layer_scale)
     if pretrained:
-        report = load_pretrained(driver, vit, pretrained, patch_resample, on_mismatch)  # pyright: ignore
+        report = load_pretrained(
+            driver,
+            str(vit),
+            pretrained,
+            patch_size=own_patch_size,
+            mode=patch_resample,
+            resize_table=img_size is not None,
+            added_layer_scales=added_scales,
+            on_mismatch=on_mismatch,
+        )
     driver.set_drop_path(drop_path_rate)
     if window_sizes is not None:
         driver.set_windows(window_sizes)
@@ -145,6 +156,11 @@ def _own_patch_size(name: str, options: dict) -> int:
 def _first_convolution(module: nn.Module) -> nn.Conv2d:
     if isinstance(module, UniPerceiver):
         return module.visual_embed.patch_embed.proj
+    if not isinstance(getattr(module, "patch_embed", None), PatchEmbed):
+        raise InputError(
+            f"{type(module).__name__} does not cut its pictures into patches by one convolution, so it is not a plain "
+            "ViT; take one such as vit_small_patch16_224"
+        )
     return module.patch_embed.proj  # pyright: ignore
 
 

@@ -57,9 +57,11 @@ class Driver(ABC):
         num_prefix: Number of class and register tokens in front of the grid.
         patch_size: Side of a patch in pixels.
         grid: (rows, columns) of the position table.
+        table_prefix: Rows before the grid in that table, whether or not their tokens are kept.
     """
 
     grid: Size
+    table_prefix: int = 0
     norm_eps = 1e-6
     """Epsilon of the adapter's layer norms beside this family (rule 20)."""
 
@@ -87,7 +89,12 @@ class Driver(ABC):
 
     @property
     def patch_size(self) -> int:
-        return int(self.vit.get_submodule("patch_embed.proj").kernel_size[0])  # pyright: ignore
+        return int(self.patch_embedding.proj.kernel_size[0])
+
+    @property
+    def patch_embedding(self) -> Any:
+        """The module whose ``proj`` is the convolution that cuts pictures into patches."""
+        return self.vit.patch_embed
 
     @abstractmethod
     def embed(self, images: Tensor) -> tuple[Tensor, Tensor, Size]:
@@ -115,12 +122,22 @@ class Driver(ABC):
             Prefix and grid of the same shapes.
         """
 
-    def set_layer_scale(self, value: float | None, remove: bool = False) -> None:
+    def take_grid(self, grid: Size) -> None:
+        """Makes room for a position table of another grid, which keeps its stored size (FACTS 11)."""
+        vit: Any = self.vit
+        rows = self.table_prefix + grid[0] * grid[1]
+        vit.pos_embed = nn.Parameter(vit.pos_embed.new_zeros(1, rows, self.dim))
+        self.grid = grid
+
+    def set_layer_scale(self, value: float | None, remove: bool = False) -> bool:
         """Gives every block layer scales that start at ``value``.
 
         Args:
             value: Start value; None: as published for the family, which leaves scales that are there alone.
             remove: Take the layer scales away instead.
+
+        Returns:
+            Whether there are scales now that the ViT did not have by itself.
         """
         raise InputError(f"layer_scale cannot be set for {type(self.vit).__name__}")
 

@@ -29,7 +29,7 @@ class EvaDriver(Driver):
             for name in self.tokens:
                 setattr(vit, name, None)
             self.tokens, count = [], 0
-            for block in vit.blocks:
+            for block in self.blocks:
                 # The rotation leaves out so many tokens in front.
                 block.attn.num_prefix_tokens = 0
         self._num_prefix = count
@@ -82,18 +82,15 @@ class EvaDriver(Driver):
             )
         return rotation
 
-    def set_layer_scale(self, value: float | None, remove: bool = False) -> None:
-        if remove:
-            value = None
-        elif value is None:
-            return
+    def set_layer_scale(self, value: float | None, remove: bool = False) -> bool:
+        if value is None and not remove:
+            return False
+        added = False
         for block in self.blocks:
             if not hasattr(block, "gamma_1"):
                 raise InputError(f"layer_scale cannot be set for blocks of the kind {type(block).__name__}")
             for name in ("gamma_1", "gamma_2"):
-                scale = (
-                    None
-                    if value is None
-                    else nn.Parameter(torch.full_like(block.norm1.weight.detach(), value))
-                )
-                setattr(block, name, scale)
+                added = added or (not remove and getattr(block, name) is None)
+                weight = block.norm1.weight.detach()
+                setattr(block, name, None if remove else nn.Parameter(torch.full_like(weight, value or 0.0)))
+        return added

@@ -90,7 +90,8 @@ class PlainDriver(Driver):
                 tokens = self.call(_windowed_block, tokens, block, size, window)
         return part(tokens, self.num_prefix)
 
-    def set_layer_scale(self, value: float | None, remove: bool = False) -> None:
+    def set_layer_scale(self, value: float | None, remove: bool = False) -> bool:
+        added = False
         for block in self.blocks:
             if not isinstance(block, Block):
                 if value is not None or remove:
@@ -105,9 +106,10 @@ class PlainDriver(Driver):
                     setattr(block, name, nn.Identity())
                 elif value is not None or not present:
                     start = 1.0 if value is None else value
-                    setattr(
-                        block, name, LayerScale(self.dim, start, device=weight.device, dtype=weight.dtype)
-                    )
+                    scale = LayerScale(self.dim, start, device=weight.device, dtype=weight.dtype)
+                    setattr(block, name, scale)
+                    added = added or not present
+        return added
 
     def set_windows(self, sizes: list[int | None]) -> None:
         if len(sizes) != self.depth:

@@ -1,33 +1,99 @@
 """Pretrained weights into a ViT, and patches of another size."""
 
-from typing import Any, Literal
+from typing import Literal
 
+import timm
 import torch
-from torch import nn
+from torch import Tensor, nn
+
+from vit_adapter.config import InputError
+from vit_adapter.weights.files import WeightsFile, read_state_dict
+from vit_adapter.weights.report import LoadReport
+from vit_adapter.weights.resample import resample_patches
+from vit_adapter.weights.vit_weights import adapt_vit_weights
 
 from .driver import Driver
 
+Mode = Literal["bilinear", "flexi"]
 
-def resample_patches(driver: Driver, patch_size: int, mode: Literal["bilinear", "flexi"]) -> None:
-    """Gives a ViT patches of another size; the grid of its position table stays."""
-    embedding = driver.vit.get_submodule("patch_embed")
+
+def change_patch_size(driver: Driver, patch_size: int, mode: Mode) -> None:
+    """Resamples a ViT's patches to another size; the grid of its position table stays (rule 83)."""
+    embedding = driver.patch_embedding
     old = embedding.proj
+    kernel = resample_patches(old.weight.detach(), patch_size, mode)
     new = nn.Conv2d(
         old.in_channels,
         old.out_channels,
         patch_size,
         stride=patch_size,
         bias=old.bias is not None,
-        device=old.weight.device,
-        dtype=old.weight.dtype,
+        device=kernel.device,
+        dtype=kernel.dtype,
     )
     with torch.no_grad():
-        if old.bias is not None:
+        new.weight.copy_(kernel)
+        if new.bias is not None and old.bias is not None:
             new.bias.copy_(old.bias)
     embedding.proj = new
 
 
 def load_pretrained(
-    driver: Driver, name: str, source: bool | str, mode: Literal["bilinear", "flexi"], on_mismatch: str
-) -> Any:
-    raise NotImplementedError
+    driver: Driver,
+    name: str,
+    source: bool | str,
+    *,
+    patch_size: int,
+    mode: Mode,
+    resize_table: bool,
+    added_layer_scales: bool,
+    on_mismatch: Literal["error", "keep"],
+) -> LoadReport:
+    """Loads a ViT's weights.
+
+    Args:
+        driver: The ViT, its patches already of the wanted size.
+        name: timm's name of it.
+        source: True: timm's weights, downloaded by timm; otherwise a file.
+        patch_size: The ViT's own patch size, before it was changed.
+        mode: How patches are resampled.
+        resize_table: Resample the position table to the model's grid; otherwise it keeps the stored one.
+        added_layer_scales: The model has layer scales that the named ViT lacks.
+        on_mismatch: "error" or "keep".
+
+    Returns:
+        What was done with every entry.
+
+    Raises:
+        InputError: There are no such weights, or they are another ViT's.
+    """
+    state, file = _timm_weights(name) if source is True else read_state_dict(str(source))
+    adapted = adapt_vit_weights(
+        state,
+        driver.vit.state_dict(),
+        patch_size=patch_size,
+        grid=driver.grid,
+        table_prefix=driver.table_prefix,
+        patch_resample=mode,
+        resize_table=resize_table,
+        added_layer_scales=added_layer_scales,
+        on_mismatch=on_mismatch,
+        file=file,
+    )
+    if adapted.grid is not None and adapted.grid != driver.grid:
+        driver.take_grid(adapted.grid)
+    driver.vit.load_state_dict(adapted.state, strict=False)
+    return adapted.report
+
+
+def _timm_weights(name: str) -> tuple[dict[str, Tensor], WeightsFile]:
+    try:
+        model = timm.create_model(name, pretrained=True, num_classes=0)
+    except Exception as error:
+        # Whatever goes wrong here (no network, no such file, no weights of that name), the remedy is the same.
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise InputError(
+            f"pretrained=True: timm could not get the weights of {name!r} ({reason}); with a network it downloads "
+            "them by itself, without one name a file on disk: pretrained=PATH (--model.pretrained PATH)"
+        ) from error
+    return dict(model.state_dict()), WeightsFile(path=f"timm {name}", kind="safetensors")

@@ -162,8 +162,15 @@ class UniPerceiverDriver(Driver):
         return 0
 
     @property
-    def patch_size(self) -> int:
-        return self.vit.visual_embed.patch_embed.proj.kernel_size[0]
+    def patch_embedding(self) -> Any:
+        return self.vit.visual_embed.patch_embed
+
+    def take_grid(self, grid: Size) -> None:
+        old = self.patch_embedding.spatial_pos_embed.weight
+        self.patch_embedding.spatial_pos_embed = nn.Embedding(
+            grid[0] * grid[1], self.dim, device=old.device, dtype=old.dtype
+        )
+        self.grid = grid
 
     def embed(self, images: Tensor) -> tuple[Tensor, Tensor, Size]:
         embedding = self.vit.visual_embed
@@ -181,13 +188,14 @@ class UniPerceiverDriver(Driver):
             grid = self.call(self.blocks[index], grid, size, self.windows[index])
         return prefix, grid
 
-    def set_layer_scale(self, value: float | None, remove: bool = False) -> None:
+    def set_layer_scale(self, value: float | None, remove: bool = False) -> bool:
         if remove:
             raise InputError("no_layer_scale: Uni-Perceiver's layers always have scales")
         for layer in self.blocks:
             for gamma in (layer.gamma_1, layer.gamma_2):
                 if value is not None:
                     nn.init.constant_(gamma, value)
+        return False
 
     def set_windows(self, sizes: list[int | None]) -> None:
         if len(sizes) != self.depth:

@@ -1,0 +1,87 @@
+"""Measuring a model on a data set."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vit_adapter.config import ClassTable, DataConfig, EvaluationConfig, InputError, Protocol
+from vit_adapter.segmenter import Segmenter
+
+from .models import load
+
+if TYPE_CHECKING:
+    from vit_adapter.evaluation import EvaluationResult
+
+
+def evaluate(
+    model: str | Path | Segmenter,
+    data: DataConfig,
+    evaluation: EvaluationConfig | None = None,
+    *,
+    checkpoint: str | Path | None = None,
+    protocol: Protocol | None = None,
+    out: str | Path | None = None,
+    split: str = "val",
+    quiet: bool = False,
+) -> EvaluationResult:
+    """Measures a model on a data set, at the pictures' own size.
+
+    Args:
+        model: A model, or what ``load`` takes.
+        data: The data set.
+        evaluation: Device, precision, limit, multi-scale ...
+        checkpoint: For a recipe: its weights.
+        protocol: Another way of applying it than the model's own.
+        out: Folder for ``metrics.json``, confusion matrix and the worst pictures; None: the table is printed only.
+        split: "val" or "train".
+        quiet: No table and no progress bar.
+
+    Raises:
+        InputError: Model or data cannot be used, or their classes differ.
+    """
+    from vit_adapter.data import open_dataset
+    from vit_adapter.evaluation import evaluate as run_evaluation
+    from vit_adapter.evaluation import print_table, write_report
+
+    evaluation = evaluation or EvaluationConfig()
+    if not isinstance(model, Segmenter):
+        model = load(model, checkpoint, device=evaluation.device)
+    if protocol is not None:
+        model.protocol = protocol
+    if evaluation.tta:
+        model.protocol = multi_scale(model.protocol)
+    if data.classes is None and model.class_names[0] != "class 0":
+        data = replace(data, classes=list(model.class_names)) if data.layout == "ade20k" else data
+    dataset = open_dataset(data, split)  # pyright: ignore
+    check_classes(model, dataset.classes)
+    result = run_evaluation(model, dataset, evaluation, progress=not quiet)
+    if not quiet:
+        print_table(result)
+    if out is not None:
+        write_report(result, model, dataset, Path(out), evaluation)
+    return result
+
+
+def multi_scale(protocol: Protocol) -> Protocol:
+    """The published multi-scale form: six scales, each with its mirror image."""
+    return replace(protocol, scales=(0.5, 0.75, 1.0, 1.25, 1.5, 1.75), flip=True)
+
+
+def check_classes(model: Segmenter, classes: ClassTable) -> None:
+    """Refuses a data set whose classes are not the model's.
+
+    Raises:
+        InputError: Their number differs, or the same names stand in another order.
+    """
+    if len(classes) != model.num_classes:
+        raise InputError(
+            f"the model knows {model.num_classes} classes, the data set has {len(classes)}: {', '.join(classes.names[:8])}"
+            f"{' ...' if len(classes) > 8 else ''}; name the model's classes with --data.classes"
+        )
+    if classes.names != model.class_names and set(classes.names) == set(model.class_names):
+        index = next(i for i, pair in enumerate(zip(classes.names, model.class_names)) if pair[0] != pair[1])
+        raise InputError(
+            f"class {index} is {classes.names[index]!r} in the data set but {model.class_names[index]!r} in the model"
+        )

@@ -1,0 +1,90 @@
+"""Models by name: built, loaded."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from vit_adapter.config import ClassTable, InputError
+from vit_adapter.segmenter import Segmenter
+from vit_adapter.zoo import find_recipe, get_recipe
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """A device by name; "auto" is CUDA where there is one, else the CPU.
+
+    Raises:
+        InputError: There is no such device.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise InputError(f"--device {name!r}: expected auto, cpu, cuda, cuda:N or mps") from error
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise InputError(f"--device {name!r}: no CUDA device here; take cpu or auto")
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise InputError(f"--device {name!r}: no MPS device here; take cpu or auto")
+    if device.type not in ("cpu", "cuda", "mps"):
+        raise InputError(f"--device {name!r}: expected auto, cpu, cuda, cuda:N or mps")
+    return device
+
+
+def build(name: str, *, num_classes: int | None = None) -> Segmenter:
+    """A published model with random weights; no network is needed.
+
+    Args:
+        name: Recipe, as ``list_recipes`` gives it.
+        num_classes: Number of classes; None: the recipe's, with their names.
+
+    Raises:
+        InputError: The recipe is unknown.
+    """
+    recipe = get_recipe(name)
+    config = recipe.config()
+    classes = recipe.classes() if num_classes is None else ClassTable.numbered(num_classes)
+    return Segmenter.from_config(replace(config.model, pretrained=False), classes, config.protocol)
+
+
+def load(name: str | Path, checkpoint: str | Path | None = None, *, device: str = "cpu") -> Segmenter:
+    """A trained model: weights or an error, never a model without weights.
+
+    Args:
+        name: Model or run folder, hub repository "owner/name", or recipe.
+        checkpoint: For a recipe: "published" (downloaded if it is not there) or a file in official form.
+        device: Where it is put; "auto": CUDA where there is one.
+
+    Returns:
+        The model in evaluation mode; ``load_report`` tells what was loaded from an official file.
+
+    Raises:
+        InputError: There is no such model, or its weights do not fit.
+    """
+    target = choose_device(device)
+    folder = model_folder(Path(name))
+    if folder is not None:
+        if checkpoint is not None:
+            raise InputError(
+                f"{name} is a model folder with weights of its own; leave out checkpoint={checkpoint}"
+            )
+        return Segmenter.from_pretrained(folder).to(target)
+    if find_recipe(str(name)) is not None:
+        from vit_adapter.published import load_published
+
+        return load_published(str(name), checkpoint or "published").to(target)
+    if Path(name).exists() or str(name).count("/") != 1:
+        get_recipe(str(name))  # names near recipes
+    return Segmenter.from_pretrained(name).to(target)
+
+
+def model_folder(path: Path) -> Path | None:
+    """The model folder that a path means: itself, or the best model of a run folder."""
+    for folder in (path, path / "best", path / "last"):
+        if (folder / "config.json").is_file() and (folder / "model.safetensors").is_file():
+            return folder
+    if path.is_dir():
+        raise InputError(
+            f"{path}: holds no model (config.json and model.safetensors), nor does its folder best/"
+        )
+    return None

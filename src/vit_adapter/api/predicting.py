@@ -1,0 +1,96 @@
+"""Segmenting files."""
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from vit_adapter.config import InputError
+from vit_adapter.images import UnreadableImageError, list_images
+from vit_adapter.segmenter import Segmenter
+
+from .evaluating import multi_scale as multi_scale_protocol
+from .models import load
+from .progress import progress_bar
+
+
+def predict(
+    model: str | Path | Segmenter,
+    pictures: Sequence[str | Path],
+    out: str | Path = "predictions",
+    *,
+    checkpoint: str | Path | None = None,
+    device: str = "auto",
+    batch_size: int = 4,
+    ids: str = "own",
+    alpha: float = 0.5,
+    scores: bool = False,
+    multi_scale: bool = False,
+    threshold: float | None = None,
+    quiet: bool = False,
+) -> list[tuple[str, str]]:
+    """Segments files and writes a label map and an overlay for each.
+
+    Args:
+        model: A model, or what ``load`` takes.
+        pictures: Files, folders and patterns.
+        out: Folder for the results.
+        checkpoint: For a recipe: its weights.
+        device: Where it runs.
+        batch_size: Windows handled together.
+        ids: Values in the label maps: the "own" masks' values or "contiguous" 0..K-1.
+        alpha: Strength of the colours in the overlay, 0..1.
+        scores: Write probabilities as NPY too.
+        multi_scale: Average over scales and mirror images.
+        threshold: For two classes: smallest probability of the second one.
+        quiet: No progress bar.
+
+    Returns:
+        (file, reason) of the pictures that could not be read; the others were written.
+
+    Raises:
+        InputError: There is no picture, the model cannot be used, or nothing can be written.
+    """
+    if not isinstance(model, Segmenter):
+        model = load(model, checkpoint, device=device)
+    if multi_scale:
+        model.protocol = multi_scale_protocol(model.protocol)
+    files = [
+        file for place in pictures for file in list_images(place, len(model.protocol.normalization.mean))
+    ]
+    if not files:
+        raise InputError(f"no picture at {', '.join(map(str, pictures))}")
+    failures = []
+    with progress_bar("predicting", len(files), quiet) as advance:
+        for file, stem in result_names(files).items():
+            try:
+                result = model.predict(file, batch_size=batch_size, threshold=threshold)
+            except UnreadableImageError as error:
+                failures.append((str(file), str(error)))
+            else:
+                result.save(out, stem, ids, scores, alpha)  # pyright: ignore
+            advance()
+    return failures
+
+
+def result_names(files: Sequence[Path]) -> dict[Path, str]:
+    """A name of its own for the results of every file: its stem, and where stems repeat, what tells them apart.
+
+    ``a/x.jpg`` and ``b/x.jpg`` give ``a_x`` and ``b_x``; ``x.jpg`` and ``x.png`` of one folder ``x_jpg`` and ``x_png``.
+    """
+    unique = list(dict.fromkeys(file.resolve() for file in files))
+    names = {file: file.stem for file in unique}
+    for name in {name for name, count in Counter(names.values()).items() if count > 1}:
+        same = [file for file in unique if names[file] == name]
+        common = Path(os.path.commonpath([file.parent for file in same]))
+        for file in same:
+            folder = "_".join(file.parent.relative_to(common).parts)
+            alone = sum(other.parent == file.parent for other in same) == 1
+            own = file.stem if alone else f"{file.stem}_{file.suffix.lstrip('.')}"
+            names[file] = f"{folder}_{own}" if folder else own
+    taken: set[str] = set()
+    for file, name in names.items():
+        while names[file] in taken:
+            names[file] += "_"
+        taken.add(names[file])
+    return names
