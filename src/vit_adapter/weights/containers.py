@@ -136,5 +136,5 @@ def _holds_tensors(value: Any, depth: int = 3) -> bool:
 
 
 def _tensor(value: Any) -> Tensor:
-    tensor = value if isinstance(value, Tensor) else torch.from_numpy(np.ascontiguousarray(value))
+    tensor = value if isinstance(value, Tensor) else torch.from_numpy(np.array(value))
     return tensor.detach()

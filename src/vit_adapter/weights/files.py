@@ -193,7 +193,8 @@ def _read_archive(path: Path, name: str, part: str | None) -> tuple[dict[str, Te
         found: list[tuple[str, Path, Literal["safetensors", "torch"]]] = []
         reasons: list[str] = []
         for number, entry in enumerate(archive.infolist()):
-            hidden = any(item.startswith((".", "__MACOSX")) for item in PurePosixPath(entry.filename).parts)
+            parts = PurePosixPath(entry.filename).parts
+            hidden = "__MACOSX" in parts or parts[-1:] == () or parts[-1].startswith(".")
             if entry.is_dir() or hidden:
                 continue
             inside = f"{name} ({PurePosixPath(entry.filename).name})"

@@ -62,8 +62,9 @@ def read_pickled(path: Path, name: str) -> tuple[Any, tuple[str, ...]]:
     while True:
         stand_ins = [(type(kind.__name__, (kind,), {"type_name": item}), item) for item in foreign]
         try:
-            with serialization.safe_globals([*_harmless(), *stand_ins]):
-                return torch.load(path, map_location="cpu", weights_only=True), tuple(sorted(foreign))
+            # An open file, since torch may take the end of a name for the format.
+            with serialization.safe_globals([*_harmless(), *stand_ins]), path.open("rb") as file:
+                return torch.load(file, map_location="cpu", weights_only=True), tuple(sorted(foreign))
         except Exception as error:
             # The message is the only place where the old file format, which cannot be listed, names a type.
             found = _NOT_ALLOWED.search(str(error))
@@ -97,6 +98,7 @@ def _harmless() -> list[Any]:
         np.dtype,
         *{type(np.dtype(code)) for code in "?bBhHiIlLqQefdgSU"},
         argparse.Namespace,
+        *(list, dict, tuple, set, int, float, str, bool),
         # Never a real path: one of another system could not even be built here.
         *(
             (pathlib.PurePosixPath, f"{module}.{kind}")
