@@ -1,5 +1,7 @@
 """What a run writes down: ``metrics.csv``, TensorBoard, ``curves.png``."""
 
+import math
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ Examples = Callable[[Any], list[np.ndarray]]
 """Model to pictures (uint8 [H, W, 3]) that show what it does on a few validation pictures."""
 
 RECORDED_STEPS = 2000
+SECONDS_BETWEEN_DRAWINGS = 30.0
 
 
 class Recording(lightning.Callback):
@@ -43,6 +46,7 @@ class Recording(lightning.Callback):
         self.every, self.first_step = max(1, steps // RECORDED_STEPS), first_step
         self.table: MetricsTable | None = None
         self.board: Any = None
+        self._drawn = -math.inf
 
     def on_fit_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Open the files."""
@@ -74,7 +78,7 @@ class Recording(lightning.Callback):
         try:
             self.table.add(step, pl_module.figures | (scores or {}))
             self._write_board(step, pl_module.figures, scores, pl_module.segmenter)
-            if scores:
+            if scores and time.monotonic() - self._drawn > SECONDS_BETWEEN_DRAWINGS:
                 self._draw_curves()
         except InputError as error:
             pl_module.local_trouble = str(error)
@@ -117,6 +121,7 @@ class Recording(lightning.Callback):
             for row in self.table.rows
         ]
         plot_curves(history, self.folder / "curves.png", self.folder.name)
+        self._drawn = time.monotonic()
 
     def _close(self) -> None:
         if self.table is not None:
