@@ -3,6 +3,23 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+LayoutName = Literal[
+    "auto",
+    "folder",
+    "ade20k",
+    "camvid",
+    "scenes",
+    "cityscapes",
+    "coco_stuff10k",
+    "coco_stuff164k",
+    "pascal_context_59",
+    "pascal_context_60",
+    "mapillary_vistas",
+    "potsdam",
+    "chase_db1",
+]
+"""Forms in which data sets lie on disk."""
+
 
 @dataclass(frozen=True)
 class AugmentationConfig:
@@ -56,7 +73,7 @@ class DataConfig:
     """
 
     root: str = ""
-    layout: Literal["auto", "folder", "ade20k", "camvid", "scenes"] = "auto"
+    layout: LayoutName = "auto"
     classes: list[str] | str | None = None
     ignore: int = 255
     ignored_values: list[int] = field(default_factory=list)
