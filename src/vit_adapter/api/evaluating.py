@@ -41,7 +41,7 @@ def evaluate(
     Raises:
         InputError: Model or data cannot be used, or their classes differ.
     """
-    from vit_adapter.data import open_dataset
+    from vit_adapter.data.dataset import open_dataset
     from vit_adapter.evaluation import evaluate as run_evaluation
     from vit_adapter.evaluation import print_table, write_report
 

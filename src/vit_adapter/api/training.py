@@ -35,7 +35,8 @@ def train(config: RunConfig, *, dry_run: bool = False) -> RunResult | None:
     Raises:
         InputError: Something in the configuration or in the data cannot be used.
     """
-    from vit_adapter.data import TrainingSet, open_dataset
+    from vit_adapter.data.dataset import open_dataset
+    from vit_adapter.data.training_set import TrainingSet
     from vit_adapter.training import run_training
 
     torch.manual_seed(config.training.seed)
