@@ -1,0 +1,169 @@
+"""What the published recipes share: ViTs, heads, training and test forms."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from vit_adapter.config import (
+    AugmentationConfig,
+    Mask2FormerConfig,
+    ModelConfig,
+    Normalization,
+    Protocol,
+    TrainingConfig,
+)
+
+from .pretraining import PRETRAINED
+
+IMAGENET = Normalization()
+HALF = Normalization((127.5,) * 3, (127.5,) * 3)
+"""AugReg's own, which its B and L recipes keep; AugReg-T was trained with ImageNet's (FACTS 17)."""
+
+RATIOS = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75)
+
+
+@dataclass(frozen=True)
+class Start:
+    """A pretrained ViT inside the adapter, and the training rates that go with it.
+
+    Attributes:
+        model: Backbone settings.
+        learning_rate: Highest rate of AdamW.
+        weight_decay: Decoupled decay.
+        layer_decay: Rate of a block relative to the next; None: none.
+        normalization: Mean and deviation.
+        half_precision_scores: Published scores come from half precision.
+    """
+
+    model: ModelConfig
+    learning_rate: float
+    weight_decay: float
+    layer_decay: float | None = 0.95
+    normalization: Normalization = IMAGENET
+    half_precision_scores: bool = False
+
+
+def _vit(key: str, drop_path: float, large: bool = False, **settings) -> ModelConfig:
+    """An adapter on a pretrained ViT; the large ones recompute blocks to save memory."""
+    name = PRETRAINED[key].timm_name or key
+    return ModelConfig(vit=name, drop_path_rate=drop_path, grad_checkpointing=large, **settings)
+
+
+def _beit(key: str, drop_path: float, large: bool = True) -> ModelConfig:
+    # One constant is the start of the ViT's layer scales and of the injectors' gamma (rule 42).
+    return _vit(key, drop_path, large, layer_scale=1e-6, injector_init=1e-6)
+
+
+_DEIT_BASE = _vit("deit_base", 0.3)
+
+STARTS: dict[str, Start] = {
+    "deit_tiny": Start(_vit("deit_tiny", 0.1), 12e-5, 0.01, half_precision_scores=True),
+    "deit_small": Start(_vit("deit_small", 0.2), 6e-5, 0.01, half_precision_scores=True),
+    "deit_base": Start(_DEIT_BASE, 6e-5, 0.01, half_precision_scores=True),
+    "deit_light_base": Start(
+        replace(
+            _DEIT_BASE,
+            interaction_indexes=[(0, 11)],
+            cffn_ratio=None,
+            extra_extractors=False,
+            add_vit_feature=False,
+        ),
+        6e-5,
+        0.01,
+        half_precision_scores=True,
+    ),
+    "augreg_tiny": Start(_vit("augreg_tiny", 0.1), 12e-5, 0.01, half_precision_scores=True),
+    "augreg_base": Start(_vit("augreg_base", 0.3, img_size=384), 2e-5, 0.01, None, HALF, True),
+    "augreg_large": Start(_vit("augreg_large", 0.4, large=True, img_size=384), 2e-5, 0.05, 0.95, HALF),
+    "uniperceiver_large": Start(
+        _vit("uniperceiver_large", 0.4, large=True), 6e-5, 0.05, 0.8, half_precision_scores=True
+    ),
+    "beit_base": Start(_beit("beit_base", 0.2, large=False), 3e-5, 0.05, 0.95),
+    "beit_large": Start(_beit("beit_large", 0.3), 2e-5, 0.05, 0.9),
+    "beitv2_large": Start(_beit("beitv2_large", 0.3), 2e-5, 0.05, 0.9),
+    "beit_large_alone": Start(
+        ModelConfig(
+            vit=str(PRETRAINED["beit_large"].timm_name),
+            backbone="beit_pyramid",
+            drop_path_rate=0.2,
+            layer_scale=1e-6,
+        ),
+        2e-5,
+        0.05,
+        0.9,
+    ),
+}
+"""By a name of their own; "light" is the published light form of DeiT-B, "alone" BEiT without an adapter."""
+
+
+def wide_mask2former(queries: int = 100) -> Mask2FormerConfig:
+    """The head beside BEiT-L; 200 queries for ADE20K and COCO-Stuff 164K at 896 pixels (FACTS 15)."""
+    return Mask2FormerConfig(
+        queries=queries,
+        channels=1024,
+        heads=32,
+        encoder_feedforward=4096,
+        decoder_feedforward=4096,
+        grad_checkpointing=True,
+    )
+
+
+WIDE_MASK2FORMER = wide_mask2former()
+NARROW_MASK2FORMER = Mask2FormerConfig()
+"""With BEiT-B. With BEiT-L on CHASE and Potsdam the pixel decoder's feed-forward is wider."""
+
+
+def training(start: Start, steps: int, batch_size: int, validate_every: int) -> TrainingConfig:
+    """The published optimiser and schedule (rules 67 to 73, FACTS 1 to 8)."""
+    return TrainingConfig(
+        steps=steps,
+        batch_size=batch_size,
+        learning_rate=start.learning_rate,
+        weight_decay=start.weight_decay,
+        layer_decay=start.layer_decay,
+        # Where there is no layer decay, the rule by parts of names holds (rule 73): the head learns faster.
+        head_learning_rate_factor=10.0 if start.layer_decay is None else 1.0,
+        warmup_steps=1500,
+        validate_every=validate_every,
+        checkpoint_every=1000,
+    )
+
+
+def augmentation(size: tuple[int, int], crop: int) -> AugmentationConfig:
+    """The published random changes."""
+    return AugmentationConfig(base_size=size, crop=crop)
+
+
+def single_scale(size: tuple[int, int], crop: int, normalization: Normalization) -> Protocol:
+    """Windows two thirds of a crop apart, 512 with crops of 896 (FACTS 32)."""
+    stride = 512 if crop == 896 else crop * 2 // 3
+    return Protocol(resize=size, crop=crop, stride=stride, normalization=normalization)
+
+
+def by_flag(protocol: Protocol) -> Protocol:
+    """Multi-scale test of recipes without a file for it: as the test program's option does (FACTS 31)."""
+    return replace(protocol, scales=RATIOS, flip=True)
+
+
+def by_short_side(protocol: Protocol, ratios: tuple[float, ...] = RATIOS, unpad: bool = False) -> Protocol:
+    """Multi-scale files of the 480, 512 and 640 pixel recipes and of Cityscapes (FACTS 28)."""
+    return replace(protocol, scales=ratios, flip=True, resize_rule="short_side", multiple=None, unpad=unpad)
+
+
+def by_short_side_of_streets(protocol: Protocol) -> Protocol:
+    """The same with one more scale (Cityscapes)."""
+    return by_short_side(protocol, (*RATIOS, 2.0), unpad=True)
+
+
+def padded_beit(protocol: Protocol) -> Protocol:
+    """Multi-scale files of the BEiT recipes at 896: padded before normalisation (FACTS 29)."""
+    return _padded(protocol, (640, 768, 896), "before")
+
+
+def padded_beitv2(protocol: Protocol) -> Protocol:
+    """Multi-scale file of the BEiTv2 recipe at 896: padded after normalisation (FACTS 29)."""
+    return _padded(protocol, (800, 832, 864, 896), "after")
+
+
+def _padded(protocol: Protocol, short_sides: tuple[int, ...], when: Literal["before", "after"]) -> Protocol:
+    scales = tuple(side / 896 for side in short_sides)
+    return replace(protocol, scales=scales, flip=True, pad_to_crop=when, unpad=True)

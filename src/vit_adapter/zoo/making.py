@@ -1,0 +1,85 @@
+"""One function that makes every published recipe."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from vit_adapter.config import Mask2FormerConfig, Protocol
+
+from .bases import STARTS, augmentation, by_flag, single_scale, training
+from .recipe import Recipe
+
+_RELEASES = "https://github.com/czczup/ViT-Adapter/releases/download"
+
+
+def make_recipe(
+    name: str,
+    start: str,
+    parameters: int,
+    scores: tuple[float | None, float | None] = (None, None),
+    checkpoint: str | None = None,
+    *,
+    size: tuple[int, int] = (2048, 512),
+    test_size: tuple[int, int] | None = None,
+    crop: int = 512,
+    steps: int = 160_000,
+    validate_every: int | None = None,
+    dataset: str = "ade20k",
+    batch: int = 2,
+    total_batch: int | None = 16,
+    mask2former: Mask2FormerConfig | None = None,
+    head_channels: int = 512,
+    multi_scale: Callable[[Protocol], Protocol] = by_flag,
+    flip: bool = False,
+    multiple: int | None = 32,
+    begin_with: str | None = None,
+    workers: int = 4,
+) -> Recipe:
+    """A recipe from what is its own.
+
+    Args:
+        name: Its name.
+        start: Key of ``STARTS``.
+        parameters: Exact number of parameters.
+        scores: Published single-scale and multi-scale scores in percent.
+        checkpoint: The published model below the address of the releases.
+        size: (long, short) limits in pixels of the resize in training.
+        test_size: The same in tests; None: as in training.
+        crop: Side of the training crop and of the test windows.
+        steps: Training steps.
+        validate_every: Steps between validations; None: ten times.
+        dataset: Key of ``DATASETS``.
+        batch: Pictures per device.
+        total_batch: Pictures over all devices, where it is published.
+        mask2former: Sizes of a Mask2Former head; None: UperNet with an auxiliary head.
+        head_channels: Width of UperNet.
+        multi_scale: From the single-scale to the multi-scale test.
+        flip: The single-scale test averages mirror images.
+        multiple: Sides are stretched to multiples of it in the single-scale test.
+        begin_with: Recipe whose published model is loaded as a whole first.
+        workers: Loader processes per device.
+    """
+    base = STARTS[start]
+    model = replace(base.model, head_channels=head_channels)
+    if base.model.vit.startswith("beit"):
+        model = replace(model, img_size=crop)  # tables have the size of the training crop (FACTS 13)
+    if mask2former is not None:
+        model = replace(model, head="mask2former", mask2former=mask2former, auxiliary=False)
+    plain = replace(single_scale(test_size or size, crop, base.normalization), multiple=multiple)
+    return Recipe(
+        name=name,
+        dataset=dataset,
+        pretraining=start.replace("_light", "").replace("_alone", ""),
+        model=model,
+        training=training(base, steps, batch, validate_every or steps // 10),
+        augmentation=augmentation(size, crop),
+        protocol=replace(plain, flip=flip),
+        multi_scale=multi_scale(plain),
+        parameters=parameters,
+        start=begin_with,
+        checkpoint_url=None if checkpoint is None else f"{_RELEASES}/{checkpoint}",
+        score=scores[0],
+        multi_scale_score=scores[1],
+        total_batch=total_batch,
+        half_precision_scores=base.half_precision_scores,
+        workers=workers,
+    )

@@ -1,0 +1,134 @@
+"""A published model as data."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from vit_adapter.config import (
+    AugmentationConfig,
+    ClassTable,
+    DataConfig,
+    EvaluationConfig,
+    InputError,
+    ModelConfig,
+    Protocol,
+    RunConfig,
+    TrainingConfig,
+)
+
+from .datasets import DATASETS, PublishedDataset
+from .pretraining import PRETRAINED, PretrainedViT
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A published model, how it was trained and how it is measured.
+
+    Attributes:
+        name: As its official configuration is called, without ``_ss`` or ``_ms``.
+        dataset: Key of ``DATASETS``.
+        pretraining: Key of ``PRETRAINED``: the ViT it starts from.
+        model: Backbone and head.
+        training: Optimiser and schedule, per device.
+        augmentation: Random changes of training pictures.
+        protocol: Published single-scale test.
+        multi_scale: Published multi-scale test.
+        parameters: Exact number of parameters.
+        start: Recipe whose published model is loaded as a whole before training, tensors of another shape (the
+            classifier) excepted (FACTS 14); None: only the ViT is pretrained.
+        checkpoint_url: The published model; None: not published.
+        score: Published single-scale score in percent; None: none.
+        multi_scale_score: Published multi-scale score in percent; None: none.
+        total_batch: Pictures in a step over all devices, as published; None: not told.
+        half_precision_scores: The published scores come from half-precision inference (FACTS 7).
+        workers: Loader processes per device.
+        variant: Which test ``config`` sets: "ss" or "ms".
+    """
+
+    name: str
+    dataset: str
+    pretraining: str
+    model: ModelConfig
+    training: TrainingConfig
+    augmentation: AugmentationConfig
+    protocol: Protocol
+    multi_scale: Protocol
+    parameters: int
+    start: str | None = None
+    checkpoint_url: str | None = None
+    score: float | None = None
+    multi_scale_score: float | None = None
+    total_batch: int | None = 16
+    half_precision_scores: bool = False
+    workers: int = 4
+    variant: Literal["ss", "ms"] = "ss"
+
+    @property
+    def method(self) -> str:
+        """The head's name as people write it."""
+        return {"upernet": "UperNet", "fcn": "FCN", "mask2former": "Mask2Former"}[self.model.head]
+
+    @property
+    def data(self) -> PublishedDataset:
+        """The data set it was trained on."""
+        return DATASETS[self.dataset]
+
+    @property
+    def evaluation_data(self) -> PublishedDataset:
+        """The data set it is measured on; its classes are the model's."""
+        return DATASETS[self.data.evaluated_on or self.dataset]
+
+    @property
+    def source(self) -> PretrainedViT:
+        """The pretrained ViT."""
+        return PRETRAINED[self.pretraining]
+
+    @property
+    def metric(self) -> str:
+        """What ``score`` measures: "mIoU" or "mDice"."""
+        return self.evaluation_data.metric
+
+    def classes(self) -> ClassTable:
+        """Names, mask values and colours of the model's classes."""
+        return self.evaluation_data.classes()
+
+    def config(self) -> RunConfig:
+        """Model, data, training, evaluation and test protocol as published.
+
+        ``data.root`` is left empty. Mean and deviation are named, since some ViTs were trained with others than
+        the segmentation models (FACTS 17).
+        """
+        protocol = self.multi_scale if self.variant == "ms" else self.protocol
+        data = DataConfig(
+            layout=self.data.layout,  # pyright: ignore[reportArgumentType] (a test holds that it is one)
+            reduce_zero=self.data.reduce_zero,
+            workers=self.workers,
+            mean=list(protocol.normalization.mean),
+            std=list(protocol.normalization.std),
+            augmentation=self.augmentation,
+        )
+        return RunConfig(self.model, data, self.training, EvaluationConfig(), protocol)
+
+
+@dataclass(frozen=True)
+class OwnData:
+    """The settings without a recipe: a data set of one's own.
+
+    Attributes:
+        name: What the command line calls it.
+    """
+
+    name: str = "own_data"
+
+    def config(self) -> RunConfig:
+        """Everything at its default."""
+        return RunConfig()
+
+    def classes(self) -> ClassTable:
+        """The classes are those of the data.
+
+        Raises:
+            InputError: Always.
+        """
+        raise InputError(
+            f"{self.name} is no published model: its classes are those of the data it is trained on"
+        )

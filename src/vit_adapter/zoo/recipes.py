@@ -1,0 +1,59 @@
+"""Published models by name."""
+
+import difflib
+from dataclasses import replace
+
+from vit_adapter.config import InputError
+
+from .ade20k import ADE20K
+from .other_datasets import OTHERS
+from .recipe import OwnData, Recipe
+
+RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (*ADE20K, *OTHERS)}
+"""All of them, without aliases."""
+
+OWN_DATA = OwnData()
+
+
+def list_recipes() -> list[str]:
+    """Names of the published models."""
+    return list(RECIPES)
+
+
+def find_recipe(name: str) -> Recipe | None:
+    """A published model by its name or by the name of its official configuration; None if there is none.
+
+    Args:
+        name: With ``_ss`` or ``_ms`` at the end, the single-scale or multi-scale test is set.
+    """
+    if name in RECIPES:
+        return RECIPES[name]
+    if name.endswith("_ms") and name[:-3] in RECIPES:
+        return replace(RECIPES[name[:-3]], variant="ms")
+    if name.endswith("_ss"):
+        return RECIPES.get(name[:-3])
+    return None
+
+
+def get_recipe(name: str) -> Recipe | OwnData:
+    """A published model by its name, or under ``own_data`` the settings for data of one's own.
+
+    Raises:
+        InputError: There is none of that name; the message names near ones.
+    """
+    if name == OWN_DATA.name:
+        return OWN_DATA
+    recipe = find_recipe(name)
+    if recipe is None:
+        raise InputError(_unknown(name))
+    return recipe
+
+
+def _unknown(name: str) -> str:
+    near = difflib.get_close_matches(name, RECIPES, n=3, cutoff=0.6)
+    words = [word for word in name.lower().replace("-", "_").split("_") if word]
+    if not near and words:
+        # Parts of a name, such as "deit_tiny", are too short for the measure above.
+        near = [known for known in RECIPES if all(word in known for word in words)][:3]
+    hint = f"near: {', '.join(near)}" if near else "`vit-adapter zoo` lists all"
+    return f"{name!r}: no such recipe; {hint}"
