@@ -1,0 +1,35 @@
+"""The list of published models."""
+
+import pytest
+
+from vit_adapter.config import InputError
+from vit_adapter.zoo.recipes import RECIPES
+from vit_adapter.zoo.table import matching_recipes, print_recipes
+
+
+def test_every_model_has_its_figures_in_one_line(capsys):
+    print_recipes()
+    lines = capsys.readouterr().out.splitlines()
+    for recipe in RECIPES.values():
+        line = next(line for line in lines if line.startswith(f"{recipe.name} "))
+        assert f"{recipe.parameters:,}" in line
+        assert recipe.score is None or f"{recipe.score:.1f} / " in line
+        assert f"{recipe.source.label} ({recipe.source.licence})" in line
+        assert ("not published" in line) == (recipe.checkpoint_url is None)
+
+
+def test_addresses(capsys):
+    print_recipes("augreg tiny", long=True)
+    text = capsys.readouterr().out
+    recipe = RECIPES["upernet_augreg_adapter_tiny_512_160k_ade20k"]
+    assert recipe.checkpoint_url in text
+    assert recipe.source.url in text
+    assert "deit" not in text
+
+
+def test_words_of_names():
+    assert {recipe.name for recipe in matching_recipes("deit-adapter-small")} == {
+        "upernet_deit_adapter_small_512_160k_ade20k"
+    }
+    with pytest.raises(InputError, match="'swin': in the name of none of the 27 recipes"):
+        matching_recipes("swin")
