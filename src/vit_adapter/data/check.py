@@ -184,9 +184,11 @@ def _report_rare(report: Report) -> None:
     absent = [row.name for row in report.rows if not row.train and not row.val]
     unseen = [row.name for row in report.rows if row.val and not row.train]
     if absent:
-        report.add("note", f"{len(absent)} of {len(report.rows)} classes occur nowhere: {_some(absent)}")
+        report.add(
+            "note", f"classes that occur nowhere ({len(absent)} of {len(report.rows)}): {_some(absent)}"
+        )
     if unseen:
-        report.add("warning", f"{len(unseen)} classes occur in validation only: {_some(unseen)}")
+        report.add("warning", f"classes that occur in validation only: {_some(unseen)}")
 
 
 def _report_unknown(report: Report, mapping: LabelMapping, summaries: Sequence[MaskSummary]) -> None:

@@ -1,18 +1,18 @@
 """A folder of labelme JSON files to a plain folder of pictures and masks."""
 
 import base64
-import binascii
-import io
 import json
 import math
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from vit_adapter.config import InputError
-from vit_adapter.images import read_image
+from vit_adapter.images import read_image, read_mask
 
 from .class_files import read_class_file, read_text
 from .conversion import (
@@ -109,10 +109,11 @@ def shape_mask(shape: dict[str, Any], size: tuple[int, int]) -> np.ndarray:
 
 
 def _pasted(shape: dict[str, Any], points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Labelme's own masks: a PNG in base64, put at the first point."""
+    """A mask that labelme stored itself: a PNG in base64, put at the first point."""
     try:
-        part = np.asarray(Image.open(io.BytesIO(base64.b64decode(shape["mask"])), formats=["PNG"])) > 0
-    except (KeyError, TypeError, ValueError, OSError, binascii.Error):
+        with _as_file(base64.b64decode(shape["mask"]), ".png") as file:
+            part = read_mask(file).values > 0
+    except (KeyError, TypeError, ValueError):  # an InputError is a ValueError
         raise InputError("a mask that is not a PNG in base64") from None
     left, top = (int(value) for value in points[0])
     height, width = part.shape[:2]
@@ -121,6 +122,15 @@ def _pasted(shape: dict[str, Any], points: np.ndarray, size: tuple[int, int]) ->
     whole = np.zeros(size, dtype=bool)
     whole[top : top + height, left : left + width] = part
     return whole
+
+
+@contextmanager
+def _as_file(content: bytes, suffix: str) -> Iterator[Path]:
+    """Content as a file, since all pictures go through the one reader, with its limits."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / f"content{suffix}"
+        file.write_bytes(content)
+        yield file
 
 
 def _json_files(folder: Path) -> list[Path]:
@@ -177,11 +187,10 @@ def _picture(file: Path, folder: Path, content: dict[str, Any]) -> tuple[str, Pa
     elif isinstance(data, str) and data:
         try:
             picture = base64.b64decode(data)
-            image = read_image(
-                Image.open(io.BytesIO(picture), formats=["JPEG", "PNG", "BMP", "TIFF", "WEBP"])
-            )
-        except (OSError, ValueError, SyntaxError) as error:
-            raise InputError(f"{file}: its imageData is not a picture ({error})") from None
+            with _as_file(picture, named.suffix) as decoded:
+                image = read_image(decoded)
+        except ValueError:  # an InputError is a ValueError
+            raise InputError(f"{file}: its imageData is not a picture in base64") from None
     else:
         raise InputError(f"{path}: there is no such picture, named by {file} (imagePath)")
     height, width = image.shape[:2]

@@ -78,6 +78,7 @@ def build_mapping(
         if len(entries) > 255:
             # 255 is a class here unless it was also said to be void.
             void -= {255} & {e.id for e in entries} - set(config.ignored_values)
+            void.add(65535)
         kept = [entry for entry in entries if entry.id not in void]
         values = {entry.id: label for label, entry in enumerate(kept)}
         table = _table(kept, [entry.id for entry in kept])
