@@ -308,3 +308,10 @@ def test_folders_and_missing_files(tmp_path):
 def test_numpy_weights_are_tensors(tmp_path):
     torch.save({name: value.numpy() for name, value in STATE.items()}, tmp_path / "a.pth")
     assert same(read_state_dict(tmp_path / "a.pth")[0])
+
+
+def test_names_of_entries_decide_nothing_but_what_is_no_weights(tmp_path):
+    torch.save({"example_model": STATE, "optimizer": {"momentum": torch.ones(2)}}, tmp_path / "a.pth")
+    state, file = read_state_dict(tmp_path / "a.pth")
+    assert same(state)
+    assert file.container == ("example_model",)

@@ -14,7 +14,8 @@ from vit_adapter.config import InputError
 _OFFICIAL_CONTAINERS = ("state_dict", "model", "module")
 # Beside these a training file holds things with tensors that are no weights.
 _NO_WEIGHTS = re.compile(
-    r"optim|sched|scaler|amp|criterion|loss|callback|loop|hyper|config|cfg|args|meta|rng|sampler|epoch|iter"
+    r"(?:^|_)(?:optim|sched|scaler|amp(?:$|_)|criterion|loss|callback|loop|hyper|config|cfg|args|meta|rng|sampler"
+    r"|epoch|iter)"
 )
 # Parts of self-supervised training that are no backbone.
 _TRAINING_HEADS = ("dino_head.", "ibot_head.", "dino_loss.", "ibot_loss.", "gram_backbone.")

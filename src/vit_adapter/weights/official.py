@@ -181,9 +181,10 @@ def from_official(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         InputError: A name is not official, or a derived buffer is not what it has to be.
     """
     result: dict[str, Tensor] = {}
+    index: dict[tuple[int, int], Tensor] = {}  # blocks share a grid, and an index is large
     for official, tensor in state.items():
         if official.rpartition(".")[2] == DERIVED:
-            _check_index(official, tensor, state)
+            _check_index(official, tensor, state, index)
         else:
             result[our_name(official)] = tensor
     return result
@@ -224,7 +225,9 @@ def square_grid(table_rows: int, name: str = "relative position table") -> tuple
     return (side + 1) // 2, (side + 1) // 2
 
 
-def _check_index(name: str, stored: Tensor, state: Mapping[str, Tensor]) -> None:
+def _check_index(
+    name: str, stored: Tensor, state: Mapping[str, Tensor], built: dict[tuple[int, int], Tensor]
+) -> None:
     table = state.get(name.removesuffix(DERIVED) + "relative_position_bias_table")
     if table is None or stored.ndim != 2:
         raise InputError(f"{name}: belongs to no relative position table of the file")
@@ -233,9 +236,12 @@ def _check_index(name: str, stored: Tensor, state: Mapping[str, Tensor]) -> None
     total = (4 * product + 1 - rows) // 2
     root = math.isqrt(max(total * total - 4 * product, 0))
     low, high = (total - root) // 2, (total + root) // 2
-    for sides in {(low, high), (high, low)}:
-        if low > 0 and low * high == product and torch.equal(relative_position_index(*sides), stored.long()):
-            return
+    if low > 0 and low * high == product:
+        for sides in {(low, high), (high, low)}:
+            if sides not in built:
+                built[sides] = relative_position_index(*sides)
+            if torch.equal(built[sides], stored.long()):
+                return
     raise InputError(
         f"{name}: is not the index of any grid with {product} patches and a table of {rows + 3} rows; the file was "
         "made by another program"
