@@ -1,1 +1,55 @@
-"""A feature pyramid from any plain Vision Transformer."""
+"""A feature pyramid from any plain Vision Transformer, and dense prediction on it."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .api import build, evaluate, load, predict, train
+    from .backbones import UniPerceiver, ViTAdapter, ViTPyramid
+    from .config import InputError
+    from .inference import Result
+    from .segmenter import Segmenter
+    from .zoo import list_recipes
+
+_HOMES = {
+    "InputError": "config",
+    "Result": "inference",
+    "Segmenter": "segmenter",
+    "UniPerceiver": "backbones",
+    "ViTAdapter": "backbones",
+    "ViTPyramid": "backbones",
+    "build": "api",
+    "evaluate": "api",
+    "list_recipes": "zoo",
+    "load": "api",
+    "predict": "api",
+    "train": "api",
+}
+
+__all__ = [
+    "InputError",
+    "Result",
+    "Segmenter",
+    "UniPerceiver",
+    "ViTAdapter",
+    "ViTPyramid",
+    "build",
+    "evaluate",
+    "list_recipes",
+    "load",
+    "predict",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Public names are imported when they are used, so that the command line starts at once."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    """Public names."""
+    return sorted(__all__)

@@ -28,6 +28,7 @@ from vit_adapter.heads import FCNHead, PixelLoss, UPerHead, checked_labels, pixe
 from vit_adapter.images import read_image
 from vit_adapter.inference import Result, apply_protocol, predict_labels
 from vit_adapter.weights.model_folder import load_exactly, read_model_folder, write_model_folder
+from vit_adapter.weights.report import LoadReport
 
 HeadName = Literal["upernet", "fcn", "mask2former"]
 STEP = 32
@@ -61,6 +62,7 @@ class Segmenter(
         mask2former: Sizes of the Mask2Former head.
 
     Attributes:
+        load_report: What became of every entry of the file its weights came from; None without one.
         pixel_loss: What ``loss`` computes for UperNet and FCN; replace it for class weights, Dice or focal loss.
 
     Raises:
@@ -121,6 +123,7 @@ class Segmenter(
                 "mask2former": mask2former or Mask2FormerConfig(),
             }
         self.model_config = _described(backbone, settings)
+        self.load_report: LoadReport | None = getattr(backbone, "load_report", None)
 
     @classmethod
     def from_config(

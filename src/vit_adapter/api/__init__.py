@@ -1,8 +1,25 @@
 """What a user does, as plain functions; the command line calls the same. Rooms are put together here."""
 
+from vit_adapter.zoo import list_recipes
+
+from .checking import check_data
+from .demonstration import demo
 from .evaluating import evaluate
 from .models import build, choose_device, load
 from .predicting import predict
+from .published import export_official, import_official
 from .training import train
 
-__all__ = ["build", "choose_device", "evaluate", "load", "predict", "train"]
+__all__ = [
+    "build",
+    "check_data",
+    "choose_device",
+    "demo",
+    "evaluate",
+    "export_official",
+    "import_official",
+    "list_recipes",
+    "load",
+    "predict",
+    "train",
+]

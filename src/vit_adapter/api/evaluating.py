@@ -60,7 +60,7 @@ def evaluate(
     if not quiet:
         print_table(result)
     if out is not None:
-        write_report(result, model, dataset, Path(out), evaluation)
+        write_report(result, model, dataset, Path(out), evaluation.batch_size)
     return result
 
 
@@ -76,9 +76,10 @@ def check_classes(model: Segmenter, classes: ClassTable) -> None:
         InputError: Their number differs, or the same names stand in another order.
     """
     if len(classes) != model.num_classes:
+        some = ", ".join(classes.names[:8]) + (" ..." if len(classes) > 8 else "")
         raise InputError(
-            f"the model knows {model.num_classes} classes, the data set has {len(classes)}: {', '.join(classes.names[:8])}"
-            f"{' ...' if len(classes) > 8 else ''}; name the model's classes with --data.classes"
+            f"the model knows {model.num_classes} classes, the data set has {len(classes)}: {some}; name the model's "
+            "classes with --data.classes"
         )
     if classes.names != model.class_names and set(classes.names) == set(model.class_names):
         index = next(i for i, pair in enumerate(zip(classes.names, model.class_names)) if pair[0] != pair[1])

@@ -70,7 +70,7 @@ def load(name: str | Path, checkpoint: str | Path | None = None, *, device: str 
             )
         return Segmenter.from_pretrained(folder).to(target)
     if find_recipe(str(name)) is not None:
-        from vit_adapter.published import load_published
+        from .published import load_published
 
         return load_published(str(name), checkpoint or "published").to(target)
     if Path(name).exists() or str(name).count("/") != 1:

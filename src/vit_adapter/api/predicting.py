@@ -89,7 +89,7 @@ def result_names(files: Sequence[Path]) -> dict[Path, str]:
             own = file.stem if alone else f"{file.stem}_{file.suffix.lstrip('.')}"
             names[file] = f"{folder}_{own}" if folder else own
     taken: set[str] = set()
-    for file, name in names.items():
+    for file in names:
         while names[file] in taken:
             names[file] += "_"
         taken.add(names[file])

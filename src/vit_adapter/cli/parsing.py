@@ -59,7 +59,7 @@ def add_sections(parser: ArgumentParser, defaults: RunConfig, sections: Sequence
 def run_config(parser: ArgumentParser, values: Namespace, defaults: RunConfig) -> RunConfig:
     """The configuration of a run from what was parsed."""
     try:
-        built = parser.instantiate_classes(values)
+        built: Any = parser.instantiate_classes(values)
     except Exception as error:
         raise InputError(_one_line(error)) from None
     parts: dict[str, Any] = {

@@ -1,0 +1,17 @@
+"""How good a model is: exact counts, scores, tables and pictures."""
+
+from .loop import EvaluationResult, PictureScore, evaluate
+from .metrics import ConfusionMatrix
+from .report import print_table, score_table, write_report
+from .scores import Scores
+
+__all__ = [
+    "ConfusionMatrix",
+    "EvaluationResult",
+    "PictureScore",
+    "Scores",
+    "evaluate",
+    "print_table",
+    "score_table",
+    "write_report",
+]

@@ -1,0 +1,61 @@
+"""Looking at a data set before training on it."""
+
+from pathlib import Path
+
+import numpy as np
+
+from vit_adapter.config import DataConfig, InputError
+from vit_adapter.config.files import write_atomically
+
+SHEET_PICTURES = 12
+
+
+def check_data(config: DataConfig, *, sample: int | None = None, sheet: str | Path | None = None) -> bool:
+    """Prints what is in a data set and what is wrong with it, and draws overlays.
+
+    Args:
+        config: The data set.
+        sample: Look at so many pictures only; None: all.
+        sheet: Contact sheet to write; None: none.
+
+    Returns:
+        True when training could begin.
+
+    Raises:
+        InputError: There is no such data set.
+    """
+    from vit_adapter.data.check import check_dataset
+
+    report = check_dataset(config, sample)
+    report.print()
+    if sheet is not None and report.ok:
+        _draw(config, Path(sheet))
+        print(f"overlays: {sheet}")
+    return report.ok
+
+
+def _draw(config: DataConfig, path: Path) -> None:
+    from vit_adapter.data.dataset import open_dataset
+    from vit_adapter.visualization import LegendEntry, contact_sheet, default_palette, overlay
+
+    dataset = open_dataset(config, "train")
+    count = min(SHEET_PICTURES, len(dataset))
+    classes = dataset.classes
+    palette = default_palette(len(classes))
+    if classes.colours is not None:
+        palette = np.array(classes.colours, np.uint8)
+    cells, captions = [], []
+    for index in np.linspace(0, len(dataset) - 1, count).astype(int):
+        try:
+            drawn = dataset.read(int(index))
+        except InputError:
+            continue  # named in the report
+        cells.append(overlay(drawn.image, drawn.labels, palette, classes.names, legend=False))
+        captions.append(drawn.name)
+    if not cells:
+        return
+    columns = 3
+    rows = [cells[start : start + columns] for start in range(0, len(cells), columns)]
+    lines = ["   ".join(captions[start : start + columns]) for start in range(0, len(cells), columns)]
+    legend = [LegendEntry(name, tuple(colour)) for name, colour in zip(classes.names, palette.tolist())][:24]
+    write_atomically(path, contact_sheet(rows, captions=lines, legend=legend).save)

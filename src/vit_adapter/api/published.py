@@ -1,0 +1,145 @@
+"""Published checkpoints: loaded, and converted to model folders and back, bit for bit."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from vit_adapter.config import ClassTable, InputError
+from vit_adapter.config.files import write_atomically
+from vit_adapter.segmenter import Segmenter
+from vit_adapter.weights.files import WeightsFile, read_state_dict
+from vit_adapter.weights.load import match
+from vit_adapter.weights.model_folder import read_model_folder
+from vit_adapter.weights.official import from_official, to_official
+from vit_adapter.zoo import Recipe, get_recipe, list_recipes
+from vit_adapter.zoo.download import published_checkpoint
+
+# Where a model's number of classes can be read from its weights.
+_CLASSIFIERS = ("head.classifier.bias", "head.class_predictor.bias")
+
+
+def load_published(name: str, checkpoint: str | Path = "published") -> Segmenter:
+    """A recipe's model with weights from a file in official form.
+
+    A file that was fine-tuned on other classes loads too: their number is read from its classifier, names and
+    colours from its ``meta``.
+
+    Args:
+        name: The recipe.
+        checkpoint: "published": downloaded unless it lies in the cache; or a file.
+
+    Returns:
+        The model in evaluation mode; ``load_report`` tells what became of every entry.
+
+    Raises:
+        InputError: The file is missing or another model's; the message names keys and shapes that differ.
+    """
+    recipe = get_recipe(name)
+    if not isinstance(recipe, Recipe):
+        raise InputError(f"{name} is no published model, so it has no checkpoint")
+    if checkpoint == "published":
+        checkpoint = published_checkpoint(recipe)
+    state, file = read_state_dict(checkpoint)
+    return _fill(recipe, from_official(state), file)
+
+
+def _fill(recipe: Recipe, state: dict[str, Tensor], file: WeightsFile) -> Segmenter:
+    model = Segmenter.from_config(
+        replace(recipe.config().model, pretrained=False),
+        _classes(recipe, state, file),
+        recipe.config().protocol,
+    )
+    chosen, report = match(model.state_dict(), state, file=file)
+    model.load_state_dict(chosen)
+    model.load_report = report
+    return model.eval()
+
+
+def _classes(recipe: Recipe, state: dict[str, Tensor], file: WeightsFile) -> ClassTable:
+    """The recipe's classes, or those of a file that was fine-tuned on others."""
+    published = recipe.classes()
+    name = next((name for name in _CLASSIFIERS if name in state), None)
+    if name is None:
+        return published
+    # Mask2Former's classifier has one row more, for "no object".
+    count = len(state[name]) - (recipe.model.head == "mask2former")
+    if count == len(published):
+        return published
+    names, colours = file.classes()
+    if names is not None and len(names) == count:
+        return ClassTable(names, tuple(range(count)), colours)
+    return ClassTable.numbered(count)
+
+
+def import_official(source: str | Path, out: str | Path, recipe: str | None = None) -> Segmenter:
+    """Writes a model folder from a checkpoint in official form.
+
+    Args:
+        source: The file.
+        out: The folder.
+        recipe: The published model; None: found by the names and shapes of its weights.
+
+    Raises:
+        InputError: The file is no official checkpoint, or no recipe or several fit it.
+    """
+    state, file = read_state_dict(source)
+    ours = from_official(state)
+    chosen = get_recipe(recipe) if recipe is not None else _recognised(ours, file.path)
+    if not isinstance(chosen, Recipe):
+        raise InputError(f"--recipe {recipe}: is no published model")
+    model = _fill(chosen, ours, file)
+    model.save_pretrained(out)
+    print(f"{chosen.name}\n{model.load_report}\nwritten to {out}")
+    return model
+
+
+def _recognised(state: dict[str, Tensor], where: str) -> Recipe:
+    """The recipe whose model has just these backbone weights."""
+    backbone = {name: value.shape for name, value in state.items() if name.startswith("backbone.")}
+    kinds = {name.split(".")[1] for name in state if name.startswith("head.")}
+    fitting = []
+    for name in list_recipes():
+        candidate = get_recipe(name)
+        assert isinstance(candidate, Recipe)
+        with torch.device("meta"):
+            model = Segmenter.from_config(
+                replace(candidate.config().model, pretrained=False), candidate.classes()
+            )
+        own = model.state_dict()
+        same = {name: value.shape for name, value in own.items() if name.startswith("backbone.")} == backbone
+        if same and kinds == {name.split(".")[1] for name in own if name.startswith("head.")}:
+            fitting.append(candidate)
+    if not fitting:
+        raise InputError(f"{where}: no recipe has a model of these weights; see `vit-adapter zoo`")
+    # Recipes that share an architecture differ in their data: the classifier tells, as far as it can.
+    rows = [len(state[name]) for name in _CLASSIFIERS if name in state]
+    named = [
+        one for one in fitting if rows and rows[0] - (one.model.head == "mask2former") == len(one.classes())
+    ]
+    if len(named) == 1:
+        return named[0]
+    names = ", ".join(one.name for one in (named or fitting))
+    raise InputError(f"{where}: several recipes have such a model; choose one with --recipe: {names}")
+
+
+def export_official(source: str | Path, out: str | Path) -> None:
+    """Writes a model folder's weights in official form, with class names and colours under ``meta``.
+
+    Args:
+        source: The model folder.
+        out: The file to write.
+
+    Raises:
+        InputError: The folder is no model, or a weight has no official name.
+    """
+    config, state = read_model_folder(Path(source))
+    classes = ClassTable.from_dict(config["classes"])
+    meta = {
+        "CLASSES": list(classes.names),
+        "PALETTE": [list(colour) for colour in classes.colours or ()] or None,
+    }
+    content = {"meta": meta, "state_dict": to_official(state)}
+    write_atomically(out, lambda path: torch.save(content, path))
+    print(f"written to {out}")

@@ -1,0 +1,125 @@
+"""A model over a data set: every picture at its own size, counted in one matrix."""
+
+import heapq
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from vit_adapter.config import EvaluationConfig, InputError
+from vit_adapter.images import UnreadableImageError
+
+from .metrics import ConfusionMatrix
+from .scores import Scores
+
+
+@dataclass(frozen=True)
+class PictureScore:
+    """One picture's own result.
+
+    Attributes:
+        name: Its name in the data set.
+        index: Its number there.
+        mIoU: Mean IoU over the classes that occur in its truth or prediction, 0..1.
+    """
+
+    name: str
+    index: int
+    mIoU: float
+
+
+@dataclass(frozen=True)
+class EvaluationResult:
+    """What a model reached on a data set.
+
+    Attributes:
+        scores: Over all pixels together.
+        matrix: Counts, truth by prediction.
+        class_names: Names of the classes.
+        pictures: Number of pictures that were measured.
+        worst: The pictures with the lowest scores of their own, worst first.
+        skipped: (name, reason) of the pictures that could not be decoded.
+    """
+
+    scores: Scores
+    matrix: ConfusionMatrix
+    class_names: tuple[str, ...]
+    pictures: int
+    worst: list[PictureScore] = field(default_factory=list)
+    skipped: list[tuple[str, str]] = field(default_factory=list)
+
+
+def evaluate(
+    model: Any, dataset: Any, config: EvaluationConfig | None = None, *, progress: bool = True
+) -> EvaluationResult:
+    """Measures a model; memory does not grow with the number of pictures (S56).
+
+    Args:
+        model: A ``Segmenter``: ``predict`` gives labels at the picture's own size, the same walk as prediction.
+        dataset: A ``data.SegmentationDataset``.
+        config: Limit, batch, precision, threshold, number of worst pictures.
+        progress: Show a progress bar on the error stream.
+
+    Returns:
+        Scores and the worst pictures.
+
+    Raises:
+        InputError: No picture could be measured, or a mask cannot be used.
+    """
+    config = config or EvaluationConfig()
+    count = len(dataset) if config.limit is None else min(config.limit, len(dataset))
+    matrix = ConfusionMatrix(model.num_classes, model.ignore_index)
+    worst: list[tuple[float, int]] = []  # a heap whose smallest entry is the best of the worst
+    skipped: list[tuple[str, str]] = []
+    for group in _groups(dataset, count, max(1, config.batch_size), skipped, progress):
+        results = model.predict(
+            [sample.image for _, sample in group],
+            batch_size=config.batch_size,
+            threshold=config.threshold,
+            precision=config.precision,
+        )
+        for (index, sample), result in zip(group, results, strict=True):
+            own = ConfusionMatrix(model.num_classes, model.ignore_index)
+            own.update(sample.labels, result.labels)
+            matrix.merge(own)
+            score = own.scores().mIoU
+            if config.worst and not np.isnan(score):
+                heapq.heappush(worst, (-score, -index))
+                if len(worst) > config.worst:
+                    heapq.heappop(worst)
+    if len(skipped) == count:
+        raise InputError(f"none of the {count} pictures could be read; the first: {skipped[0][1]}")
+    ordered = sorted((-negative, -index) for negative, index in worst)
+    return EvaluationResult(
+        matrix.scores(),
+        matrix,
+        tuple(model.class_names),
+        count - len(skipped),
+        [PictureScore(dataset.names[index], index, score) for score, index in ordered],
+        skipped,
+    )
+
+
+def _groups(
+    dataset: Any, count: int, size: int, skipped: list[tuple[str, str]], progress: bool
+) -> Iterator[list[tuple[int, Any]]]:
+    """Samples in groups that are handled together; pictures that cannot be decoded are noted and left out."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("evaluating"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), disable=not progress) as bar:
+        task = bar.add_task("evaluating", total=count)
+        group = []
+        for index in range(count):
+            try:
+                group.append((index, dataset.read(index)))
+            except UnreadableImageError as error:
+                skipped.append((dataset.names[index], str(error)))
+            if group and (len(group) == size or index == count - 1):
+                yield group
+                group = []
+            bar.update(task, completed=index + 1)
+        if group:
+            yield group
