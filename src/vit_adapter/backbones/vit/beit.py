@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from vit_adapter.config import InputError
 
-from .driver import Driver, Size, join, part, remove_unused, resample_positions, stored_grid
+from .driver import Driver, Size, join, part, remove_unused, resample_positions, table_form
 
 
 def relative_position_index(size: Size, device: torch.device | None = None) -> Tensor:
@@ -71,7 +71,7 @@ class BeitDriver(Driver):
                 "prefix_tokens=False: BEiT's relative positions include the class token; leave it on"
             )
         remove_unused(vit, ("norm", "fc_norm", "head_drop", "head"))
-        self.grid, self.table_prefix = stored_grid(vit, vit.pos_embed, 1), 1
+        self.grid, self.table_prefix = table_form(vit, 1)
         # The published adapter has a table shared by all blocks and ignores it (rule 40); the baseline uses it.
         self.use_shared_bias = False
         # Only the last few grids are kept: photos come in many sizes, and an index is large.

@@ -177,18 +177,22 @@ def part(tokens: Tensor, num_prefix: int) -> tuple[Tensor, Tensor]:
     return tokens[:, :num_prefix], tokens[:, num_prefix:]
 
 
-def stored_grid(vit: Any, table: Tensor | None, num_prefix_rows: int) -> Size:
-    """(rows, columns) of a position table.
+def table_form(vit: Any, tokens: int) -> tuple[Size, int]:
+    """(rows, columns) of a ViT's position table, and the number of its rows before that grid.
+
+    Args:
+        vit: With ``pos_embed`` and ``patch_embed.grid_size``.
+        tokens: Number of prefix tokens that the ViT has; rows of tokens that were dropped may be there as well.
 
     Raises:
-        InputError: The table's rows do not fit the ViT's grid and are no square either.
+        InputError: The table does not fit the ViT's grid.
     """
     rows, columns = vit.patch_embed.grid_size
-    if table is None:
-        return rows, columns
-    entries = table.shape[1] - num_prefix_rows
-    if entries == rows * columns:
-        return rows, columns
-    raise InputError(
-        f"position table has {table.shape[1]} rows, expected {num_prefix_rows} + {rows} x {columns}"
-    )
+    if vit.pos_embed is None:
+        return (rows, columns), 0
+    prefix = vit.pos_embed.shape[1] - rows * columns
+    if prefix < 0 or (tokens and prefix not in (0, tokens)):
+        raise InputError(
+            f"position table has {vit.pos_embed.shape[1]} rows, expected {tokens} + {rows} x {columns}"
+        )
+    return (rows, columns), prefix

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from vit_adapter.config import InputError
 
-from .driver import Driver, Size, join, part, remove_unused, resample_positions, stored_grid
+from .driver import Driver, Size, join, part, remove_unused, resample_positions, table_form
 
 
 class EvaDriver(Driver):
@@ -21,8 +21,7 @@ class EvaDriver(Driver):
         remove_unused(vit, ("norm", "fc_norm", "head_drop", "head", "attn_pool"))
         self.tokens = [name for name in ("cls_token", "reg_token") if getattr(vit, name) is not None]
         count = sum(getattr(vit, name).shape[1] for name in self.tokens)
-        self.table_prefix = 0 if vit.no_embed_class else count
-        self.grid = stored_grid(vit, vit.pos_embed, self.table_prefix)
+        self.grid, self.table_prefix = table_form(vit, count)
         if prefix_tokens and not self.tokens:
             raise InputError("prefix_tokens=True: this ViT has no class or register tokens")
         if prefix_tokens is False:

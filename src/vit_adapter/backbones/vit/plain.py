@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from vit_adapter.config import InputError
 
-from .driver import Driver, Size, join, part, remove_unused, resample_positions, stored_grid
+from .driver import Driver, Size, join, part, remove_unused, resample_positions, table_form
 
 
 class PlainDriver(Driver):
@@ -36,8 +36,7 @@ class PlainDriver(Driver):
         ]
         # Rows in front of the grid in the table as stored, whether or not the tokens are kept.
         count = sum(getattr(vit, name).shape[1] for name in self.tokens)
-        self.table_prefix = 0 if vit.no_embed_class else count
-        self.grid = stored_grid(vit, vit.pos_embed, self.table_prefix)
+        self.grid, self.table_prefix = table_form(vit, count)
         keep = prefix_tokens
         if keep is None:
             own_scales = isinstance(getattr(vit.blocks[0], "ls1", None), LayerScale)
