@@ -92,7 +92,12 @@ class Result:
         return np.asarray(self.ids, dtype)[self.labels]
 
     def save(
-        self, folder: str | Path, stem: str, ids: Literal["own", "contiguous"] = "own", scores: bool = False
+        self,
+        folder: str | Path,
+        stem: str,
+        ids: Literal["own", "contiguous"] = "own",
+        scores: bool = False,
+        alpha: float = 0.5,
     ) -> list[Path]:
         """Writes ``STEM_labels.png`` (8 or 16 bits), ``STEM_overlay.png`` and, if asked for, ``STEM_scores.npy``.
 
@@ -101,6 +106,7 @@ class Result:
             stem: Beginning of the names.
             ids: Labels as the "own" masks' values, or "contiguous" 0..K-1.
             scores: Write the probabilities as well, float32 [K, H, W].
+            alpha: Opacity of the colours in the overlay, 0 to 1.
 
         Returns:
             The files written.
@@ -114,7 +120,7 @@ class Result:
         folder = Path(folder)
         files = [
             write_atomically(folder / f"{stem}_labels.png", Image.fromarray(values).save),
-            write_atomically(folder / f"{stem}_overlay.png", self.overlay().save),
+            write_atomically(folder / f"{stem}_overlay.png", self.overlay(alpha).save),
         ]
         if scores:
             values = self.scores
