@@ -21,6 +21,8 @@ from torch import Tensor
 
 from vit_adapter.config import InputError
 
+from .official_mask2former import MASK2FORMER
+
 DERIVED = "relative_position_index"
 """Last part of the name of buffers that follow from other entries."""
 
@@ -84,11 +86,10 @@ _CONVOLUTIONAL_HEAD: list[Rule] = [
     *_below("concatenation", "conv_cat", _CONV_NORM),
     ("classifier.*", "conv_seg.*"),
 ]
-_MASK2FORMER: list[Rule] = []
 
 RULES: list[Rule] = [
     *_below("backbone", "backbone", _BACKBONE),
-    *_below("head", "decode_head", _CONVOLUTIONAL_HEAD + _MASK2FORMER),
+    *_below("head", "decode_head", _CONVOLUTIONAL_HEAD + MASK2FORMER),
     *_below("auxiliary_head", "auxiliary_head", _CONVOLUTIONAL_HEAD),
     ("head.*", "decode_head.*"),
     ("auxiliary_head.*", "auxiliary_head.*"),

@@ -1,0 +1,158 @@
+"""Pixel decoder, transformer decoder and loss as one head."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from vit_adapter.config import InputError, Mask2FormerConfig
+
+from .loss import LossSettings, Mask2FormerLoss
+from .pixel_decoder import PixelDecoder
+from .precision import at_least_float32, full_precision
+from .targets import targets_of
+from .transformer_decoder import Predictions, TransformerDecoder
+
+
+class Mask2FormerHead(nn.Module):
+    """Segments by queries that each have a class and a mask (Cheng et al., CVPR 2022), as ViT-Adapter publishes it.
+
+    Args:
+        in_channels: Widths of the pyramid's maps at strides 4, 8, 16, 32.
+        num_classes: Number of classes K; 1 is allowed.
+        config: Its sizes.
+        mask_channels: Width of the mask features; None: that of the rest.
+        points: Sampling points per head and level of the pixel decoder.
+        groups: Groups of the pixel decoder's group norms.
+        project_inputs: 1×1 convolutions between the decoders; the published models have none.
+        loss_settings: How it is trained; None: as published.
+
+    Attributes:
+        scores_are: "class_sums": what ``forward`` gives are no logits.
+        criterion: Matching and loss.
+
+    Raises:
+        InputError: Sizes do not fit each other.
+    """
+
+    scores_are = "class_sums"
+
+    def __init__(
+        self,
+        in_channels: Sequence[int],
+        num_classes: int,
+        config: Mask2FormerConfig | None = None,
+        *,
+        mask_channels: int | None = None,
+        points: int = 4,
+        groups: int = 32,
+        project_inputs: bool = False,
+        loss_settings: LossSettings | None = None,
+    ) -> None:
+        super().__init__()
+        config = config or Mask2FormerConfig()
+        mask_channels = mask_channels or config.channels
+        self.num_classes, self.num_queries = num_classes, config.queries
+        self.pixel_decoder = PixelDecoder(
+            in_channels,
+            config.channels,
+            mask_channels,
+            config.encoder_layers,
+            config.heads,
+            config.encoder_feedforward,
+            points=points,
+            groups=groups,
+            grad_checkpointing=config.grad_checkpointing,
+        )
+        self.transformer_decoder = TransformerDecoder(
+            num_classes,
+            config.channels,
+            mask_channels,
+            config.queries,
+            config.decoder_layers,
+            config.heads,
+            config.decoder_feedforward,
+            project_inputs=project_inputs,
+            grad_checkpointing=config.grad_checkpointing,
+        )
+        self.criterion = Mask2FormerLoss(loss_settings)
+
+    def forward(self, pyramid: Sequence[Tensor]) -> Tensor:
+        """Scores of every class.
+
+        Args:
+            pyramid: Maps [B, C_i, h_i, w_i] at strides 4, 8, 16, 32; any sizes.
+
+        Returns:
+            [B, K, h_0, w_0], at least float32: see ``class_sums``.
+        """
+        predictions = self.predictions(pyramid)
+        return class_sums(predictions.classes[-1], predictions.masks[-1])
+
+    def predictions(
+        self, pyramid: Sequence[Tensor], attention_masks: Sequence[Tensor] | None = None
+    ) -> Predictions:
+        """Class and mask logits before the first layer and after each one.
+
+        Args:
+            pyramid: See ``forward``.
+            attention_masks: bool [B, Q, S] for each layer, true where a query must not look, instead of what the
+                predictions say; S is the area of the map at stride 32, 16, 8, 32 ...
+        """
+        maps, mask_features = self.pixel_decoder(pyramid)
+        return self.transformer_decoder(maps, mask_features, attention_masks)
+
+    def loss(
+        self,
+        pyramid: Sequence[Tensor],
+        labels: Tensor,
+        ignore_index: int = 255,
+        num_masks: float | None = None,
+    ) -> dict[str, Tensor]:
+        """What training minimises, by its published names; see ``Mask2FormerLoss``.
+
+        Args:
+            pyramid: See ``forward``.
+            labels: int64 [B, H, W] of the whole area that the pyramid covers: where pictures are padded, so are
+                they, with ``ignore_index``.
+            ignore_index: Label of pixels without a class; they count as outside of every mask.
+            num_masks: See ``Mask2FormerLoss``; ``count_masks`` helps to find it.
+
+        Raises:
+            InputError: Labels are outside the classes, or do not fit the pyramid.
+            NotFiniteCosts: The predictions hold NaN or infinity.
+        """
+        (batch, height, width), (rows, columns) = labels.shape, pyramid[0].shape[-2:]
+        if batch != len(pyramid[0]) or height % rows or width % columns or height // rows != width // columns:
+            raise InputError(
+                f"labels are {batch}×{height}×{width}, which does not fit a batch of {len(pyramid[0])} with a finest "
+                f"map of {rows}×{columns}"
+            )
+        targets = targets_of(labels, self.num_classes, ignore_index)
+        return self.criterion(self.predictions(pyramid), targets, num_masks)
+
+    def count_masks(self, labels: Tensor, ignore_index: int = 255) -> int:
+        """Number of masks of a batch that queries will be matched with.
+
+        Args:
+            labels: int64 [B, H, W].
+            ignore_index: Label of pixels without a class.
+        """
+        counts = [int((label_map.unique() != ignore_index).sum()) for label_map in labels]
+        return sum(min(count, self.num_queries) for count in counts)
+
+
+def class_sums(class_logits: Tensor, mask_logits: Tensor) -> Tensor:
+    """Sum over the queries of class probability × mask probability (item 42).
+
+    Args:
+        class_logits: [B, Q, K + 1]; the last column, "no object", only takes its share of the probability.
+        mask_logits: [B, Q, h, w].
+
+    Returns:
+        [B, K, h, w], 0..Q, at least float32.
+    """
+    classes = at_least_float32(class_logits).softmax(-1)[..., :-1]
+    masks = at_least_float32(mask_logits).sigmoid()
+    with full_precision(masks.device.type):
+        return torch.einsum("bqk,bqhw->bkhw", classes, masks)

@@ -1,0 +1,59 @@
+"""Label maps as the masks that queries are to find."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from vit_adapter.config import InputError
+
+
+@dataclass(frozen=True)
+class Target:
+    """What one picture shows: a mask for each class in it (item 24).
+
+    Attributes:
+        classes: int64 [N], ascending.
+        masks: bool [N, H, W], at the full size of the picture. Ignored pixels lie in none, so they count as
+            outside of every mask (item 40).
+    """
+
+    classes: Tensor
+    masks: Tensor
+
+
+def target_of(labels: Tensor, ignore_index: int) -> Target:
+    """Masks of one label map.
+
+    Args:
+        labels: int64 [H, W].
+        ignore_index: Label of pixels without a class.
+
+    Returns:
+        No mask at all when every pixel is ignored.
+    """
+    present = labels.unique()
+    present = present[present != ignore_index]
+    return Target(present, labels == present[:, None, None])
+
+
+def targets_of(labels: Tensor, num_classes: int, ignore_index: int) -> list[Target]:
+    """Masks of every label map of a batch.
+
+    Args:
+        labels: int64 [B, H, W].
+        num_classes: Number of classes K.
+        ignore_index: Label of pixels without a class.
+
+    Raises:
+        InputError: A label is outside 0..K-1 and not ignored.
+    """
+    targets = [target_of(label_map, ignore_index) for label_map in labels]
+    present = torch.cat([target.classes for target in targets])
+    outside = present[(present < 0) | (present >= num_classes)]
+    if len(outside):
+        raise InputError(
+            f"labels hold the value {int(outside[0])}, expected 0..{num_classes - 1} or {ignore_index} for "
+            "ignored pixels"
+        )
+    return targets
