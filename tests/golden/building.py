@@ -1,0 +1,180 @@
+"""Our modules from a case's official configuration."""
+
+from typing import Any
+
+from timm.models.beit import Beit
+from timm.models.vision_transformer import VisionTransformer
+from torch import nn
+
+from vit_adapter.backbones import BeitPyramid, UniPerceiver, ViTAdapter
+from vit_adapter.heads import FCNHead, UPerHead
+
+Config = dict[str, Any]
+
+# Official constructor defaults, where a configuration leaves something out.
+_ADAPTER_DEFAULTS: Config = {
+    "conv_inplane": 64,
+    "n_points": 4,
+    "deform_num_heads": 6,
+    "deform_ratio": 1.0,
+    "init_values": 0.0,
+    "interaction_indexes": None,
+    "with_cffn": True,
+    "cffn_ratio": 0.25,
+    "add_vit_feature": True,
+    "use_extra_extractor": True,
+}
+_VIT_DEFAULTS: Config = {
+    "img_size": 224,
+    "patch_size": 16,
+    "embed_dim": 768,
+    "depth": 12,
+    "num_heads": 12,
+    "mlp_ratio": 4,
+    "drop_path_rate": 0.0,
+}
+_ADAPTER_ONLY = {*_ADAPTER_DEFAULTS, "with_cp", "type"}
+
+
+def build_backbone(config: Config, official: str) -> nn.Module:
+    """Our backbone for an official class and its constructor arguments.
+
+    Raises:
+        ValueError: The class, or one of its arguments, is not known here; ignoring it would be a silent error.
+    """
+    config = {name: value for name, value in config.items() if name != "type"}
+    if official == "BEiTBaseline":
+        return _build_baseline(config)
+    adapter = _ADAPTER_DEFAULTS | {name: config.pop(name) for name in _ADAPTER_ONLY if name in config}
+    vit = _VIT_DEFAULTS | config
+    options: Config = {}
+    if official == "ViTAdapter":
+        module = _plain(vit)
+        options["no_layer_scale"] = not vit.pop("layer_scale", True)
+    elif official == "BEiTAdapter":
+        module = _beit(vit, adapter["init_values"])
+        options["layer_scale"] = adapter["init_values"]
+    elif official == "UniPerceiverAdapter":
+        vit.pop("pretrain_size", None)  # it is not used (rule 46)
+        module = UniPerceiver(
+            vit.pop("img_size"),
+            vit.pop("embed_dim"),
+            vit["depth"],
+            vit.pop("num_heads"),
+            vit.pop("mlp_ratio"),
+            vit.pop("patch_size"),
+        )
+    else:
+        raise ValueError(f"no backbone for the official class {official}")
+    windows = _windows(vit)
+    del vit["depth"]
+    drop_path = vit.pop("drop_path_rate")
+    if vit:
+        raise ValueError(f"arguments of {official} that are not known here: {vit}")
+    return ViTAdapter(
+        module,
+        interaction_indexes=adapter["interaction_indexes"],
+        deform_heads=adapter["deform_num_heads"],
+        deform_ratio=adapter["deform_ratio"],
+        deform_points=adapter["n_points"],
+        cffn_ratio=adapter["cffn_ratio"] if adapter["with_cffn"] else None,
+        conv_inplanes=adapter["conv_inplane"],
+        injector_init=adapter["init_values"],
+        window_sizes=windows,
+        add_vit_feature=adapter["add_vit_feature"],
+        extra_extractors=adapter["use_extra_extractor"],
+        drop_path_rate=drop_path,
+        grad_checkpointing=bool(adapter.get("with_cp")),
+        **options,
+    )
+
+
+def build_head(config: Config) -> UPerHead | FCNHead:
+    """Our head for an official head configuration.
+
+    Raises:
+        ValueError: The head, or one of its arguments, is not known here.
+    """
+    config = dict(config)
+    kind, _ = config.pop("type"), config.pop("loss_decode", None)
+    norm = config.pop("norm_cfg")["type"]
+    if norm not in ("SyncBN", "BN"):
+        raise ValueError(f"a head with norm {norm}")
+    shared: Config = {"dropout": config.pop("dropout_ratio")}
+    index, align_corners = config.pop("in_index"), config.pop("align_corners")
+    if kind == "UPerHead":
+        assert list(index) == [0, 1, 2, 3]
+        shared |= {"pool_scales": config.pop("pool_scales", (1, 2, 3, 6)), "align_corners": align_corners}
+        head = UPerHead(
+            config.pop("in_channels"), config.pop("channels"), config.pop("num_classes"), **shared
+        )
+    elif kind == "FCNHead":
+        shared |= {
+            "level": index,
+            "num_convs": config.pop("num_convs", 2),
+            "concat_input": config.pop("concat_input", True),
+        }
+        head = FCNHead(config.pop("in_channels"), config.pop("channels"), config.pop("num_classes"), **shared)
+    else:
+        raise ValueError(f"no head for the official class {kind}")
+    if config:
+        raise ValueError(f"arguments of {kind} that are not known here: {config}")
+    return head
+
+
+def _plain(vit: Config) -> VisionTransformer:
+    side, pretrained_side = vit.pop("img_size"), vit.pop("pretrain_size", 224)
+    assert side == pretrained_side, (
+        "the official code reshapes the table by one and sizes it by the other (rule 33)"
+    )
+    return VisionTransformer(
+        img_size=side,
+        patch_size=vit.pop("patch_size"),
+        embed_dim=vit.pop("embed_dim"),
+        depth=vit["depth"],
+        num_heads=vit.pop("num_heads"),
+        mlp_ratio=vit.pop("mlp_ratio"),
+        qkv_bias=vit.pop("qkv_bias", True),
+        num_classes=0,
+    )
+
+
+def _beit(vit: Config, init_values: float | None, shared_default: bool = False) -> Beit:
+    side = vit.pop("img_size")
+    return Beit(
+        img_size=tuple(side) if isinstance(side, list) else side,
+        patch_size=vit.pop("patch_size"),
+        embed_dim=vit.pop("embed_dim"),
+        depth=vit["depth"],
+        num_heads=vit.pop("num_heads"),
+        mlp_ratio=vit.pop("mlp_ratio"),
+        qkv_bias=vit.pop("qkv_bias", False),
+        init_values=init_values,
+        use_abs_pos_emb=vit.pop("use_abs_pos_emb", True),
+        use_rel_pos_bias=vit.pop("use_rel_pos_bias", False),
+        use_shared_rel_pos_bias=vit.pop("use_shared_rel_pos_bias", False),
+        num_classes=0,
+    )
+
+
+def _build_baseline(config: Config) -> BeitPyramid:
+    vit = _VIT_DEFAULTS | config
+    scale = vit.pop("init_values", None)
+    module = _beit(vit, scale)
+    indices, drop_path = tuple(vit.pop("out_indices", (3, 5, 7, 11))), vit.pop("drop_path_rate")
+    vit.pop("depth")
+    if vit:
+        raise ValueError(f"arguments of BEiTBaseline that are not known here: {vit}")
+    return BeitPyramid(
+        module, out_indices=indices, layer_scale=scale, no_layer_scale=scale is None, drop_path_rate=drop_path
+    )
+
+
+def _windows(vit: Config) -> list[int | None] | None:
+    """Side of the window of each block; scalars hold for all blocks (rule 35)."""
+    depth = vit["depth"]
+    used, sizes = vit.pop("window_attn", False), vit.pop("window_size", 14)
+    used = used if isinstance(used, list) else [used] * depth
+    sizes = sizes if isinstance(sizes, list) else [sizes] * depth
+    windows = [size if flag else None for flag, size in zip(used, sizes, strict=True)]
+    return windows if any(used) else None

@@ -1,0 +1,63 @@
+"""Official names of a case's weights, and ours, through the mapping that loads real checkpoints."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from vit_adapter.weights.official import DERIVED, relative_position_index
+from vit_adapter.weights.official import our_name as our_name_in_model
+
+# part -> (beginning of its official keys in a whole model, beginning of ours)
+PARTS = {
+    "segmenter": ("", ""),
+    "backbone": ("backbone.", "backbone."),
+    "spatial_prior": ("backbone.spm.", "backbone.spatial_prior."),
+    "interaction": ("backbone.interactions.0.", "backbone.interactions.0."),
+    "injector": ("backbone.interactions.0.injector.", "backbone.interactions.0.injector."),
+    "extractor": ("backbone.interactions.0.extractor.", "backbone.interactions.0.extractor."),
+    "attention": ("backbone.interactions.0.injector.attn.", "backbone.interactions.0.injector.attention."),
+    "head": ("decode_head.", "head."),
+    "pooling": ("decode_head.psp_modules.", "head.pooling.branches."),
+    "auxiliary_head": ("auxiliary_head.", "auxiliary_head."),
+}
+
+
+def our_name(official: str, part: str) -> str:
+    """Our key, inside the part, of an official key inside the part."""
+    theirs, ours = PARTS[part]
+    name = our_name_in_model(theirs + official)
+    assert name.startswith(ours), f"{theirs + official} becomes {name}, expected to lie in {ours}"
+    return name.removeprefix(ours)
+
+
+def our_names(official: Iterable[str], part: str) -> dict[str, str]:
+    """Official key to our key; derived buffers are left out.
+
+    Raises:
+        AssertionError: Two official keys become one.
+    """
+    names = {name: our_name(name, part) for name in official if not _is_derived(name)}
+    assert len(set(names.values())) == len(names), "two official keys have one name"
+    return names
+
+
+def load_official(module: nn.Module, weights: Mapping[str, Tensor], part: str) -> dict[str, str]:
+    """Loads official weights into our module; every key must be used and every key of ours be given.
+
+    Index buffers among the weights are compared with those for our grid, since loading would hide a wrong one.
+
+    Returns:
+        Official key to our key.
+    """
+    for name in filter(_is_derived, weights):
+        backbone: Any = getattr(module, "backbone", module)
+        assert torch.equal(weights[name], relative_position_index(*backbone.driver.grid)), name
+    names = our_names(weights, part)
+    module.load_state_dict({ours: weights[name] for name, ours in names.items()}, strict=True)
+    return names
+
+
+def _is_derived(name: str) -> bool:
+    return name.rpartition(".")[2] == DERIVED
