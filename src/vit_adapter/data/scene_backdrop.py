@@ -134,12 +134,13 @@ def _marks(
 ):
     """Share of paint in each pixel of the ground: dashed middle line, edge lines, sometimes a crossing."""
     period = 5 + 3 * draw[0]
-    marks = _line(0.12 - np.abs(across), pixel) * ((along + 9 * draw[1]) % period < 0.55 * period)
+    dashes = along * (1 / period) + 2 * draw[1]
+    marks = _line(0.12 - np.abs(across), pixel) * (dashes - np.floor(dashes) < 0.55)
     if draw[2] < 0.55:
         marks = np.maximum(marks, _line(0.1 - np.abs(np.abs(across) - street.kerb + 0.5), pixel))
     if draw[3] < 0.4:
         start = 5 + 12 * draw[4]
-        stripes = _line(0.27 - np.abs(np.abs(across) % 1.1 - 0.55), pixel)
+        stripes = _line(0.27 - np.abs(across - 1.1 * np.floor(across / 1.1) - 0.55), pixel)
         crossing = (along > start) & (along < start + 3) & (np.abs(across) < street.kerb - 0.3)
         marks = np.where(crossing, stripes, marks)
     return (marks * road * (0.6 + 0.3 * draw[5])).astype(np.float32)

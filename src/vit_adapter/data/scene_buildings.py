@@ -1,7 +1,6 @@
 """Buildings of an embedded scene: facades with regular windows along the street, their end walls, a skyline."""
 
 from dataclasses import dataclass
-from dataclasses import fields as fields_of
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -42,7 +41,9 @@ class _Looks:
     label: np.ndarray
 
 
-def _draw_looks(rng: np.random.Generator, count: int, low: float, high: float, dusk: float) -> _Looks:
+def _draw_looks(rng: np.random.Generator, low: np.ndarray, high: np.ndarray, dusk: float) -> _Looks:
+    """Draws as many buildings as ``low`` and ``high``, their least and greatest heights in metres, have rows."""
+    count = len(low)
     draw = rng.random((count, 9)).astype(np.float32)
     wall = draw_colours(rng, "building", count)
     # Glass is darker than the wall, so that windows stand out in any light.
@@ -70,29 +71,29 @@ class Buildings:
         self._street = street
         self._starts: list[np.ndarray] = []  # [n] where a building begins along the street, per side
         self._index: list[np.ndarray] = []  # [L] facade per half metre, or -1 for a gap, per side
-        heights = [2.6 + 5 * float(rng.random()) ** 2, 7 + 9 * float(rng.random())]
-        near = _draw_looks(rng, 64, heights[0], heights[0] + heights[1], street.light.dusk)
         for side in range(2):
             widths = 7 + 11 * rng.random(24)
-            gaps = np.where(rng.random(24) < 0.3, 2 + 5 * rng.random(24), 0)
+            gaps = np.where(rng.random(24) < 0.15, 3 + 5 * rng.random(24), 0)
             starts = np.cumsum(widths + gaps) + ALONG_START - 10 - widths
             position = np.arange(ALONG_START, ALONG_END, 0.5)
             number = np.searchsorted(starts, position, side="right") - 1
             inside = (number >= 0) & (position < starts[number] + widths[number])
             self._starts.append(np.append(starts, 1e6).astype(np.float32))
             self._index.append(np.where(inside, number + 32 * side, -1).astype(np.int32))
-        far = _draw_looks(rng, 64, 5, 5 + 22 * float(rng.random()), street.light.dusk)
-        woods = rng.random(64) < 0.3
-        far.wall[woods] = draw_colours(rng, "tree", int(woods.sum())) * 0.85
-        far.label[woods] = TREE
-        far.height[woods] = 5 + 6 * rng.random(int(woods.sum()))
-        # Rows 0..31 left side, 32..63 right side, 64..127 skyline.
-        fields = {
-            field.name: np.concatenate([getattr(near, field.name), getattr(far, field.name)])
-            for field in fields_of(_Looks)
-        }
-        self._looks = _Looks(**fields)
-        self._blocks = rng.random(2).tolist()
+        # Rows 0..31 are the left side, 32..63 the right side, 64..127 the skyline.
+        draw = rng.random(5).tolist()
+        low = 2.6 + 5 * draw[0] ** 2
+        self._looks = _draw_looks(
+            rng,
+            np.repeat(np.array([low, 5], np.float32), 64),
+            np.repeat(np.array([low + 7 + 9 * draw[1], 5 + 22 * draw[2]], np.float32), 64),
+            street.light.dusk,
+        )
+        woods = 64 + np.flatnonzero(rng.random(64) < 0.3)
+        self._looks.wall[woods] = draw_colours(rng, "tree", len(woods)) * 0.85
+        self._looks.label[woods] = TREE
+        self._looks.height[woods] = 5 + 6 * rng.random(len(woods))
+        self._blocks = draw[3:]
 
     def shade_heights(self) -> np.ndarray:
         """[L] heights in metres of the buildings on the sunny side, per metre along the street from -20."""
@@ -180,7 +181,7 @@ def _paint_walls(canvas: Canvas, street: Street, looks: _Looks, walls: _Walls) -
         bottom = horizon + camera.level * metre[columns]
         mask = free & (rows < bottom) & (rows > bottom - tall[columns] * metre[columns])
         free &= ~mask
-        pixels.append(np.flatnonzero(mask))
+        pixels.append(np.flatnonzero(mask).astype(np.int32))  # narrow integers divide faster
         keys.append(pixels[-1] % width + layer * width)
     pixel, key = np.concatenate(pixels), np.concatenate(keys)
 
@@ -198,7 +199,7 @@ def _paint_walls(canvas: Canvas, street: Street, looks: _Looks, walls: _Walls) -
     horizon, pixel_size, tall, storey, glass, number, half, grain, is_building = table
     building = building.take(key)
 
-    up = camera.level - (pixel // width + 0.5 - horizon).astype(np.float32) * pixel_size
+    up = camera.level - ((pixel // width).astype(np.float32) + 0.5 - horizon) * pixel_size
     level = up / storey
     floor = np.floor(level)
     edge = (half - np.abs(level - floor - 0.5)) * (storey / pixel_size) + 0.5
@@ -206,7 +207,7 @@ def _paint_walls(canvas: Canvas, street: Street, looks: _Looks, walls: _Walls) -
 
     chance = noise_at("white", floor * 29 + 7, number * 13 + 40 * building)  # one draw per window
     leaves = noise_at("leaf", up * 3.1, walls.sideways.take(key) * 3.1 + 50 * building)
-    courses = np.floor(up * 1.7) % 2 - 0.5
+    courses = np.abs(up * 0.85 - np.floor(up * 0.85) - 0.5) < 0.25
     shade = 1 + grain * leaves + looks.relief.take(building) * courses
     shade *= 1 - 0.3 * is_building * (up > tall - np.maximum(0.5, 1.1 * pixel_size))  # the cornice
     light = walls.light.take(key)

@@ -19,12 +19,12 @@ _FAMILIES = {
 }  # fmt: skip
 _USES = {  # how often a class takes a colour of each family
     "building": {"grey": 3, "light": 4, "brown": 4, "brick": 4, "olive": 2, "ochre": 3, "blue": 2},
-    "road": {"asphalt": 6, "grey": 3, "dark": 0.5, "brown": 0.7},
-    "pavement": {"grey": 3, "light": 2, "brick": 1.5, "brown": 1.5, "ochre": 1.5},
-    "tree": {"leaf": 8, "olive": 1.5, "ochre": 1.5, "brick": 1, "brown": 0.7},
-    "car": {"grey": 2, "light": 3, "dark": 1.5, "olive": 0.7, "blue": 2, "vivid": 4, "asphalt": 1},
-    "coat": {"vivid": 8, "light": 1.5, "leaf": 0.5, "blue": 1, "ochre": 1},
-    "trousers": {"dark": 4, "blue": 2, "asphalt": 1, "brown": 1},
+    "road": {"asphalt": 7, "grey": 2, "dark": 0.5},
+    "pavement": {"grey": 2, "light": 2.5, "brick": 1.5, "brown": 1, "ochre": 2},
+    "tree": {"leaf": 9, "olive": 1, "ochre": 1.5, "brick": 0.7},
+    "car": {"light": 5, "blue": 2, "grey": 1, "vivid": 2.5, "brick": 0.7, "dark": 0.7},
+    "coat": {"vivid": 9, "light": 1, "ochre": 0.5},
+    "trousers": {"dark": 5, "blue": 1},
     "skin": {"brown": 2, "ochre": 1, "brick": 1},
     "hair": {"dark": 5, "brown": 1},
     "bark": {"brown": 1, "asphalt": 1, "dark": 1},

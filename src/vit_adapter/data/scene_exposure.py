@@ -40,18 +40,18 @@ def expose(canvas: Canvas, street: Street, sky: np.ndarray, rng: np.random.Gener
     haze[canvas.labels == SKY] = 0
     colour += haze * (sky[:, None, None] - colour)
 
-    blur = 0.06 + 0.12 * draw[1]
+    blur = 0.04 + 0.06 * draw[1]
     colour[:, 1:-1] += blur * (colour[:, :-2] + colour[:, 2:] - 2 * colour[:, 1:-1])
     colour[..., 1:-1] += blur * (colour[..., :-2] + colour[..., 2:] - 2 * colour[..., 1:-1])
 
-    cast = _CASTS[int(draw[2] * len(_CASTS))] * ((0.85 + 0.3 * draw[3]) * (1 - 0.25 * street.light.dusk))
+    cast = _CASTS[int(draw[2] * len(_CASTS))] * ((0.85 + 0.3 * draw[3]) * (1 - 0.15 * street.light.dusk))
     saturation = 0.75 + 0.45 * draw[4]  # of the film
     mixing = cast[:, None] * (saturation * np.eye(3) + (1 - saturation) / 3)
     colour = (mixing.astype(np.float32) @ colour.reshape(3, -1)).reshape(3, height, width)
     x = np.linspace(-1, 1, width, dtype=np.float32)
     y = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
     colour *= 255 - 255 * 0.12 * draw[5] * (x * x + y * y)  # vignette
-    strength = 255 * (0.005 + 0.012 * draw[6])
+    strength = 255 * (0.004 + 0.006 * draw[6])
     image = np.empty((height, width, 3), np.uint8)
     for plane in range(3):
         value = colour[plane] + strength * noise_patch("white", rng, height, width)

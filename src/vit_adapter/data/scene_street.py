@@ -130,7 +130,7 @@ def plan_street(rng: np.random.Generator, size: tuple[int, int]) -> Street:
         level=2.0 + 2.0 * draw[3],
     )
     kerb = 3.2 + 2.3 * draw[4]
-    walls = kerb + 3.5 + 3.5 * draw[5]
+    walls = kerb + 4.0 + 3.0 * draw[5]
     # A camera that looks sideways stands back from the wall that it looks at.
     room = walls - 2.5
     camera.across = float(room * np.clip((2 * draw[6] - 1) * 0.9 + 1.2 * np.sin(yaw), -1, 1))
@@ -157,7 +157,7 @@ def _trees(rng: np.random.Generator, camera: Camera, kerb: float, walls: float) 
             across = side * (kerb + 0.7 + (0.5 * lane + 0.15) * (walls - kerb - 1.4))
             depth = camera.depth(across, along)
             size = 0.7 + 0.6 * jitter[number][1]
-            if 5 < depth < 70 and jitter[number][2] < 0.75 and _seen(camera, across, along, 2.5):
+            if 5 < depth < 50 and jitter[number][2] < 0.75 and _seen(camera, across, along, 2.5):
                 trees.append(Standing("tree", across, along, depth, size))
     return trees
 
@@ -182,9 +182,9 @@ def _cars(rng: np.random.Generator, camera: Camera, kerb: float) -> list[Standin
 
 def _people(rng: np.random.Generator, camera: Camera, kerb: float, walls: float) -> list[Standing]:
     people: list[Standing] = []
-    wanted = rng.integers(3, 9)
+    wanted = rng.integers(3, 8)
     for column, far, crossing, size in rng.random((40, 4)).tolist():
-        depth = 3.6 + 20 * far**2.0
+        depth = 3.2 + 19 * far**2.3
         across, along = camera.place(column, depth)
         on_pavement = kerb + 0.3 < abs(across) < walls - 0.3
         if on_pavement or (crossing < 0.12 and abs(across) < kerb):

@@ -202,8 +202,8 @@ def _draw_person(
     # Two garments of one brightness would hide the waist.
     if abs(sum(coat) - sum(trousers)) < 0.36:
         trousers = [value * 0.5 for value in trousers]
-    wide = tall * (1 + 0.25 * (build - 0.3))
-    step = (0.05 + 0.13 * stride) * (1 if turn < 0.5 else -1)
+    wide = tall * (1.06 + 0.24 * build)
+    step = (0.05 + 0.08 * stride) * (1 if turn < 0.5 else -1)
     hem = 0.5 - (0.17 if hem < 0.25 else 0)  # a long coat or skirt
 
     def flat(corners: Sequence[tuple[float, float]]) -> list[Point]:
@@ -213,14 +213,14 @@ def _draw_person(
 
     for foot, light in ((-step, 0.78), (step, 1.0)):
         hip = 0.045 if foot > 0 else -0.045
-        leg = [(hip - 0.055, 0.52), (hip + 0.055, 0.52), (foot + 0.045, 0.03), (foot - 0.04, 0.03)]
+        leg = [(hip - 0.065, 0.52), (hip + 0.065, 0.52), (foot + 0.055, 0.03), (foot - 0.05, 0.03)]
         parts.polygon(flat(leg), trousers, light)
         if not close:
             continue
         shoe = [(foot - 0.05, 0.035), (foot + 0.06, 0.035), (foot + 0.065, 0), (foot - 0.05, 0)]
         parts.polygon(flat(shoe), shoes)
     for side, light in ((-1, 0.8), (1, 0.95)):
-        hand = side * (0.15 + 0.06 * swing)
+        hand = side * (0.15 + 0.04 * swing)
         if close:
             parts.polygon(flat([(hand + 0.025 * a, 0.46 + 0.025 * b) for a, b in _CIRCLE[::2]]), skin)
         arm = [(side * 0.09, 0.81), (side * 0.15, 0.79), (hand + 0.03, 0.47), (hand - 0.03, 0.47)]

@@ -16,7 +16,7 @@ def paint_trees(canvas: Canvas, street: Street, rng: np.random.Generator) -> Non
     kind = rng.random(4).tolist()  # one street has one kind of tree, more or less
     colours = colours * (1 - 0.6 * kind[0]) + 0.6 * kind[0] * colours[0]
     for tree, colour in zip(trees, colours):
-        _paint_tree(canvas, street, tree, colour, bark, conical=kind[1] < 0.25, draw=rng.random(6).tolist())
+        _paint_tree(canvas, street, tree, colour, bark, conical=kind[1] < 0.2, draw=rng.random(6).tolist())
 
 
 def _paint_tree(
@@ -51,7 +51,7 @@ def _paint_tree(
     if conical:
         tiers = 1 - (5 * rise + 0.3) % 1  # boughs in five tiers, each wider at its foot
         envelope = (
-            (1.0 - rise) * (0.45 + 0.3 * tiers) + np.minimum(rise, 0) * 8 - np.abs(beside) / (1.3 * radius)
+            (1.0 - rise) * (0.6 + 0.25 * tiers) + np.minimum(rise, 0) * 8 - np.abs(beside) / (1.3 * radius)
         )
     else:
         envelope = (0.9 - (2 * rise - 1) ** 2) - (beside / radius) ** 2
