@@ -24,7 +24,15 @@ from vit_adapter.config import (
     from_plain,
     to_plain,
 )
-from vit_adapter.heads import FCNHead, PixelLoss, UPerHead, checked_labels, pixel_accuracy, resize_maps
+from vit_adapter.heads import (
+    FCNHead,
+    Mask2FormerHead,
+    PixelLoss,
+    UPerHead,
+    checked_labels,
+    pixel_accuracy,
+    resize_maps,
+)
 from vit_adapter.images import read_image
 from vit_adapter.inference import Result, apply_protocol, predict_labels
 from vit_adapter.weights.model_folder import load_exactly, read_model_folder, write_model_folder
@@ -108,6 +116,8 @@ class Segmenter(
             self.head = FCNHead(
                 channels[0], head_channels, self.num_classes, level=0, dropout=dropout, norm=norm
             )
+        elif head == "mask2former":
+            self.head = Mask2FormerHead(channels, self.num_classes, mask2former)
         else:
             raise InputError(f"head={head!r}, expected 'upernet', 'fcn', 'mask2former' or a module")
         if isinstance(head, str):
@@ -194,8 +204,8 @@ class Segmenter(
             labels: [B, H, W] whole class numbers 0..K-1, or ``ignore_index``; uint8, int32 or int64.
 
         Returns:
-            "loss": the sum that is optimised; its parts ("loss_ce", "auxiliary.loss_ce" ...); "accuracy" in
-            percent (rule 58), which is no part.
+            "loss": the sum that is optimised; its parts ("loss_ce", "auxiliary.loss_ce" ...; of Mask2Former the
+            published names); for pixel losses "accuracy" in percent (rule 58), which is no part.
 
         Raises:
             TypeError: Labels are no whole numbers.
@@ -209,8 +219,18 @@ class Segmenter(
             )
         if labels.device.type == "cpu":
             self._check_range(labels)
-        height, width = images.shape[-2:]
         pyramid, padded = self._pyramid(images)
+        if isinstance(self.head, Mask2FormerHead):
+            height, width = padded[0] - labels.shape[1], padded[1] - labels.shape[2]
+            labels = F.pad(labels, (0, width, 0, height), value=self.ignore_index)
+            losses = self.head.loss(pyramid, labels, self.ignore_index)
+            return {"loss": torch.stack([value.sum() for value in losses.values()]).sum(), **losses}
+        return self._pixel_losses(pyramid, padded, labels)
+
+    def _pixel_losses(
+        self, pyramid: list[Tensor], padded: tuple[int, int], labels: Tensor
+    ) -> dict[str, Tensor]:
+        height, width = labels.shape[-2:]
         scores = resize_maps(self.head(pyramid), padded)[..., :height, :width]
         losses = dict(self.pixel_loss(scores, labels))
         accuracies = {"accuracy": pixel_accuracy(scores, labels)}

@@ -2,7 +2,16 @@
 
 from .fcn import FCNHead
 from .losses import PixelLoss, checked_labels, pixel_accuracy
+from .mask2former import Mask2FormerHead
 from .resize import resize_maps
 from .uper import UPerHead
 
-__all__ = ["FCNHead", "PixelLoss", "UPerHead", "checked_labels", "pixel_accuracy", "resize_maps"]
+__all__ = [
+    "FCNHead",
+    "Mask2FormerHead",
+    "PixelLoss",
+    "UPerHead",
+    "checked_labels",
+    "pixel_accuracy",
+    "resize_maps",
+]
