@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from vit_adapter.config import ClassTable, DataConfig, EvaluationConfig, InputError, Protocol
 from vit_adapter.segmenter import Segmenter
+from vit_adapter.zoo import find_recipe
 
 from .models import load
 
@@ -46,14 +47,15 @@ def evaluate(
     from vit_adapter.evaluation import print_table, write_report
 
     evaluation = evaluation or EvaluationConfig()
+    recipe = None if isinstance(model, Segmenter) else find_recipe(str(model))
     if not isinstance(model, Segmenter):
         model = load(model, checkpoint, device=evaluation.device)
     if protocol is not None:
         model.protocol = protocol
     if evaluation.tta:
-        model.protocol = multi_scale(model.protocol)
-    if data.classes is None and model.class_names[0] != "class 0":
-        data = replace(data, classes=list(model.class_names)) if data.layout == "ade20k" else data
+        model.protocol = multi_scale(model.protocol) if recipe is None else recipe.multi_scale
+    if data.classes is None and recipe is not None:
+        data = replace(data, classes=list(model.class_names))
     dataset = open_dataset(data, split)  # pyright: ignore
     check_classes(model, dataset.classes)
     result = run_evaluation(model, dataset, evaluation, progress=not quiet)

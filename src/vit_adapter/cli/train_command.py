@@ -34,5 +34,5 @@ def run(words: Sequence[str]) -> int:
 
     from vit_adapter import api
 
-    api.train(config, dry_run=values.dry_run)
+    api.train(config, recipe=recipe, dry_run=values.dry_run)
     return 0
