@@ -25,12 +25,12 @@ ROWS = 6
 """Scenes on the contact sheet."""
 
 
-def demo_config(out: str | None = None, steps: int = 350, seed: int = 0, quiet: bool = False) -> RunConfig:
+def demo_config(out: str | None = None, steps: int = 800, seed: int = 0, quiet: bool = False) -> RunConfig:
     """The settings of the demo: a ViT of four blocks, 128-pixel scenes, random weights."""
     return RunConfig(
         model=ModelConfig(
             vit="vit_tiny_patch16_224",
-            vit_options={"depth": 4},
+            vit_options={"depth": 4, "embed_dim": 96},
             pretrained=False,
             img_size=128,
             conv_inplanes=32,
@@ -50,9 +50,9 @@ def demo_config(out: str | None = None, steps: int = 350, seed: int = 0, quiet: 
         training=TrainingConfig(
             steps=steps,
             batch_size=8,
-            learning_rate=2e-3,
-            warmup_steps=min(30, steps // 4),
-            validate_every=max(1, steps // 5),
+            learning_rate=4e-3,
+            warmup_steps=min(50, steps // 4),
+            validate_every=max(1, steps // 4),
             seed=seed,
             out=out,
             quiet=quiet,
@@ -65,7 +65,7 @@ def demo_config(out: str | None = None, steps: int = 350, seed: int = 0, quiet: 
 def demo(
     out: str | None = None,
     *,
-    steps: int = 350,
+    steps: int = 800,
     seed: int = 0,
     quiet: bool = False,
     console: Console | None = None,

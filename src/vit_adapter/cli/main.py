@@ -76,11 +76,9 @@ def overview() -> str:
 
 
 def _complain(message: str) -> int:
+    encoding = sys.stderr.encoding or "ascii"
     text = f"vit-adapter: error: {message}"
-    try:
-        print(text, file=sys.stderr)
-    except UnicodeEncodeError:
-        print(text.encode("ascii", "backslashreplace").decode(), file=sys.stderr)
+    print(text.encode(encoding, "backslashreplace").decode(encoding), file=sys.stderr)
     return 2
 
 

@@ -79,11 +79,7 @@ def _one_line(error: Exception) -> str:
     return f"{text} (see --help)" if "--help" not in text else text
 
 
-def wants_help(words: Sequence[str]) -> bool:
-    """Whether a help page was asked for."""
-    return any(word in ("-h", "--help") for word in words)
-
-
 def fail(message: str) -> None:
-    """Prints a line to the error stream."""
-    print(message, file=sys.stderr)
+    """Prints a line to the error stream, in letters that it can show."""
+    encoding = sys.stderr.encoding or "ascii"
+    print(message.encode(encoding, "backslashreplace").decode(encoding), file=sys.stderr)

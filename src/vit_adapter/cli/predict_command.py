@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from .parsing import make_parser, parse
+from .parsing import fail, make_parser, parse
 
 
 def run(words: Sequence[str]) -> int:
@@ -54,4 +54,8 @@ def run(words: Sequence[str]) -> int:
         threshold=values.threshold,
         quiet=values.quiet,
     )
+    if failures:
+        fail(f"{len(failures)} of the pictures could not be read:")
+    for _, reason in failures:
+        fail(f"  {reason}")
     return 2 if failures else 0
