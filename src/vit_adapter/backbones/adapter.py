@@ -148,6 +148,8 @@ class ViTAdapter(nn.Module):
             vit_options=vit_options,
             on_mismatch=on_mismatch,
         )
+        if isinstance(vit, str) and not pretrained:
+            built.driver.reset_embedding()
         self.vit, self.driver = built.driver.vit, built.driver
         self.normalization, self.load_report = built.normalization, built.report
         self.arguments = rebuilding_arguments(arguments, built)

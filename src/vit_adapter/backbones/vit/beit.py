@@ -1,5 +1,6 @@
 """BEiT and BEiTv2: a relative position bias in every block."""
 
+import math
 from typing import Any
 
 import torch
@@ -161,6 +162,12 @@ class BeitDriver(Driver):
         output = F.scaled_dot_product_attention(query, key, value, attn_mask=bias)
         # [B, heads, N, d] -> [B, N, heads*d]
         return attention.proj(output.transpose(1, 2).reshape(batch, count, -1))
+
+    def reset_embedding(self) -> None:
+        # As the adapter's own convolutions (rule 44).
+        patches = self.vit.patch_embed.proj
+        nn.init.normal_(patches.weight, std=math.sqrt(2.0 / (math.prod(patches.kernel_size) * self.dim)))
+        nn.init.zeros_(patches.bias)  # pyright: ignore
 
     def set_layer_scale(self, value: float | None, remove: bool = False) -> bool:
         added = False

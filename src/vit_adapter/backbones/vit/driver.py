@@ -129,6 +129,9 @@ class Driver(ABC):
         vit.pos_embed = nn.Parameter(vit.pos_embed.new_zeros(1, rows, self.dim))
         self.grid = grid
 
+    def reset_embedding(self) -> None:  # noqa: B027 (other families start so by themselves)
+        """Starts patches and positions of a ViT without weights as the published adapters do."""
+
     def set_layer_scale(self, value: float | None, remove: bool = False) -> bool:
         """Gives every block layer scales that start at ``value``.
 

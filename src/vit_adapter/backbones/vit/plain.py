@@ -89,6 +89,10 @@ class PlainDriver(Driver):
                 tokens = self.call(_windowed_block, tokens, block, size, window)
         return part(tokens, self.num_prefix)
 
+    def reset_embedding(self) -> None:
+        if self.vit.pos_embed is not None:
+            nn.init.zeros_(self.vit.pos_embed)  # rule 34
+
     def set_layer_scale(self, value: float | None, remove: bool = False) -> bool:
         added = False
         for block in self.blocks:
