@@ -11,15 +11,15 @@ from .roots import Record
 Runner = Callable[[Path], None]
 
 MODULES: dict[str, tuple[str, ...]] = {
-    "01": ("cases_01",),
-    "02": ("cases_02",),
-    "03": ("cases_03",),
-    "04": ("cases_04",),
-    "05": ("cases_05",),
-    "06": ("cases_06", "inference_cases"),
+    "01": ("attention_cases",),
+    "02": ("backbone_cases",),
+    "03": ("backbone_cases",),
+    "04": ("backbone_cases",),
+    "05": ("head_cases",),
+    "06": ("segmenter_cases", "inference_cases"),
     "07": ("training_cases",),
     "08": ("checkpoint_cases",),
-    "09": ("cases_09",),
+    "09": ("backbone_cases",),
     "10": (),
     "11": (),
     "20": ("mask2former_cases",),

@@ -2,11 +2,9 @@
 
 from typing import Any
 
-from timm.models.beit import Beit
-from timm.models.vision_transformer import VisionTransformer
 from torch import nn
 
-from vit_adapter.backbones import BeitPyramid, UniPerceiver, ViTAdapter
+from vit_adapter.backbones import BeitPyramid, ViTAdapter
 from vit_adapter.heads import FCNHead, UPerHead
 
 Config = dict[str, Any]
@@ -49,21 +47,14 @@ def build_backbone(config: Config, official: str) -> nn.Module:
     vit = _VIT_DEFAULTS | config
     options: Config = {}
     if official == "ViTAdapter":
-        module = _plain(vit)
+        name, form = "vit_base_patch16_224", _plain(vit)
         options["no_layer_scale"] = not vit.pop("layer_scale", True)
     elif official == "BEiTAdapter":
-        module = _beit(vit, adapter["init_values"])
+        name, form = "beit_base_patch16_224", _beit(vit, adapter["init_values"])
         options["layer_scale"] = adapter["init_values"]
     elif official == "UniPerceiverAdapter":
         vit.pop("pretrain_size", None)  # it is not used (rule 46)
-        module = UniPerceiver(
-            vit.pop("img_size"),
-            vit.pop("embed_dim"),
-            vit["depth"],
-            vit.pop("num_heads"),
-            vit.pop("mlp_ratio"),
-            vit.pop("patch_size"),
-        )
+        name, form = "uniperceiver_large", _shared(vit)
     else:
         raise ValueError(f"no backbone for the official class {official}")
     windows = _windows(vit)
@@ -72,7 +63,8 @@ def build_backbone(config: Config, official: str) -> nn.Module:
     if vit:
         raise ValueError(f"arguments of {official} that are not known here: {vit}")
     return ViTAdapter(
-        module,
+        name,
+        vit_options=form,
         interaction_indexes=adapter["interaction_indexes"],
         deform_heads=adapter["deform_num_heads"],
         deform_ratio=adapter["deform_ratio"],
@@ -122,51 +114,50 @@ def build_head(config: Config) -> UPerHead | FCNHead:
     return head
 
 
-def _plain(vit: Config) -> VisionTransformer:
-    side, pretrained_side = vit.pop("img_size"), vit.pop("pretrain_size", 224)
-    assert side == pretrained_side, (
-        "the official code reshapes the table by one and sizes it by the other (rule 33)"
-    )
-    return VisionTransformer(
-        img_size=side,
-        patch_size=vit.pop("patch_size"),
-        embed_dim=vit.pop("embed_dim"),
-        depth=vit["depth"],
-        num_heads=vit.pop("num_heads"),
-        mlp_ratio=vit.pop("mlp_ratio"),
-        qkv_bias=vit.pop("qkv_bias", True),
-        num_classes=0,
-    )
-
-
-def _beit(vit: Config, init_values: float | None, shared_default: bool = False) -> Beit:
+def _shared(vit: Config) -> Config:
+    """Settings of our ViT that every family has, taken out of the official ones."""
     side = vit.pop("img_size")
-    return Beit(
-        img_size=tuple(side) if isinstance(side, list) else side,
-        patch_size=vit.pop("patch_size"),
-        embed_dim=vit.pop("embed_dim"),
-        depth=vit["depth"],
-        num_heads=vit.pop("num_heads"),
-        mlp_ratio=vit.pop("mlp_ratio"),
-        qkv_bias=vit.pop("qkv_bias", False),
-        init_values=init_values,
-        use_abs_pos_emb=vit.pop("use_abs_pos_emb", True),
-        use_rel_pos_bias=vit.pop("use_rel_pos_bias", False),
-        use_shared_rel_pos_bias=vit.pop("use_shared_rel_pos_bias", False),
-        num_classes=0,
+    names = ("patch_size", "embed_dim", "num_heads", "mlp_ratio")
+    return {
+        "img_size": tuple(side) if isinstance(side, list) else side,
+        "depth": vit["depth"],
+        **{name: vit.pop(name) for name in names},
+    }
+
+
+def _plain(vit: Config) -> Config:
+    assert vit["img_size"] == vit.pop("pretrain_size", 224), (
+        "one sizes the table, the other reads it (rule 33)"
     )
+    return {**_shared(vit), "qkv_bias": vit.pop("qkv_bias", True)}
+
+
+def _beit(vit: Config, init_values: float | None) -> Config:
+    return {
+        **_shared(vit),
+        "init_values": init_values,
+        "qkv_bias": vit.pop("qkv_bias", False),
+        "use_abs_pos_emb": vit.pop("use_abs_pos_emb", True),
+        "use_rel_pos_bias": vit.pop("use_rel_pos_bias", False),
+        "use_shared_rel_pos_bias": vit.pop("use_shared_rel_pos_bias", False),
+    }
 
 
 def _build_baseline(config: Config) -> BeitPyramid:
     vit = _VIT_DEFAULTS | config
     scale = vit.pop("init_values", None)
-    module = _beit(vit, scale)
+    form = _beit(vit, scale)
     indices, drop_path = tuple(vit.pop("out_indices", (3, 5, 7, 11))), vit.pop("drop_path_rate")
     vit.pop("depth")
     if vit:
         raise ValueError(f"arguments of BEiTBaseline that are not known here: {vit}")
     return BeitPyramid(
-        module, out_indices=indices, layer_scale=scale, no_layer_scale=scale is None, drop_path_rate=drop_path
+        "beit_base_patch16_224",
+        vit_options=form,
+        out_indices=indices,
+        layer_scale=scale,
+        no_layer_scale=scale is None,
+        drop_path_rate=drop_path,
     )
 
 
