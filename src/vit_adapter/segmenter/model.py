@@ -1,28 +1,22 @@
-"""Backbone and head as one model: loss, prediction, saving."""
+"""Backbone and head as one model: scores, loss, prediction."""
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from huggingface_hub import ModelCardData, ModelHubMixin, snapshot_download
 from torch import Tensor, nn
 
-from vit_adapter.backbones import build_backbone, describe_backbone
+from vit_adapter.backbones import build_backbone
 from vit_adapter.config import (
     ClassTable,
     InputError,
     Mask2FormerConfig,
     ModelConfig,
-    Normalization,
     Protocol,
-    from_plain,
-    to_plain,
 )
 from vit_adapter.heads import (
     FCNHead,
@@ -35,21 +29,17 @@ from vit_adapter.heads import (
 )
 from vit_adapter.images import read_image
 from vit_adapter.inference import Result, apply_protocol, predict_labels
-from vit_adapter.weights.model_folder import load_exactly, read_model_folder, write_model_folder
 from vit_adapter.weights.report import LoadReport
+
+from .folder import ModelFolder
+from .parts import class_table, describe, normalization_of
 
 HeadName = Literal["upernet", "fcn", "mask2former"]
 STEP = 32
 """Sides are padded to multiples of the coarsest stride."""
 
 
-class Segmenter(
-    nn.Module,
-    ModelHubMixin,
-    library_name="vit-adapter",
-    tags=["image-segmentation", "vit-adapter"],
-    pipeline_tag="image-segmentation",
-):
+class Segmenter(ModelFolder, nn.Module):
     """A feature pyramid and a head on it, with its classes and the way it is applied to a picture.
 
     Args:
@@ -96,10 +86,10 @@ class Segmenter(
         mask2former: Mask2FormerConfig | None = None,
     ) -> None:
         super().__init__()
-        self.classes = _class_table(num_classes, class_names, classes)
+        self.classes = class_table(num_classes, class_names, classes)
         self.num_classes = len(self.classes)
         self.backbone = backbone
-        self.protocol = protocol or Protocol(normalization=_normalization(backbone))
+        self.protocol = protocol or Protocol(normalization=normalization_of(backbone))
         self.pixel_loss = PixelLoss(ignore_index=self.classes.ignore_index)
         self.auxiliary_head, self.auxiliary_weight = None, auxiliary_weight
         channels: Sequence[int] = backbone.channels  # pyright: ignore
@@ -132,7 +122,7 @@ class Segmenter(
                 "norm": norm,
                 "mask2former": mask2former or Mask2FormerConfig(),
             }
-        self.model_config = _described(backbone, settings)
+        self.model_config = describe(backbone, settings)
         self.load_report: LoadReport | None = getattr(backbone, "load_report", None)
 
     @classmethod
@@ -313,143 +303,3 @@ class Segmenter(
         finally:
             for module, training in modes:
                 module.training = training
-
-    def save_pretrained(self, save_directory: str | Path, **hub: Any) -> str | None:
-        """Writes ``config.json``, ``model.safetensors`` and a model card.
-
-        Args:
-            save_directory: The folder; made if it is missing. Files are written beside and renamed.
-            hub: What ``huggingface_hub`` adds when the folder is to be uploaded.
-
-        Raises:
-            InputError: The model was made from modules, which no file can describe; or the disk is full.
-        """
-        write_model_folder(Path(save_directory), self.to_dict(), self.state_dict(), self._card())
-        if hub.pop("push_to_hub", False):
-            repo_id = hub.pop("repo_id", None) or Path(save_directory).name
-            return self.push_to_hub(repo_id, **hub)
-        return None
-
-    @classmethod
-    def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **hub: Any) -> "Segmenter":
-        """Builds the model of a folder, or of a hub repository of that name.
-
-        Args:
-            pretrained_model_name_or_path: Folder, or "owner/name" on the hub.
-            hub: ``revision``, ``token``, ``cache_dir`` ... as ``huggingface_hub`` takes them.
-
-        Returns:
-            The model in evaluation mode.
-
-        Raises:
-            InputError: There is no such model, or it is damaged.
-        """
-        folder = Path(pretrained_model_name_or_path)
-        if not folder.is_dir():
-            folder = Path(_download(str(pretrained_model_name_or_path), hub))
-        config, state = read_model_folder(folder)
-        model = cls.from_dict(config, str(folder / "config.json"))
-        load_exactly(model, state, str(folder / "model.safetensors"))
-        return model.eval()
-
-    def to_dict(self) -> dict[str, Any]:
-        """What ``config.json`` holds beside format and version.
-
-        Raises:
-            InputError: The model was made from modules, which no file can describe.
-        """
-        if self.model_config is None:
-            raise InputError(
-                "this model was made from modules of your own, which config.json cannot describe; save its "
-                "state_dict, or name the ViT and the head instead"
-            )
-        return {
-            "model": to_plain(self.model_config),
-            "classes": self.classes.to_dict(),
-            "protocol": to_plain(self.protocol),
-        }
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any], where: str = "configuration") -> "Segmenter":
-        """The model that ``to_dict`` described, with random weights.
-
-        Raises:
-            InputError: A part is missing or does not fit; ``where`` names the file.
-        """
-        for part in ("model", "classes", "protocol"):
-            if part not in values:
-                raise InputError(f"{where}: {part!r} is missing")
-        if "normalization" not in values["protocol"]:
-            raise InputError(f"{where}: the protocol names no normalization")
-        return cls.from_config(
-            replace(from_plain(ModelConfig, values["model"], where), pretrained=False),
-            ClassTable.from_dict(values["classes"]),
-            from_plain(Protocol, values["protocol"], where),
-        )
-
-    def _card(self) -> str:
-        """Text of the model card."""
-        config = self.model_config
-        assert config is not None
-        data = ModelCardData(
-            library_name="vit-adapter", pipeline_tag="image-segmentation", tags=["vit-adapter"]
-        )
-        names = ", ".join(self.class_names[:30]) + (" ..." if self.num_classes > 30 else "")
-        return f"""---
-{data.to_yaml()}
----
-# {config.head} on {config.vit}
-
-A semantic segmentation model of {self.num_classes} classes: {names}.
-
-```python
-from vit_adapter import Segmenter
-
-model = Segmenter.from_pretrained("this/repository")
-model.predict("photo.jpg").overlay().save("overlay.png")
-```
-
-The licence of the pretrained ViT it was made from applies to it as well.
-"""
-
-
-def _download(name: str, settings: dict[str, Any]) -> str:
-    """Folder of a hub repository on this machine."""
-    try:
-        return snapshot_download(name, **settings)
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise InputError(
-            f"{name}: neither a model folder nor a hub repository that can be read: {reason}"
-        ) from error
-
-
-def _described(backbone: nn.Module, head: dict[str, Any] | None) -> ModelConfig | None:
-    """What rebuilds a model; None when a part was given as a module of the caller's own."""
-    arguments = describe_backbone(backbone)
-    if arguments is None or head is None:
-        return None
-    if arguments["norm"] != head["norm"]:
-        raise InputError(f"norm={arguments['norm']!r} in the backbone but {head['norm']!r} in the head")
-    return replace(ModelConfig(), **{**arguments, **head})
-
-
-def _class_table(
-    num_classes: int | None, class_names: Sequence[str] | None, classes: ClassTable | None
-) -> ClassTable:
-    if classes is None:
-        if class_names is not None:
-            classes = ClassTable(tuple(class_names), tuple(range(len(class_names))))
-        elif num_classes is not None:
-            if num_classes < 1:
-                raise InputError(f"num_classes={num_classes}, expected at least 1")
-            classes = ClassTable.numbered(num_classes)
-        else:
-            raise InputError("a Segmenter needs num_classes, class_names or classes")
-    if num_classes is not None and num_classes != len(classes):
-        raise InputError(f"num_classes={num_classes}, but {len(classes)} classes are named")
-    return classes
-
-
-def _normalization(backbone: nn.Module) -> Normalization:
-    return getattr(backbone, "normalization", Normalization())

@@ -1,0 +1,5 @@
+"""Backbone, head, classes and protocol as one model."""
+
+from .model import Segmenter
+
+__all__ = ["Segmenter"]

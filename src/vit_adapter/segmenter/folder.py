@@ -1,0 +1,131 @@
+"""A segmenter as a folder or hub repository."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from huggingface_hub import ModelCardData, ModelHubMixin, snapshot_download
+
+from vit_adapter.config import ClassTable, InputError, ModelConfig, Protocol, from_plain, to_plain
+from vit_adapter.weights.model_folder import load_exactly, read_model_folder, write_model_folder
+
+if TYPE_CHECKING:
+    from .model import Segmenter
+
+
+class ModelFolder(
+    ModelHubMixin,
+    library_name="vit-adapter",
+    tags=["image-segmentation", "vit-adapter"],
+    pipeline_tag="image-segmentation",
+):
+    """Saving and loading, for ``Segmenter`` to inherit."""
+
+    def save_pretrained(self: Any, save_directory: str | Path, **hub: Any) -> str | None:
+        """Writes ``config.json``, ``model.safetensors`` and a model card.
+
+        Args:
+            save_directory: The folder; made if it is missing. Files are written beside and renamed.
+            hub: What ``huggingface_hub`` adds when the folder is to be uploaded.
+
+        Raises:
+            InputError: The model was made from modules, which no file can describe; or the disk is full.
+        """
+        write_model_folder(Path(save_directory), self.to_dict(), self.state_dict(), self._card())
+        if hub.pop("push_to_hub", False):
+            repo_id = hub.pop("repo_id", None) or Path(save_directory).name
+            return self.push_to_hub(repo_id, **hub)
+        return None
+
+    @classmethod
+    def from_pretrained(cls: Any, pretrained_model_name_or_path: str | Path, **hub: Any) -> "Segmenter":
+        """Builds the model of a folder, or of a hub repository of that name.
+
+        Args:
+            pretrained_model_name_or_path: Folder, or "owner/name" on the hub.
+            hub: ``revision``, ``token``, ``cache_dir`` ... as ``huggingface_hub`` takes them.
+
+        Returns:
+            The model in evaluation mode.
+
+        Raises:
+            InputError: There is no such model, or it is damaged.
+        """
+        folder = Path(pretrained_model_name_or_path)
+        if not folder.is_dir():
+            folder = Path(_download(str(pretrained_model_name_or_path), hub))
+        config, state = read_model_folder(folder)
+        model = cls.from_dict(config, str(folder / "config.json"))
+        load_exactly(model, state, str(folder / "model.safetensors"))
+        return model.eval()
+
+    def to_dict(self: Any) -> dict[str, Any]:
+        """What ``config.json`` holds beside format and version.
+
+        Raises:
+            InputError: The model was made from modules, which no file can describe.
+        """
+        if self.model_config is None:
+            raise InputError(
+                "this model was made from modules of your own, which config.json cannot describe; save its "
+                "state_dict, or name the ViT and the head instead"
+            )
+        return {
+            "model": to_plain(self.model_config),
+            "classes": self.classes.to_dict(),
+            "protocol": to_plain(self.protocol),
+        }
+
+    @classmethod
+    def from_dict(cls: Any, values: dict[str, Any], where: str = "configuration") -> "Segmenter":
+        """The model that ``to_dict`` described, with random weights.
+
+        Raises:
+            InputError: A part is missing or does not fit; ``where`` names the file.
+        """
+        for part in ("model", "classes", "protocol"):
+            if part not in values:
+                raise InputError(f"{where}: {part!r} is missing")
+        if "normalization" not in values["protocol"]:
+            raise InputError(f"{where}: the protocol names no normalization")
+        return cls.from_config(
+            replace(from_plain(ModelConfig, values["model"], where), pretrained=False),
+            ClassTable.from_dict(values["classes"]),
+            from_plain(Protocol, values["protocol"], where),
+        )
+
+    def _card(self: Any) -> str:
+        """Text of the model card."""
+        config = self.model_config
+        assert config is not None
+        data = ModelCardData(
+            library_name="vit-adapter", pipeline_tag="image-segmentation", tags=["vit-adapter"]
+        )
+        names = ", ".join(self.class_names[:30]) + (" ..." if self.num_classes > 30 else "")
+        return f"""---
+{data.to_yaml()}
+---
+# {config.head} on {config.vit}
+
+A semantic segmentation model of {self.num_classes} classes: {names}.
+
+```python
+from vit_adapter import Segmenter
+
+model = Segmenter.from_pretrained("this/repository")
+model.predict("photo.jpg").overlay().save("overlay.png")
+```
+
+The licence of the pretrained ViT it was made from applies to it as well.
+"""
+
+
+def _download(name: str, settings: dict[str, Any]) -> str:
+    """Folder of a hub repository on this machine."""
+    try:
+        return snapshot_download(name, **settings)
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise InputError(
+            f"{name}: neither a model folder nor a hub repository that can be read: {reason}"
+        ) from error
