@@ -23,6 +23,11 @@ def describe(backbone: nn.Module, head: dict[str, Any] | None) -> ModelConfig | 
 def class_table(
     num_classes: int | None, class_names: Sequence[str] | None, classes: ClassTable | None
 ) -> ClassTable:
+    """The classes of a model from any of the three ways to name them.
+
+    Raises:
+        InputError: None is given, or they contradict each other.
+    """
     if classes is None:
         if class_names is not None:
             classes = ClassTable(tuple(class_names), tuple(range(len(class_names))))
@@ -38,4 +43,5 @@ def class_table(
 
 
 def normalization_of(backbone: nn.Module) -> Normalization:
+    """What the backbone's ViT was trained with; ImageNet's where it does not say."""
     return getattr(backbone, "normalization", Normalization())
