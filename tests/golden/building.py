@@ -6,6 +6,7 @@ from torch import nn
 
 from vit_adapter.backbones import BeitPyramid, ViTAdapter
 from vit_adapter.heads import FCNHead, UPerHead
+from vit_adapter.segmenter import Segmenter
 
 Config = dict[str, Any]
 
@@ -112,6 +113,19 @@ def build_head(config: Config) -> UPerHead | FCNHead:
     if config:
         raise ValueError(f"arguments of {kind} that are not known here: {config}")
     return head
+
+
+def build_segmenter(config: Config) -> Segmenter:
+    """Our model for an official one."""
+    head, auxiliary = config["decode_head"], config.get("auxiliary_head")
+    model = Segmenter(
+        build_backbone(config["backbone"], config["backbone"]["type"]), build_head(head), head["num_classes"]
+    )
+    assert head["loss_decode"]["loss_weight"] == 1.0
+    if auxiliary is not None:
+        model.auxiliary_head = build_head(auxiliary)
+        model.auxiliary_weight = auxiliary["loss_decode"]["loss_weight"]
+    return model
 
 
 def _shared(vit: Config) -> Config:

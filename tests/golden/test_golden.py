@@ -12,6 +12,8 @@ from .roots import FOLDERS, Record, find_records
 RECORDS = find_records()
 FLOAT32_AREAS = ("01_", "02_", "05_")
 """Areas that run a second time, in float32."""
+FACTS = ("__init_", "__rates", "__reference_points")
+"""In names of cases that compute nothing in a type of the caller's choice."""
 
 
 def parameters(records: list[Record]) -> list:
@@ -39,11 +41,23 @@ def test_case(record):
     run(record)
 
 
-@pytest.mark.parametrize(
-    "record", parameters([r for r in RECORDS if r.folder == "cases" and r.area.startswith(FLOAT32_AREAS)])
-)
+def of_any_type(area: str | tuple[str, ...]) -> list[Record]:
+    """Cases of these areas that can be computed in any type; their runners take it."""
+    cases = [record for record in RECORDS if record.folder == "cases" and record.area.startswith(area)]
+    return [record for record in cases if not any(fact in record.id for fact in FACTS)]
+
+
+@pytest.mark.parametrize("record", parameters(of_any_type(FLOAT32_AREAS)))
 def test_case_in_float32(record):
-    find_runner(record)(record.path, torch.float32)  # pyright: ignore (the runners of these areas take a type)
+    find_runner(record)(record.path, torch.float32)  # pyright: ignore
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=["bfloat16", "float16"])
+@pytest.mark.parametrize(
+    "record", parameters([record for record in of_any_type("01_") if "__module_" in record.id])
+)
+def test_attention_in_half_precision(record, dtype):
+    find_runner(record)(record.path, dtype)  # pyright: ignore
 
 
 @pytest.mark.parametrize("record", parameters([r for r in RECORDS if r.folder == "pipeline"]))

@@ -9,14 +9,13 @@ import torch
 from torch.utils.data import DataLoader
 
 from vit_adapter.config import TrainingConfig
-from vit_adapter.segmenter import Segmenter
 from vit_adapter.training.engine import make_trainer, quiet_lightning
 from vit_adapter.training.module import TrainingModule
 from vit_adapter.training.parameter_groups import layer_decay_setting, layer_of, name_rule_setting
 from vit_adapter.training.schedule import Schedule
 from vit_adapter.weights.official import official_name, our_name
 
-from .building import build_backbone, build_head
+from .building import build_segmenter
 from .case import Case
 from .comparison import check_outputs
 from .names import load_official
@@ -76,7 +75,7 @@ def run_trace(path: Path) -> None:
     """Losses, rates and final weights of a few steps, in float64."""
     case = Case(path)
     config = case.config
-    model = _segmenter(config["model"])
+    model = build_segmenter(config["model"])
     names = load_official(model, case.weights, "segmenter")
     model.to(case.dtype)
     trace = _Trace()
@@ -137,16 +136,6 @@ class _Trace(lightning.Callback):
         theirs = {"loss": "loss", "decode.loss_ce": "loss_ce", "decode.acc_seg": "accuracy"}
         theirs |= {"aux.loss_ce": "auxiliary.loss_ce", "aux.acc_seg": "auxiliary.accuracy"}
         return {name: self.column(ours) for name, ours in theirs.items() if ours in self.steps[0]}
-
-
-def _segmenter(config: dict[str, Any]) -> Segmenter:
-    backbone = dict(config["backbone"])
-    head, auxiliary = config["decode_head"], config.get("auxiliary_head")
-    model = Segmenter(build_backbone(backbone, backbone["type"]), build_head(head), head["num_classes"])
-    if auxiliary is not None:
-        model.auxiliary_head = build_head(auxiliary)  # pyright: ignore
-        model.auxiliary_weight = auxiliary["loss_decode"]["loss_weight"]
-    return model
 
 
 def _training_config(config: dict[str, Any]) -> TrainingConfig:
