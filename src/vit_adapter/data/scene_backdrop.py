@@ -104,7 +104,7 @@ def paint_ground(canvas: Canvas, street: Street, shade_heights: np.ndarray, rng:
         index = np.clip(along + 20, 0, len(shade_heights) - 1).astype(np.int32)
         reach = shade_heights.take(index) * abs(light.shadow_across)
         shade *= 1 - 0.35 * light.sun * (street.walls - sunny_side * across < reach)
-    shade *= 1 - _shadows(street, top) * (0.0022 if light.sun <= 0.1 else 0.0026)
+    shade *= 1 - _shadows(street, top) * (0.0018 if light.sun <= 0.1 else 0.0022)
 
     marks = _marks(street, draw[7:], across, along, pixel, on_road)
     marks *= np.minimum(0.85 + 0.2 * stains, 1)  # worn paint

@@ -48,17 +48,17 @@ def _draw_looks(rng: np.random.Generator, low: np.ndarray, high: np.ndarray, dus
     wall = draw_colours(rng, "building", count)
     # Glass is darker than the wall, so that windows stand out in any light.
     glass = wall.mean(1, keepdims=True) * (0.28 + 0.22 * draw[:, :1]) * np.array([0.85, 1, 1.2], np.float32)
-    storey = 2.8 + 0.9 * draw[:, 1]
+    storey = 3.0 + 0.8 * draw[:, 1]
     return _Looks(
         height=np.round((low + (high - low) * draw[:, 2]) / storey).clip(1) * storey + 0.6,
         wall=wall,
         glass=glass.astype(np.float32),
-        pitch=1.9 + 1.2 * draw[:, 3],
+        pitch=2.1 + 1.2 * draw[:, 3],
         storey=storey,
         window_width=0.45 + 0.2 * draw[:, 4],
         window_height=0.46 + 0.18 * draw[:, 5],
         lit=(dusk * 0.7 * draw[:, 6]).astype(np.float32),
-        relief=0.16 * draw[:, 7],
+        relief=0.09 * draw[:, 7],
         label=np.full(count, BUILDING, np.uint8),
     )
 

@@ -123,7 +123,7 @@ def plan_street(rng: np.random.Generator, size: tuple[int, int]) -> Street:
     yaw = float(np.clip(rng.standard_normal() * 0.42, -0.85, 0.85))
     camera = Camera(
         size,
-        focal=0.8 + 0.5 * draw[0],
+        focal=1.0 + 0.5 * draw[0],
         horizon=0.30 + 0.32 * draw[1],
         roll=0.2 * (draw[2] - 0.5),
         yaw=yaw,
@@ -156,24 +156,24 @@ def _trees(rng: np.random.Generator, camera: Camera, kerb: float, walls: float) 
             along = 3 + 5 * start + number * (6.5 + 6 * spacing) + 2 * jitter[number][0]
             across = side * (kerb + 0.7 + (0.5 * lane + 0.15) * (walls - kerb - 1.4))
             depth = camera.depth(across, along)
-            size = 0.7 + 0.6 * jitter[number][1]
-            if 5 < depth < 50 and jitter[number][2] < 0.75 and _seen(camera, across, along, 2.5):
+            size = 0.85 + 0.5 * jitter[number][1]
+            if 5 < depth < 50 and jitter[number][2] < 0.6 and _seen(camera, across, along, 2.5):
                 trees.append(Standing("tree", across, along, depth, size))
     return trees
 
 
 def _cars(rng: np.random.Generator, camera: Camera, kerb: float) -> list[Standing]:
     cars: list[Standing] = []
-    wanted = rng.integers(2, 7)
+    wanted = rng.integers(3, 7)
     for column, far, lane, size in rng.random((24, 4)).tolist():
-        across, along = camera.place(column, 5.5 + 36 * far**1.7)
+        across, along = camera.place(column, 5.5 + 52 * far**1.4)
         # The nearest of: parked left, driving left, driving right, parked right.
         lanes = [lane_side * kerb * offset for lane_side in (-1, 1) for offset in (0.36, 0.76)]
         across = min(lanes, key=lambda middle: abs(middle - across) + 0.6 * lane)
         depth = camera.depth(across, along)
         apart = all(abs(car.along - along) > 5.5 or abs(car.across - across) > 1.7 for car in cars)
         inside = _seen(camera, across, along, 0.5) and camera.depth(across, along - 2.4) > 2.2
-        if apart and inside and 5 < depth < 48 and abs(along) > 4:
+        if apart and inside and 5 < depth < 62 and abs(along) > 4:
             cars.append(Standing("car", across, along, depth, 0.92 + 0.16 * size))
             if len(cars) == wanted:
                 break
@@ -187,7 +187,8 @@ def _people(rng: np.random.Generator, camera: Camera, kerb: float, walls: float)
         depth = 3.2 + 19 * far**2.3
         across, along = camera.place(column, depth)
         on_pavement = kerb + 0.3 < abs(across) < walls - 0.3
-        if on_pavement or (crossing < 0.12 and abs(across) < kerb):
+        feet = camera.project(across, along, 0)[1]
+        if feet < 1.04 * camera.height and (on_pavement or (crossing < 0.05 and abs(across) < kerb)):
             people.append(Standing("person", across, along, depth, 0.88 + 0.2 * size - 0.25 * (size < 0.1)))
             if len(people) == wanted:
                 break

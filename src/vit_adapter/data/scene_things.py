@@ -225,7 +225,7 @@ def _draw_person(
             parts.polygon(flat([(hand + 0.025 * a, 0.46 + 0.025 * b) for a, b in _CIRCLE[::2]]), skin)
         arm = [(side * 0.09, 0.81), (side * 0.15, 0.79), (hand + 0.03, 0.47), (hand - 0.03, 0.47)]
         parts.polygon(flat(arm), coat, light)
-    parts.polygon(flat([(-0.12, 0.82), (0.12, 0.82), (0.1, hem), (-0.1, hem)]), coat)
+    parts.polygon(flat([(-0.13, 0.82), (0.13, 0.82), (0.12, hem), (-0.12, hem)]), coat)
     if close:
         parts.polygon(flat([(0.02, 0.82), (0.12, 0.82), (0.1, hem), (0.04, hem)]), coat, 0.82)
     if close and bag < 0.3:

@@ -56,7 +56,7 @@ def _paint_tree(
     else:
         envelope = (0.9 - (2 * rise - 1) ** 2) - (beside / radius) ** 2
     leafy = envelope + (0.03 if conical else 0.2) * clumps + (0.05 if conical else 0.1) * leaves > 0
-    half = np.maximum(0.11 * tree.size + 0.03 * np.maximum(1 - up, 0), 0.9 / metre)
+    half = np.maximum(0.15 * tree.size + 0.03 * np.maximum(1 - up, 0), 0.9 / metre)
     stem = (np.abs(beside) < half) & ((up > 0) & (up < trunk + 0.4 * crown))
 
     box = slice(top, bottom), slice(left, right)
