@@ -78,6 +78,8 @@ def resize_strips(strips: Iterable[Tensor], old: Size, new: Size) -> Iterator[Te
     upper = lower = upper_weight = lower_weight = torch.empty(0)
     for strip in strips:
         for part in split_rows(strip, max(old_width, new_width)):
+            if part.shape[2] == 0:
+                continue
             if old_width != new_width:
                 part = _interpolate(part, (part.shape[2], new_width))
             if old_height == new_height:
