@@ -19,6 +19,7 @@ PARTS = {
     "extractor": ("backbone.interactions.0.extractor.", "backbone.interactions.0.extractor."),
     "attention": ("backbone.interactions.0.injector.attn.", "backbone.interactions.0.injector.attention."),
     "head": ("decode_head.", "head."),
+    "pixel_decoder": ("decode_head.pixel_decoder.", "head.pixel_decoder."),
     "pooling": ("decode_head.psp_modules.", "head.pooling.branches."),
     "auxiliary_head": ("auxiliary_head.", "auxiliary_head."),
 }

@@ -25,6 +25,7 @@ class LossSettings:
         mask_weight: Weight of the cross entropy of the masks.
         dice_weight: Weight of their Dice loss.
         no_object_weight: Weight of the class "no object" inside the class loss.
+        class_weights: Weights of the K other classes in it; None: all 1.
         points: Points P at which masks are compared.
         oversampling: Candidates for uncertain points, as a multiple of P.
         importance: Share of uncertain points, 0..1.
@@ -35,6 +36,7 @@ class LossSettings:
     mask_weight: float = 5.0
     dice_weight: float = 5.0
     no_object_weight: float = 0.1
+    class_weights: tuple[float, ...] | None = None
     points: int = 112 * 112
     oversampling: float = 3.0
     importance: float = 0.75
@@ -118,7 +120,7 @@ class Mask2FormerLoss(nn.Module):
 
         labels = _query_labels(class_logits, targets, pairs)
         class_sum, weight_sum = weighted_class_loss(
-            class_logits.flatten(0, 1), labels.flatten(), settings.no_object_weight
+            class_logits.flatten(0, 1), labels.flatten(), self._label_weights(class_logits)
         )
         if matched:
             mask_sum, dice_sum = self._mask_sums(mask_logits, targets, pairs)
@@ -131,6 +133,11 @@ class Mask2FormerLoss(nn.Module):
             "loss_mask": settings.mask_weight * mask_sum / (divisor * settings.points),
             "loss_dice": settings.dice_weight * dice_sum / divisor,
         }
+
+    def _label_weights(self, class_logits: Tensor) -> Tensor:
+        """[K + 1], in the type of the logits: 0.1 rounded to float32 would be seen in float64."""
+        classes = self.settings.class_weights or (1.0,) * (class_logits.shape[-1] - 1)
+        return class_logits.new_tensor([*classes, self.settings.no_object_weight])
 
     def _match(self, class_logits: Tensor, mask_logits: Tensor, target: Target) -> tuple[Tensor, Tensor]:
         return match(class_logits, mask_logits, target, self.settings.costs, self.settings.points, self.draw)

@@ -1,22 +1,20 @@
 """The single terms of the loss, before weights and normalisation."""
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 
-def weighted_class_loss(logits: Tensor, labels: Tensor, no_object_weight: float) -> tuple[Tensor, Tensor]:
-    """Cross entropy in which "no object" counts less (item 36).
+def weighted_class_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+    """Cross entropy in which classes count differently (item 36).
 
     Args:
         logits: [N, K + 1]; the last column is "no object".
         labels: int64 [N], 0..K.
-        no_object_weight: Weight of label K; the others have 1.
+        weights: [K + 1], of each label.
 
     Returns:
         Weighted sum, and the sum of the weights of the labels.
     """
-    weights = torch.cat([logits.new_ones(logits.shape[1] - 1), logits.new_full((1,), no_object_weight)])
     return F.cross_entropy(logits, labels, weights, reduction="sum"), weights[labels].sum()
 
 
