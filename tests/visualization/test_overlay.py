@@ -105,6 +105,17 @@ def test_a_grey_picture_stays_grey_under_nothing():
     np.testing.assert_array_equal(drawn, image[:, :, None].repeat(3, axis=2))
 
 
+@pytest.mark.parametrize("dtype", [np.uint16, np.int32, np.float32])
+def test_pictures_of_other_types_are_stretched(dtype):
+    image = np.linspace(0, 30000, 512 * 512).reshape(512, 512, 1).astype(dtype)
+    if dtype == np.float32:
+        image[0, 0] = np.nan
+    drawn = overlay(image, np.full((512, 512), 255, np.uint8), PALETTE, legend=False)
+    assert drawn[0, 0].max() == 0
+    assert drawn[-1, -1].min() == 255
+    assert abs(int(drawn[256, 0, 0]) - 127) <= 1
+
+
 def test_labels_of_more_than_255_classes():
     labels = np.full((512, 512), 300, np.uint16)
     labels[0] = 65535
@@ -117,7 +128,7 @@ def test_labels_of_more_than_255_classes():
     ("image", "labels", "names", "alpha", "words"),
     [
         (np.zeros((4, 5, 3), np.uint8), np.zeros((5, 4), int), None, 0.5, "(5, 4)"),
-        (np.zeros((4, 5, 3), np.float32), np.zeros((4, 5), int), None, 0.5, "float32"),
+        (np.zeros((4, 5, 3), bool), np.zeros((4, 5), int), None, 0.5, "bool"),
         (np.zeros((4, 5, 3), np.uint8), np.zeros((4, 5)), None, 0.5, "float64"),
         (np.zeros((4, 5, 3), np.uint8), np.zeros((4, 5), int), None, 1.5, "1.5"),
         (np.zeros((4, 5, 3), np.uint8), np.zeros((4, 5), int), ["a"], 0.5, "1 class names"),

@@ -4,6 +4,7 @@ from .loop import EvaluationResult, PictureScore, evaluate
 from .metrics import ConfusionMatrix
 from .report import print_table, score_table, write_report
 from .scores import Scores
+from .worst_pictures import write_worst_pictures
 
 __all__ = [
     "ConfusionMatrix",
@@ -14,4 +15,5 @@ __all__ = [
     "print_table",
     "score_table",
     "write_report",
+    "write_worst_pictures",
 ]

@@ -37,6 +37,7 @@ class EvaluationResult:
         scores: Over all pixels together.
         matrix: Counts, truth by prediction.
         class_names: Names of the classes.
+        config: How it was measured.
         pictures: Number of pictures that were measured.
         worst: The pictures with the lowest scores of their own, worst first.
         skipped: (name, reason) of the pictures that could not be decoded.
@@ -45,6 +46,7 @@ class EvaluationResult:
     scores: Scores
     matrix: ConfusionMatrix
     class_names: tuple[str, ...]
+    config: EvaluationConfig
     pictures: int
     worst: list[PictureScore] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
@@ -65,10 +67,15 @@ def evaluate(
         Scores and the worst pictures.
 
     Raises:
-        InputError: No picture could be measured, or a mask cannot be used.
+        InputError: No picture could be measured, a mask cannot be used, or, where the data set's
+            ``stop_on_bad_image`` says so, a picture cannot be decoded.
     """
     config = config or EvaluationConfig()
+    if config.limit is not None and config.limit < 1:
+        raise InputError(f"evaluation.limit is {config.limit}, expected at least 1 or nothing")
     count = len(dataset) if config.limit is None else min(config.limit, len(dataset))
+    if count == 0:
+        raise InputError("the data set has no picture to evaluate on")
     matrix = ConfusionMatrix(model.num_classes, model.ignore_index)
     worst: list[tuple[float, int]] = []  # a heap whose smallest entry is the best of the worst
     skipped: list[tuple[str, str]] = []
@@ -95,6 +102,7 @@ def evaluate(
         matrix.scores(),
         matrix,
         tuple(model.class_names),
+        config,
         count - len(skipped),
         [PictureScore(dataset.names[index], index, score) for score, index in ordered],
         skipped,
@@ -111,13 +119,15 @@ def _groups(
     columns = (TextColumn("evaluating"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), disable=not progress) as bar:
         task = bar.add_task("evaluating", total=count)
-        group = []
+        group: list[tuple[int, Any]] = []
         for index in range(count):
             try:
                 group.append((index, dataset.read(index)))
             except UnreadableImageError as error:
+                if dataset.config.stop_on_bad_image:
+                    raise
                 skipped.append((dataset.names[index], str(error)))
-            if group and (len(group) == size or index == count - 1):
+            if len(group) == size:
                 yield group
                 group = []
             bar.update(task, completed=index + 1)

@@ -1,30 +1,36 @@
 """An evaluation as a table, JSON and pictures."""
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from vit_adapter.config.files import write_atomically
-from vit_adapter.visualization import contact_sheet, default_palette, overlay, plot_confusion
+from vit_adapter.visualization import plot_confusion
 
 from .loop import EvaluationResult
 from .scores import Scores
+from .worst_pictures import write_worst_pictures
 
 
 def score_table(scores: Scores, names: tuple[str, ...], title: str = "") -> Table:
-    """Per class IoU, accuracy and F1 in percent; "-" where a figure cannot be said."""
+    """Per class IoU, accuracy, F1 and share in percent; "-" where a figure cannot be said.
+
+    For two classes also precision and recall.
+    """
     table = Table(title=title or None, title_justify="left", box=None, header_style="bold")
-    table.add_column("class")
+    table.add_column("class", overflow="fold")
     two = len(names) == 2
-    columns = ["IoU", "accuracy", "F1", *(["precision", "recall"] if two else []), "share"]
-    for column in columns:
-        table.add_column(column, justify="right")
+    for column in ("IoU", "accuracy", "F1", *(["precision", "recall"] if two else []), "share"):
+        table.add_column(column, justify="right", no_wrap=True)
     for row in scores.rows(names):
         values = [row.iou, row.accuracy, row.f1, *([row.precision, row.recall] if two else []), row.share]
-        table.add_row(row.name, *map(_percent, values))
+        # Text, not a string: rich would take a name such as "[lane]" for a style.
+        table.add_row(Text(row.name), *map(_percent, values))
     return table
 
 
@@ -33,56 +39,44 @@ def print_table(result: EvaluationResult, console: Console | None = None) -> Non
     console = console or Console()
     scores = result.scores
     console.print(score_table(scores, result.class_names))
-    console.print(
-        f"\n{result.pictures} pictures: aAcc {_percent(scores.aAcc)}  mIoU {_percent(scores.mIoU)}  "
-        f"mAcc {_percent(scores.mAcc)}  mF1 {_percent(scores.mF1)}",
-        highlight=False,
-    )
+    parts = [("aAcc", scores.aAcc), ("mIoU", scores.mIoU), ("mAcc", scores.mAcc), ("mF1", scores.mF1)]
+    totals = "  ".join(f"{name} {_percent(value)}" for name, value in parts)
+    count = f"{result.pictures} picture" + ("" if result.pictures == 1 else "s")
+    console.print(f"\n{count}: {totals}", highlight=False, soft_wrap=True)
     for name, reason in result.skipped[:10]:
-        console.print(f"skipped {name}: {reason}", highlight=False, markup=False)
+        console.print(f"skipped {name}: {reason}", highlight=False, markup=False, soft_wrap=True)
     if len(result.skipped) > 10:
         console.print(f"... {len(result.skipped)} pictures skipped in all", highlight=False)
 
 
 def write_report(
-    result: EvaluationResult, model: Any, dataset: Any, folder: Path, batch_size: int = 4
+    result: EvaluationResult, model: Any, dataset: Any, folder: Path, batch_size: int | None = None
 ) -> None:
-    """Writes ``metrics.json``, ``confusion.png`` and ``worst.png`` with the worst pictures as overlays.
+    """Writes ``metrics.json``, ``confusion.png`` and, into ``worst/``, the worst pictures.
 
     Args:
         result: What ``evaluate`` gave.
         model: The model, to draw the worst pictures.
         dataset: The data set.
         folder: Made if it is missing.
-        batch_size: Windows handled together.
+        batch_size: Windows handled together; None: as in the evaluation.
 
     Raises:
-        InputError: The folder cannot be written, or matplotlib is missing.
+        InputError: A file cannot be written.
     """
-    text = json.dumps(result_values(result), indent=2, ensure_ascii=False) + "\n"
+    text = json.dumps(result_values(result), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     write_atomically(folder / "metrics.json", lambda path: path.write_text(text, encoding="utf-8"))
-    plot_confusion(result.matrix.counts, result.class_names, folder / "confusion.png")
-    if not result.worst:
-        return
-    rows, captions = [], []
-    for picture in result.worst:
-        sample = dataset.read(picture.index)
-        predicted = model.predict(sample.image, batch_size=batch_size)
-        palette = predicted.palette if predicted.palette is not None else default_palette(model.num_classes)
-        rows.append(
-            [sample.image]
-            + [
-                overlay(sample.image, labels, palette, result.class_names, legend=False)
-                for labels in (sample.labels, predicted.labels)
-            ]
+    if find_spec("matplotlib") is not None:
+        plot_confusion(result.matrix.counts, result.class_names, folder / "confusion.png")
+    else:  # no reason to lose a long evaluation
+        Console(stderr=True).print(
+            "confusion.png needs matplotlib: pip install 'vit-adapter[train]'", markup=False
         )
-        captions.append(f"{picture.name}: mIoU {_percent(picture.mIoU)}")
-    sheet = contact_sheet(rows, ["picture", "truth", "prediction"], captions, title="Worst pictures")
-    write_atomically(folder / "worst.png", sheet.save)
+    write_worst_pictures(result, model, dataset, folder / "worst", batch_size)
 
 
 def result_values(result: EvaluationResult) -> dict[str, Any]:
-    """Everything as plain values; figures that cannot be said are null."""
+    """Everything as plain values, scores 0..1; figures that cannot be said are null."""
     return {
         "pictures": result.pictures,
         **result.scores.to_dict(result.class_names),

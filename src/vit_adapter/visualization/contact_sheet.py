@@ -23,7 +23,7 @@ def contact_sheet(
     """Put pictures in a table.
 
     Args:
-        rows: uint8 pictures [H, W, C] of any sizes; None leaves a place empty. Rows may differ in length.
+        rows: Pictures [H, W, C] of any sizes, as for ``overlay``; None leaves a place empty. Rows may differ in length.
         column_titles: Written above the columns.
         captions: One for each row, written below it, such as the file's name and its score.
         cell: (width, height) in pixels that a picture is fitted into, ratio kept.
@@ -34,7 +34,7 @@ def contact_sheet(
         RGB picture.
 
     Raises:
-        InputError: No picture at all, or a picture that is not uint8.
+        InputError: No picture at all, or a picture that is no array of numbers.
     """
     columns = max((len(row) for row in rows), default=0)
     if columns == 0:

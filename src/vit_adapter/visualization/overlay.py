@@ -51,7 +51,8 @@ def overlay(
     occur with their share of the pixels, largest first.
 
     Args:
-        image: uint8 [H, W, C]: one channel is shown grey, of more than three the first three are shown.
+        image: uint8 [H, W, C]: one channel is shown grey, of more than three the first three are shown. Other
+            types are shown with their range of values made 0..255.
         labels: Integers [H, W].
         palette: uint8 [K, 3]; None: ``default_palette``.
         names: K class names; None: "class 0", "class 1" ...
@@ -86,15 +87,29 @@ def overlay(
 
 
 def displayable(image: np.ndarray) -> np.ndarray:
-    """uint8 [H, W, 3] of a uint8 picture [H, W] or [H, W, C] with any number of channels."""
+    """uint8 [H, W, 3] of a picture [H, W] or [H, W, C] of any type and number of channels.
+
+    Of types other than uint8 (16-bit pictures, measurements) the range of the values is made 0..255.
+    """
     image = np.asarray(image)
-    if image.dtype != np.uint8 or image.ndim not in (2, 3) or image.size == 0:
-        raise InputError(f"picture has dtype {image.dtype} and shape {image.shape}, expected uint8 [H, W, C]")
+    if image.dtype.kind not in "uif" or image.ndim not in (2, 3) or image.size == 0:
+        raise InputError(
+            f"picture has dtype {image.dtype} and shape {image.shape}, expected numbers [H, W, C]"
+        )
     if image.ndim == 2:
         image = image[:, :, None]
-    return (
-        np.repeat(image[:, :, :1], 3, axis=2) if image.shape[2] < 3 else np.ascontiguousarray(image[:, :, :3])
-    )
+    image = image[:, :, :1] if image.shape[2] < 3 else image[:, :, :3]
+    if image.dtype != np.uint8:
+        image = _stretched(image)
+    return np.repeat(image, 3, axis=2) if image.shape[2] == 1 else np.ascontiguousarray(image)
+
+
+def _stretched(image: np.ndarray) -> np.ndarray:
+    values = image.astype(np.float32)
+    finite = values[np.isfinite(values)]
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
+    factor = 255 / (high - low) if high > low else 0.0
+    return np.nan_to_num(np.rint((values - low) * factor), nan=0, posinf=255, neginf=0).astype(np.uint8)
 
 
 def _checked_labels(labels: np.ndarray) -> np.ndarray:
