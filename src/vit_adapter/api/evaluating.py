@@ -35,9 +35,9 @@ def evaluate(
         evaluation: Device, precision, limit, multi-scale ...
         checkpoint: For a recipe: its weights.
         protocol: Another way of applying it than the model's own.
-        out: Folder for ``metrics.json``, confusion matrix and the worst pictures; None: the table is printed only.
+        out: Folder for ``metrics.json``, confusion matrix and the worst pictures; None: the table alone, on standard output.
         split: "val" or "train".
-        quiet: No table and no progress bar.
+        quiet: No progress bar.
 
     Raises:
         InputError: Model or data cannot be used, or their classes differ.
@@ -59,8 +59,7 @@ def evaluate(
     dataset = open_dataset(data, split)  # pyright: ignore
     check_classes(model, dataset.classes)
     result = run_evaluation(model, dataset, evaluation, progress=not quiet)
-    if not quiet:
-        print_table(result)
+    print_table(result)
     if out is not None:
         write_report(result, model, dataset, Path(out), evaluation.batch_size)
     return result
