@@ -20,7 +20,8 @@ HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 COMMAND = """```sh
 vit-adapter train --data.root camvid --model.vit vit_small_patch14_dinov2 \\
-  --model.pretrained dinov2_vits14.safetensors --model.frozen vit --model.injectors false --model.head_channels 128 --model.auxiliary false \\
+  --model.pretrained dinov2_vits14.safetensors --model.frozen vit --model.injectors false \\
+  --model.head_channels 128 --model.auxiliary false \\
   --model.drop_path_rate 0 --data.augmentation.crop 256 --data.augmentation.scale_range '[0.6, 1.6]' \\
   --data.augmentation.category_max_ratio 1 --data.augmentation.photometric false --training.class_weights auto \\
   --training.steps 200 --training.batch_size 4 --training.learning_rate 2e-3 --training.warmup_steps 10 --out RUN
@@ -55,7 +56,8 @@ def write_table() -> None:
         "# CamVid: a pretrained ViT on real streets",
         "",
         "DINOv2 ViT-S/14, frozen, extractors only, UperNet head of width 128; 367 training pictures of 480 x 360, all",
-        "101 validation pictures whole, 11 classes, void ignored. IoU in percent. One seed: differences below 2 are noise.",
+        "101 validation pictures whole, 11 classes, void ignored. IoU in percent. One seed: differences below 2 are",
+        "noise.",
         "",
         "| row | steps | mIoU | " + " | ".join(names) + " |",
         "|" + "---|" * (3 + len(names)),

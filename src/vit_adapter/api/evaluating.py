@@ -35,7 +35,7 @@ def evaluate(
         evaluation: Device, precision, limit, multi-scale ...
         checkpoint: For a recipe: its weights.
         protocol: Another way of applying it than the model's own.
-        out: Folder for ``metrics.json``, confusion matrix and the worst pictures; None: the table alone, on standard output.
+        out: Folder for ``metrics.json``, confusion matrix and the worst pictures; None: the table alone.
         split: "val" or "train".
         quiet: No progress bar.
 
