@@ -94,13 +94,13 @@ def wait_for_step(folder: Path, step: int, seconds: float = 60) -> None:
 
 
 def _enter(function: Any, arguments: dict[str, Any], output: str, environment: dict[str, str]) -> None:
-    file = open(output, "w", buffering=1)  # noqa: SIM115 (for the life of the process)
-    os.dup2(file.fileno(), 1)
-    os.dup2(file.fileno(), 2)
-    sys.stdout, sys.stderr = (
-        open(1, "w", buffering=1, closefd=False),
-        open(2, "w", buffering=1, closefd=False),
-    )
+    multiprocessing.set_start_method(
+        "fork", force=True
+    )  # of workers: what a program has that was started plainly
+    descriptor = os.open(output, os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
+    for stream, number in ((sys.stdout, 1), (sys.stderr, 2)):
+        stream.flush()
+        os.dup2(descriptor, number)
     os.environ |= environment
     torch.set_num_threads(1)
     from vit_adapter.config import InputError
