@@ -3,7 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vit_adapter.inference import resize_scores, strips
@@ -23,6 +23,7 @@ def _pieces(maps, heights):
     assert start >= maps.shape[2]
 
 
+@settings(deadline=None)
 @given(
     small,
     small,
@@ -66,6 +67,7 @@ def test_equal_sizes_are_not_copied():
     assert resize_scores(maps, (5, 7)) is maps
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_crop_and_reader_give_the_rows_asked_for(data):
     maps = torch.arange(2 * 30 * 4).reshape(1, 2, 30, 4)

@@ -116,15 +116,18 @@ class Result:
         """
         if ids not in ("own", "contiguous"):
             raise InputError(f"ids is {ids!r}, expected 'own' or 'contiguous'")
-        values = self.own_ids() if ids == "own" else self.labels
+        probabilities = (
+            self.scores if scores else None
+        )  # first: what cannot be made shall not leave half a set
+        labels = self.own_ids() if ids == "own" else self.labels
         folder = Path(folder)
         files = [
-            write_atomically(folder / f"{stem}_labels.png", Image.fromarray(values).save),
-            write_atomically(folder / f"{stem}_overlay.png", self.overlay(alpha).save),
+            write_atomically(folder / f"{stem}_labels.png", Image.fromarray(labels).save),
+            write_atomically(folder / f"{stem}_overlay.png", self.overlay().save),
         ]
-        if scores:
-            values = self.scores
-            files.append(write_atomically(folder / f"{stem}_scores.npy", lambda path: np.save(path, values)))
+        if probabilities is not None:
+            file = folder / f"{stem}_scores.npy"
+            files.append(write_atomically(file, lambda path: np.save(path, probabilities)))
         return files
 
 

@@ -1,0 +1,77 @@
+"""Memory of pictures of 24 megapixels with 150 classes (S57), each measured in a process of its own."""
+
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from vit_adapter.config import InputError, Protocol
+from vit_adapter.inference import apply_protocol
+
+SIZE = (4000, 6000)
+CLASSES = 150
+LIMIT_GB = 4.0
+PROTOCOLS = {
+    "own": Protocol(multiple=None),
+    "published": Protocol(resize=(2048, 512)),
+    "views": Protocol(resize=(2048, 512), flip=True),
+}
+
+
+def last_class_where_blue(windows):
+    """Class 149 where the picture is blue, class 3 elsewhere."""
+    scores = torch.zeros(windows.shape[0], CLASSES, *windows.shape[-2:])
+    scores[:, 3] = 0.5
+    scores[:, -1] = windows[:, 2] > 0
+    return scores
+
+
+def _measure(name: str, size: tuple[int, int]) -> None:
+    torch.set_num_threads(1)
+    image = np.zeros((*size, 3), np.uint8)
+    image[size[0] // 2 :, size[1] // 2 :, 2] = 255
+    options = {"num_classes": CLASSES, "batch_size": 4}
+    labels = apply_protocol(last_class_where_blue, image, PROTOCOLS[name], **options).labels()
+    # Resized to the network's size and back, the border itself is blurred.
+    margin = 0 if PROTOCOLS[name].resize is None else 24
+    below, right = size[0] // 2, size[1] // 2
+    assert labels.shape == size
+    assert (labels[below + margin :, right + margin :] == 149).all()
+    assert (labels[: below - margin] == 3).all()
+    assert (labels[:, : right - margin] == 3).all()
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)  # Linux counts in KiB
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss has other units")
+@pytest.mark.parametrize(
+    ("name", "size"), [("own", SIZE), ("own", SIZE[::-1]), ("published", SIZE), ("views", SIZE)]
+)
+def test_peak_memory(name, size):
+    code = f"from test_large_pictures import _measure; _measure({name!r}, {size!r})"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=Path(__file__).parent, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) < LIMIT_GB
+
+
+def test_full_scores_of_that_size_are_refused_in_one_line():
+    image = np.zeros((*SIZE, 3), np.uint8)
+    prediction = apply_protocol(last_class_where_blue, image, PROTOCOLS["own"], num_classes=CLASSES)
+    with pytest.raises(InputError, match=r"150 classes at 6000x4000 pixels are 14\.4 GB") as error:
+        prediction.scores()
+    assert "\n" not in str(error.value)
+
+
+def test_a_limit_of_one_s_own_or_none_gives_scores():
+    image = np.zeros((30, 40, 3), np.uint8)
+    prediction = apply_protocol(last_class_where_blue, image, PROTOCOLS["own"], num_classes=CLASSES)
+    with pytest.raises(InputError, match=r"0\.0 GB"):
+        prediction.scores(limit_bytes=150 * 30 * 40 * 4 - 1)
+    assert prediction.scores(limit_bytes=150 * 30 * 40 * 4).shape == (150, 30, 40)
+    assert prediction.scores(limit_bytes=None).shape == (150, 30, 40)
