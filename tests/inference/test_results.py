@@ -104,3 +104,13 @@ def test_overlay_with_all_opacity_shows_the_palette():
         result(labels=np.full((64, 64), 2, np.uint8), image=np.zeros((64, 64, 3), np.uint8)).overlay(1, False)
     )
     assert (drawn == result().palette[2]).all()
+
+
+def test_opacity_of_the_saved_overlay(tmp_path):
+    square = result(labels=np.full((64, 64), 2, np.uint8), image=np.zeros((64, 64, 3), np.uint8))
+    for alpha in (0.2, 0.9):
+        (_, file) = square.save(tmp_path, "photo", alpha=alpha)
+        np.testing.assert_array_equal(np.asarray(Image.open(file)), np.asarray(square.overlay(alpha)))
+    with pytest.raises(InputError, match="alpha is 2"):
+        square.save(tmp_path / "other", "photo", alpha=2)
+    assert not (tmp_path / "other").exists()

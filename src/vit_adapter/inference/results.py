@@ -116,14 +116,14 @@ class Result:
         """
         if ids not in ("own", "contiguous"):
             raise InputError(f"ids is {ids!r}, expected 'own' or 'contiguous'")
-        probabilities = (
-            self.scores if scores else None
-        )  # first: what cannot be made shall not leave half a set
+        # First of all: what cannot be made shall not leave half a set of files.
+        probabilities = self.scores if scores else None
+        drawn = self.overlay(alpha)
         labels = self.own_ids() if ids == "own" else self.labels
         folder = Path(folder)
         files = [
             write_atomically(folder / f"{stem}_labels.png", Image.fromarray(labels).save),
-            write_atomically(folder / f"{stem}_overlay.png", self.overlay().save),
+            write_atomically(folder / f"{stem}_overlay.png", drawn.save),
         ]
         if probabilities is not None:
             file = folder / f"{stem}_scores.npy"
