@@ -6,14 +6,11 @@ from pathlib import Path
 
 from vit_adapter.zoo import DATASETS
 
-# The tool's names where they differ from the file's.
-NAMES = {"chase_db1": "chase_db1"}
-
 
 def run(path: Path) -> None:
     """Names are trimmed (FACTS 39), everything else is as recorded."""
     facts = json.loads(path.read_text())
-    dataset = DATASETS[NAMES.get(path.stem, path.stem)]
+    dataset = DATASETS[path.stem]
     assert list(dataset.class_names) == [" ".join(name.split()) for name in facts["classes"]]
     assert [list(colour) for colour in dataset.palette] == facts["palette"]
     assert dataset.reduce_zero == facts["reduce_zero_label"]

@@ -27,7 +27,9 @@ class ReplayedDropPath(nn.Module):
         if not self.training:
             return branch
         keep = 1 - self.rate
-        draw = next(self.draws).to(branch.dtype).reshape(-1, *[1] * (branch.ndim - 1))
+        draw = next(self.draws, None)
+        assert draw is not None, "more draws than recorded"
+        draw = draw.to(branch.dtype).reshape(-1, *[1] * (branch.ndim - 1))
         assert draw.shape[0] == branch.shape[0], f"{draw.shape[0]} draws for {branch.shape[0]} samples"
         return branch / keep * torch.floor(keep + draw)
 
