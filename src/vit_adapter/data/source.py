@@ -34,6 +34,11 @@ def find_layout(config: DataConfig) -> Layout:
     if not root.is_dir():
         reason = "is a file, expected a folder" if root.exists() else "there is no such folder"
         raise InputError(f"{root}: {reason} (--data.root)")
+    if config.layout not in ("auto", "folder", "ade20k", "camvid"):
+        raise InputError(
+            f"--data.layout {config.layout}: the official folders of this data set have no reader yet; put pictures "
+            "and prepared masks into images/ and masks/ and take --data.layout folder"
+        )
     if config.layout == "ade20k" or (config.layout == "auto" and is_ade20k(root)):
         return find_ade20k(root)
     if config.layout == "camvid" or (config.layout == "auto" and is_camvid(root)):
