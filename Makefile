@@ -12,6 +12,9 @@ PYTEST_ARGS ?=
 demo: .venv/installed
 	$(BIN)/vit-adapter demo
 
+# One thread: tests use small tensors, and several processes at once fight over threads.
+test fast test-oldest: export OMP_NUM_THREADS := 1
+
 test: check
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
