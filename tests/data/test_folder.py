@@ -82,6 +82,11 @@ class TestForms:
         assert _open(tmp_path).names == names[:2]
         assert _open(tmp_path, "val").read(0).name == "z"
 
+    def test_lists_with_letters_stored_in_two_ways(self, tmp_path):
+        make_pairs(tmp_path, dict.fromkeys([unicodedata.normalize("NFC", "фото ä"), "b"], MASK))
+        (tmp_path / "train.txt").write_text(unicodedata.normalize("NFD", "фото ä"), encoding="utf-8-sig")
+        assert _open(tmp_path).names == [unicodedata.normalize("NFC", "фото ä")]
+
     def test_list_with_a_name_that_is_not_there(self, tmp_path):
         make_pairs(tmp_path, {"a": MASK, "b": MASK})
         (tmp_path / "train.txt").write_text("a\nnothere\n")
@@ -357,6 +362,12 @@ class TestClasses:
         assert dataset.classes.names == ("road", "sky")
         assert (dataset.read(0).labels == MASK).all()
 
+    def test_list_of_the_command_line(self, tmp_path):
+        """S65: what is typed after --data.classes arrives as text where YAML sees more than texts."""
+        make_pairs(tmp_path, dict.fromkeys("ab", MASK))
+        assert _open(tmp_path, classes="[no, 010]").classes.names == ("no", "010")
+        assert "'no' occurs twice" in _refusal(tmp_path, classes="[no, no]")
+
     def test_300_classes(self, tmp_path):
         """S09: three real classes, none of them void."""
         values = np.repeat(np.array([[254, 255, 256]], np.uint16), 3, axis=0)
@@ -408,6 +419,25 @@ class TestRealData:
         labels = dataset.read(3).labels
         ids = np.array([*dataset.classes.ids, *[0] * (255 - len(dataset.classes)), 255])
         assert (ids[labels] == stored).all()
+
+
+def test_names_outside_ascii_under_the_c_locale(tmp_path):
+    """S17: pairs are found, and messages can be printed, with or without lists."""
+    root = make_pairs(tmp_path / "täst 図", {"фото 1": MASK, "фото 2": MASK})
+    code = (
+        "import sys; from vit_adapter.config import DataConfig; "
+        "from vit_adapter.data.check import check_dataset; from vit_adapter.data.dataset import open_dataset; "
+        "config = DataConfig(root=sys.argv[1]); "
+        "print(len(open_dataset(config, 'train')) + len(open_dataset(config, 'val'))); "
+        "report = check_dataset(config); report.print(); sys.exit(not report.ok)"
+    )
+    environment = {**os.environ, "PYTHONUTF8": "0", "LC_ALL": "C", "PYTHONIOENCODING": ""}
+    for _ in range(2):
+        done = subprocess.run([sys.executable, "-c", code, str(root)], env=environment, capture_output=True)
+        assert done.returncode == 0, done.stderr.decode()
+        assert done.stdout.startswith(b"2\n")
+        (root / "train.txt").write_text("фото 1", encoding="utf-8")
+        (root / "val.txt").write_text("фото 2", encoding="utf-8")
 
 
 def test_scenes():

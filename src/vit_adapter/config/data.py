@@ -53,14 +53,15 @@ class DataConfig:
         root: Its folder. For a plain folder: ``images/train`` + ``masks/train``, ``train/images`` +
             ``train/masks``, ``images`` + ``masks`` without a split, or lists ``train.txt`` and ``val.txt``.
         layout: "auto" recognises the layout by its files; or its name.
-        classes: Class names, or a file with them (one a line; CSV, JSON or YAML with ids and colours).
+        classes: Class names, or a file with them (one a line; CSV, JSON or YAML with ids and colours); None: the
+            file ``classes.txt``, ``classes.csv`` ... or ``labelmap.txt`` in the root, else the values found.
         ignore: Id of pixels that count neither in the loss nor in a metric, in the masks as stored.
         ignored_values: Further mask values that are read as ignored.
         label_map: Mask value to class number, several values may become one class; None: the ids of the class
             list (0, 1, 2 ... where it has none), or without a class list the values found, in ascending order.
         binary: Masks hold 0 and 1, or 0 and 255; the second value is class 1.
         reduce_zero: The mask value 0 is ignored and k stands for class k - 1 (always so for ADE20K).
-        no_data: Value of floating-point masks that is read as ignored ("nan" for not-a-number).
+        no_data: Value of missing data in masks, which is read as ignored ("nan" for not-a-number).
         validation_share: Share of the pictures kept for validation when the folder has no split; which ones
             follows from their names.
         scenes: Number of embedded scenes for training and for validation (layout "scenes").
@@ -80,7 +81,7 @@ class DataConfig:
     label_map: dict[int, int] | None = None
     binary: bool = False
     reduce_zero: bool = False
-    no_data: float | None = None
+    no_data: float | Literal["nan"] | None = None
     validation_share: float = 0.2
     scenes: tuple[int, int] = (2000, 100)
     scene_size: int = 128

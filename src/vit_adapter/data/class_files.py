@@ -74,10 +74,20 @@ def read_class_file(path: str | Path) -> list[ClassEntry]:
         entries = _from_csv(text, path)
     else:
         entries = _from_lines(text, path)
+    return _checked(entries, str(path))
+
+
+def parse_class_list(text: str, where: str) -> list[ClassEntry]:
+    """The classes of a list written as YAML, such as ``[no, yes]``; names as typed, errors as for a file."""
+    place = Path(where)
+    return _checked(_from_tree(_parse_yaml(text, place), place), where)
+
+
+def _checked(entries: list[ClassEntry], where: str) -> list[ClassEntry]:
     if not entries:
-        raise InputError(f"{path}: holds no class name")
-    names = trimmed_names([entry.name for entry in entries], str(path))
-    check_ids([entry.id for entry in entries], str(path))
+        raise InputError(f"{where}: holds no class name")
+    names = trimmed_names([entry.name for entry in entries], where)
+    check_ids([entry.id for entry in entries], where)
     return [ClassEntry(name, entry.id, entry.colour) for name, entry in zip(names, entries)]
 
 

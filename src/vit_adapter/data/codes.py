@@ -27,9 +27,14 @@ class Codes:
     from_palette: bool = False
 
 
-def load_mask(path: Path, no_data: float | None) -> Mask:
-    """Reads a mask; pixels of missing data hold ``NO_DATA``, which no setting can turn into a class."""
-    return read_mask(path, no_data=no_data, ignore=NO_DATA)
+def load_mask(path: Path, no_data: float | str | None) -> Mask:
+    """Reads a mask; pixels of missing data hold ``NO_DATA``, which no setting can turn into a class.
+
+    Args:
+        path: The mask.
+        no_data: Value of missing data, a number or "nan"; None: there is none.
+    """
+    return read_mask(path, no_data=None if no_data is None else float(no_data), ignore=NO_DATA)
 
 
 def mask_codes(mask: Mask, *, colours: Collection[int] | None = None, ignored: Collection[int] = ()) -> Codes:

@@ -1,6 +1,8 @@
 """Split lists: ``train.txt`` and ``val.txt`` with one picture, or one picture and its mask, a line."""
 
+import os
 import re
+import unicodedata
 from pathlib import Path
 
 from .class_files import read_text
@@ -37,7 +39,8 @@ def read_list(path: Path, root: Path, everything: Part | None) -> Part:
     by_name = _names(everything.pairs) if everything is not None else {}
     seen: dict[Path, int] = {}
     for number, line in enumerate(read_text(path).splitlines(), start=1):
-        line = line.strip()
+        # Names of files are bytes; this gives the text that they are on this machine.
+        line = os.fsdecode(line.strip().encode())
         if not line:
             continue
         pair = _single(line, by_name) or _double(line, root)
@@ -71,7 +74,7 @@ def _names(pairs: list[Pair]) -> dict[str, Pair | None]:
 
 
 def _single(line: str, by_name: dict[str, Pair | None]) -> Pair | None:
-    parts = line.replace("\\", "/").split("/")
+    parts = unicodedata.normalize("NFC", line.replace("\\", "/")).split("/")
     for start in range(len(parts)):
         pair = by_name.get("/".join(parts[start:]))
         if pair is not None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from vit_adapter.config import ClassTable, DataConfig, InputError
 from vit_adapter.config.class_table import trimmed_names
 
-from .class_files import CLASS_FILE_NAMES, ClassEntry, read_class_file
+from .class_files import CLASS_FILE_NAMES, ClassEntry, parse_class_list, read_class_file
 from .labels import LabelMapping
 
 
@@ -20,6 +20,9 @@ def class_entries(config: DataConfig, root: Path | None) -> tuple[list[ClassEntr
     Raises:
         InputError: For a file that is not there or cannot be used, and for names that are empty or repeated.
     """
+    if isinstance(config.classes, str) and config.classes.lstrip().startswith("["):
+        # The command line hands over as text what is no list of texts in YAML, such as [no, yes].
+        return parse_class_list(config.classes, "--data.classes"), "--data.classes"
     if isinstance(config.classes, str):
         path = Path(config.classes)
         if not path.exists() and root is not None and (root / path).exists():

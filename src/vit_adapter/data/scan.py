@@ -45,7 +45,7 @@ class MaskReading:
         ignored: Mask values that are ignored.
     """
 
-    no_data: float | None = None
+    no_data: float | str | None = None
     colours: Collection[int] | None = None
     ignored: Collection[int] = ()
 
