@@ -97,23 +97,25 @@ def _digest(file: Path) -> str:
 
 
 def _report_files(report: Report, config: DataConfig, looked: Sequence[_Looked]) -> None:
-    skipped = 0
+    errors: list[str] = []
+    skipped: list[str] = []
     for item in looked:
         if item.mask_error is not None:
-            report.add("error", item.mask_error)
+            errors.append(item.mask_error)
         if item.image_error is not None:
             stops = config.stop_on_bad_image or not item.damaged
-            report.add("error" if stops else "warning", item.image_error)
-            skipped += not stops
+            (errors if stops else skipped).append(item.image_error)
         if item.image_size is not None and item.summary is not None:
             try:
                 check_size(item.pair, item.image_size, item.summary.size)
             except InputError as error:
-                report.add("error", str(error))
-    if looked and skipped == len(looked):
-        report.add("error", f"{report.root}: none of the {skipped} pictures can be decoded")
+                errors.append(str(error))
+    report.add("error", errors)
+    report.add("warning", skipped)
+    if looked and len(skipped) == len(looked):
+        report.add("error", f"{report.root}: none of the {len(skipped)} pictures can be decoded")
     elif skipped:
-        report.add("note", f"training skips the {skipped} pictures that cannot be decoded")
+        report.add("note", f"training skips the {len(skipped)} pictures that cannot be decoded")
 
 
 def _report_copies(report: Report, looked: Sequence[_Looked]) -> None:
@@ -122,12 +124,14 @@ def _report_copies(report: Report, looked: Sequence[_Looked]) -> None:
     for item in looked:
         if item.part == "train" and item.digest is not None:
             first.setdefault(item.digest, item.pair.image)
-    for item in looked:
-        if item.part == "val" and item.digest in first:
-            report.add(
-                "warning",
-                f"{item.pair.image} (val) is the same file as {first[item.digest]} (train): the score will be too good",
-            )
+    report.add(
+        "warning",
+        [
+            f"{item.pair.image} (val) is the same file as {first[item.digest]} (train): the score will be too good"
+            for item in looked
+            if item.part == "val" and item.digest in first
+        ],
+    )
 
 
 def _report_labels(report: Report, source: Source, looked: Sequence[_Looked]) -> None:
@@ -153,11 +157,11 @@ def _report_labels(report: Report, source: Source, looked: Sequence[_Looked]) ->
 
 def _report_palettes(report: Report, summaries: Sequence[MaskSummary]) -> None:
     palettes = Palettes()
+    problems = []
     for summary in summaries:
-        problem = palettes.problem(summary.file, summary.palette)
-        if problem is not None:
-            report.add("error", problem)
+        problems.append(palettes.problem(summary.file, summary.palette))
         palettes.add(summary.file, summary.palette)
+    report.add("error", [problem for problem in problems if problem is not None])
 
 
 def _count(report: Report, mapping: LabelMapping, masks: Sequence[tuple[str, MaskSummary]]) -> None:

@@ -76,9 +76,9 @@ class Report:
 
     def add(self, level: Literal["error", "warning", "note"], texts: str | Sequence[str]) -> None:
         """Adds one or several findings; the same text counts once."""
-        for text in [texts] if isinstance(texts, str) else texts:
-            if all(text != finding.text for finding in self.findings):
-                self.findings.append(Finding(level, text))
+        known = {finding.text for finding in self.findings}
+        new = dict.fromkeys([texts] if isinstance(texts, str) else texts)
+        self.findings += [Finding(level, text) for text in new if text not in known]
         order = ("error", "warning", "note")
         self.findings.sort(key=lambda finding: order.index(finding.level))
 
