@@ -39,6 +39,13 @@ def test_sheet_grows_with_titles_captions_and_legend():
     assert (np.asarray(full) == [1, 200, 3]).all(axis=2).sum() > 50
 
 
+def test_nothing_covers_the_pictures():
+    red = np.zeros((60, 80, 3), np.uint8)
+    red[..., 0] = 255
+    sheet = contact_sheet([[red]], cell=(160, 120), legend=[LegendEntry("road", (1, 200, 3))])
+    assert (np.asarray(sheet) == [255, 0, 0]).all(axis=2).sum() == 160 * 120
+
+
 def test_an_empty_sheet_is_refused():
     with pytest.raises(InputError, match="no pictures"):
         contact_sheet([])

@@ -42,7 +42,16 @@ def load_published(name: str, checkpoint: str | Path = "published") -> Segmenter
     if checkpoint == "published":
         checkpoint = published_checkpoint(recipe)
     state, file = read_state_dict(checkpoint)
-    return _fill(recipe, from_official(state), file)
+    return _fill(recipe, _ours(state, file), file)
+
+
+def _ours(state: dict[str, Tensor], file: WeightsFile) -> dict[str, Tensor]:
+    try:
+        return from_official(state)
+    except InputError as error:
+        raise InputError(
+            f"{file.path}: is no official checkpoint of a segmentation model: {error}"
+        ) from error
 
 
 def _fill(recipe: Recipe, state: dict[str, Tensor], file: WeightsFile) -> Segmenter:
@@ -85,7 +94,7 @@ def import_official(source: str | Path, out: str | Path, recipe: str | None = No
         InputError: The file is no official checkpoint, or no recipe or several fit it.
     """
     state, file = read_state_dict(source)
-    ours = from_official(state)
+    ours = _ours(state, file)
     chosen = get_recipe(recipe) if recipe is not None else _recognised(ours, file.path)
     if not isinstance(chosen, Recipe):
         raise InputError(f"--recipe {recipe}: is no published model")

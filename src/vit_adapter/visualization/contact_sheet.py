@@ -59,7 +59,7 @@ def contact_sheet(
     height = (
         2 * margin + title_height + titles_height + sum(heights) + (caption_height + gap) * len(rows) - gap
     )
-    sheet = Image.new("RGB", (width, height + (strip.height if strip else 0)), BACKGROUND)
+    sheet = Image.new("RGB", (width, height + (strip.height - margin if strip else 0)), BACKGROUND)
     draw = ImageDraw.Draw(sheet)
     lefts = [margin + sum(widths[:column]) + gap * column for column in range(columns)]
 
@@ -90,7 +90,7 @@ def contact_sheet(
             )
         top += caption_height + gap
     if strip:
-        sheet.paste(strip, (0, height - margin // 2))
+        sheet.paste(strip, (0, height - margin))
     return sheet
 
 

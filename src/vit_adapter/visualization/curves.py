@@ -46,7 +46,8 @@ def plot_curves(history: Sequence[Mapping[str, float | None]], path: str | Path,
         best = int(np.argmax(scores))
         score_axes.plot(steps[best], scores[best], "o", ms=9, mfc="none", mec=_SCORE, mew=1.4)
         # Left of the point in the right half of the plot, so that the words stay inside it.
-        right = steps[best] > (steps[0] + steps[-1]) / 2
+        left_end, right_end = score_axes.get_xlim()
+        right = steps[best] > (left_end + right_end) / 2
         score_axes.annotate(
             f"best {scores[best]:.3f}",
             (steps[best], scores[best]),
@@ -84,9 +85,9 @@ def _series(history: Sequence[Mapping[str, float | None]], key: str) -> tuple[np
 def _smoothed(values: np.ndarray) -> np.ndarray:
     """Mean of the middle half of the values around each point: single spikes do not lift the line.
 
-    The window is about a thirtieth of the run, mirrored at the ends.
+    The window is about a twentieth of the run, mirrored at the ends.
     """
-    half = max(2, len(values) // 60)
+    half = max(4, len(values) // 40)
     windows = np.lib.stride_tricks.sliding_window_view(np.pad(values, half, mode="reflect"), 2 * half + 1)
     quarter = (2 * half + 1) // 4
     return np.sort(windows, axis=1)[:, quarter : 2 * half + 1 - quarter].mean(axis=1)

@@ -1,5 +1,6 @@
 """Pretrained weights into a ViT, and patches of another size."""
 
+import logging
 from typing import Literal
 
 import timm
@@ -87,6 +88,10 @@ def load_pretrained(
 
 
 def _timm_weights(name: str) -> tuple[dict[str, Tensor], WeightsFile]:
+    # The hub's client reports every retry; one line at the end says the same.
+    logger = logging.getLogger("huggingface_hub")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
     try:
         model = timm.create_model(name, pretrained=True, num_classes=0)
     except Exception as error:
@@ -96,4 +101,6 @@ def _timm_weights(name: str) -> tuple[dict[str, Tensor], WeightsFile]:
             f"pretrained=True: timm could not get the weights of {name!r} ({reason}); with a network it downloads "
             "them by itself, without one name a file on disk: pretrained=PATH (--model.pretrained PATH)"
         ) from error
+    finally:
+        logger.setLevel(level)
     return dict(model.state_dict()), WeightsFile(path=f"timm {name}", kind="safetensors")
