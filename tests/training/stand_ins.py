@@ -46,6 +46,8 @@ class TinyModel(nn.Module):
 
     @torch.no_grad()
     def predict(self, image: Any, **options: Any) -> Any:
+        if isinstance(image, list):
+            return [self.predict(one) for one in image]
         scores = self(torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255)
         labels = scores.argmax(1)[0].numpy().astype(np.uint8)
         return SimpleNamespace(labels=labels, palette=None, class_names=self.class_names)

@@ -10,11 +10,11 @@ from . import processes
 
 
 class DatasetPart:
-    """Every ``processes``-th picture of a data set, beginning with number ``rank``."""
+    """Every ``processes``-th of the first ``limit`` pictures of a data set, beginning with number ``rank``."""
 
-    def __init__(self, dataset: Any, rank: int, count: int) -> None:
+    def __init__(self, dataset: Any, rank: int, count: int, limit: int | None = None) -> None:
         self.dataset, self.classes, self.config = dataset, dataset.classes, dataset.config
-        self._indices = range(rank, len(dataset), count)
+        self._indices = range(rank, len(dataset) if limit is None else min(limit, len(dataset)), count)
         self.names = [dataset.names[index] for index in self._indices]
 
     def __len__(self) -> int:

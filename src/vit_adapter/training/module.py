@@ -30,6 +30,7 @@ class TrainingModule(lightning.LightningModule):
         config: Rates, clipping, seed.
         official_name: Our parameter name to the official one, for the layer rules.
         step: Number of steps done before.
+        by_valid_pixels: The loss is a mean over valid pixels, not over all.
     """
 
     def __init__(
@@ -38,12 +39,14 @@ class TrainingModule(lightning.LightningModule):
         config: TrainingConfig,
         official_name: Callable[[str], str],
         step: int = 0,
+        by_valid_pixels: bool = False,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
         self.segmenter = segmenter
         self.config, self.official_name = config, official_name
         self.schedule = Schedule.of(config)
+        self.by_valid_pixels = by_valid_pixels
         self.step = step
         self.figures: dict[str, float] = {}
         """Losses of the last step over all processes, "learning_rate" and "gradient_norm"."""
@@ -81,7 +84,7 @@ class TrainingModule(lightning.LightningModule):
             for name, value in losses.items():
                 # Parts of the loss count as they were optimised, other figures (accuracy) as plain means.
                 factor = share if "loss" in name.rpartition(".")[2] else 1.0
-                sums[name] = sums.get(name, 0) + value.detach().float() * (factor / len(batch))
+                sums[name] = sums.get(name, 0) + value.detach().float().sum() * (factor / len(batch))
         self._share_figures(sums, batch)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
@@ -110,7 +113,7 @@ class TrainingModule(lightning.LightningModule):
         differs from pass to pass, and an average of averages would not be that of the joint batch (S41).
         """
         error = self.local_trouble or next((part["error"] for part in batch if "error" in part), None)
-        by_valid = self.config.average_over == "valid" and error is None
+        by_valid = self.by_valid_pixels and error is None
         ignore_index = getattr(self.segmenter, "ignore_index", 255)
         valid = [float((part["labels"] != ignore_index).sum()) for part in batch] if by_valid else []
         errors, total = processes.sum_over_processes([float(error is not None), sum(valid)], self.device)

@@ -140,7 +140,8 @@ def run_training(
         print_lines(console, [f"{files.last}: the run is finished, at step {first_step}"])
         return _result(files.folder, state, first_step, {}, start["replaced"])
 
-    module = TrainingModule(model, training, _rule_name, first_step)
+    by_valid_pixels = training.average_over == "valid" and config.model.head != "mask2former"
+    module = TrainingModule(model, training, _rule_name, first_step, by_valid_pixels)
     average = None if training.ema_decay is None else exponential_average(training.ema_decay)
     callbacks, frame, validation, signals = _callbacks(
         config, model, validation_set, files, state, start, run, average, block, console, first_step

@@ -1,11 +1,13 @@
 """What is done with validation pictures: scores, and a few overlays to look at."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from vit_adapter.config import EvaluationConfig
+from vit_adapter.evaluation.loop import evaluate
 from vit_adapter.evaluation.metrics import ConfusionMatrix
 from vit_adapter.visualization import overlay
 
@@ -16,21 +18,24 @@ EXAMPLES = 3
 
 
 def make_evaluate(dataset: Any, config: EvaluationConfig) -> Callable[[Any], dict[str, float]]:
-    """Model to joint scores over a data set."""
+    """Model to joint scores over a data set.
+
+    Args:
+        dataset: All validation pictures.
+        config: How they are measured; ``limit`` counts those of all processes together.
+    """
 
     def scores(model: Any) -> dict[str, float]:
-        part = DatasetPart(dataset, processes.rank(), processes.world_size())
+        part = DatasetPart(dataset, processes.rank(), processes.world_size(), config.limit)
         return joint_scores(lambda: _count(model, part, config))
 
     return scores
 
 
-def _count(model: Any, dataset: DatasetPart, config: EvaluationConfig) -> ConfusionMatrix:
-    matrix = ConfusionMatrix(model.num_classes, model.ignore_index)
-    for index in range(len(dataset)):
-        sample = dataset.read(index)
-        matrix.update(sample.labels, model.predict(sample.image, batch_size=config.batch_size).labels)
-    return matrix
+def _count(model: Any, part: DatasetPart, config: EvaluationConfig) -> ConfusionMatrix:
+    if len(part) == 0:  # more processes than pictures
+        return ConfusionMatrix(model.num_classes, model.ignore_index)
+    return evaluate(model, part, replace(config, limit=None, worst=0), progress=False).matrix
 
 
 def example_overlays(dataset: Any, count: int = EXAMPLES) -> Callable[[Any], list[np.ndarray]]:
