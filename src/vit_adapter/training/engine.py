@@ -49,9 +49,16 @@ def count_devices(config: TrainingConfig, accelerator: str) -> int:
 
 
 def make_trainer(
-    config: TrainingConfig, steps: int, callbacks: list[lightning.Callback], deterministic: bool = False
+    config: TrainingConfig, steps: int, callbacks: list[lightning.Callback], all_used: bool = False
 ) -> lightning.Trainer:
     """A trainer that runs ``steps`` optimiser steps and does nothing else by itself.
+
+    Args:
+        config: Devices and precision.
+        steps: Steps still to be done.
+        callbacks: What happens around them.
+        all_used: Every trained parameter gets a gradient in every step; otherwise several processes look for
+            those that get none, each time anew.
 
     Raises:
         InputError: Devices or precision are not there.
@@ -59,11 +66,10 @@ def make_trainer(
     accelerator = choose_accelerator(config)
     devices = count_devices(config, accelerator)
     several = devices * config.nodes > 1
-    # Parts of a pretrained ViT stay without gradient (a class token that is dropped, say).
     strategy: Any = "auto"
     if several:
         backend = "gloo" if accelerator == "cpu" else None
-        strategy = DDPStrategy(find_unused_parameters=True, process_group_backend=backend)
+        strategy = DDPStrategy(find_unused_parameters=not all_used, process_group_backend=backend)
     # A resumed run is this program's business, not the trainer's.
     plugins: Any = [SLURMEnvironment(auto_requeue=False)] if several and SLURMEnvironment.detect() else None
     with quiet_lightning(), one_line_errors(config):

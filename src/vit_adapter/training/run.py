@@ -31,6 +31,7 @@ from .resume import check_same_run, fingerprint
 from .sampler import SampleOrder, StepSampler
 from .signals import StopSignals
 from .start_block import StartBlock
+from .unused import unused_parameters
 from .validation import BEST, Validation, ValidationState
 from .validation_pictures import example_overlays, make_evaluate
 
@@ -146,7 +147,10 @@ def run_training(
     callbacks, frame, validation, signals = _callbacks(
         config, model, validation_set, files, state, start, run, average, block, console, first_step
     )
-    trainer = make_trainer(training, training.steps - first_step, callbacks)
+    # What Mask2Former's loss reaches depends on the objects in the pictures.
+    probed = world > 1 and config.model.head != "mask2former"
+    all_used = probed and not unused_parameters(model, config.model.in_chans)
+    trainer = make_trainer(training, training.steps - first_step, callbacks, all_used)
     with quiet_lightning(), one_line_errors(training):
         trainer.fit(module, datamodule=_RunData(train_set, config, first_step))
     if module.stop_agreed:

@@ -1,0 +1,39 @@
+"""Parameters that no gradient reaches."""
+
+import torch
+from stand_ins import TinyModel, tiny_config
+
+from vit_adapter.config import ClassTable, ModelConfig
+from vit_adapter.segmenter import Segmenter
+from vit_adapter.training.run import set_loss
+from vit_adapter.training.unused import unused_parameters
+
+
+def test_what_the_loss_does_not_reach():
+    model = TinyModel()
+    set_loss(model, tiny_config(None), None)
+    before, state = (
+        torch.random.get_rng_state(),
+        {name: value.clone() for name, value in model.state_dict().items()},
+    )
+    assert unused_parameters(model) == ["unused"]
+    model.unused.requires_grad_(False)
+    assert unused_parameters(model) == []
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert all(torch.equal(value, model.state_dict()[name]) for name, value in state.items())
+
+
+def test_agrees_with_a_backward_pass_of_a_real_model():
+    options = {"depth": 4, "embed_dim": 24, "num_heads": 2}
+    config = ModelConfig(
+        vit="vit_tiny_patch16_224",
+        pretrained=False,
+        vit_options=options,
+        head_channels=16,
+        auxiliary_channels=8,
+    )
+    model = Segmenter.from_config(config, ClassTable.numbered(3))
+    unused = unused_parameters(model)
+    model.train()
+    model.loss(torch.rand(2, 3, 64, 64), torch.zeros(2, 64, 64, dtype=torch.int64))["loss"].backward()
+    assert unused == [name for name, p in model.named_parameters() if p.requires_grad and p.grad is None]
