@@ -76,7 +76,7 @@ def test_legend_lists_what_occurs_largest_first():
     labels[:6] = 2
     labels[9] = 255
     listed = _entries(_inside(labels, 3), PALETTE, ["sky", "road", "car "])
-    assert [(entry.name.strip(), round(entry.share, 6)) for entry in listed] == [
+    assert [(entry.name.strip(), round(entry.share or 0, 6)) for entry in listed] == [
         ("car", 0.6),
         ("sky", 0.3),
         ("ignored", 0.1),
