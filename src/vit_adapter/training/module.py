@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, NoReturn
 
 import lightning.pytorch as lightning
 import torch
@@ -11,6 +11,7 @@ from lightning.pytorch.strategies import ParallelStrategy
 from torch import Tensor, nn
 
 from vit_adapter.config import TrainingConfig
+from vit_adapter.heads.mask2former import NotFiniteCosts
 
 from . import processes
 from .loader import MicroBatch
@@ -79,7 +80,7 @@ class TrainingModule(lightning.LightningModule):
         for index, (micro_batch, share) in enumerate(zip(batch, shares, strict=True)):
             seed_generators(self.config.seed, self.step, index, processes.rank())
             with self._exchange_gradients(index == len(batch) - 1):
-                losses = self.segmenter.loss(micro_batch["image"], micro_batch["labels"])  # pyright: ignore
+                losses = self._loss(micro_batch)
                 self.manual_backward(losses["loss"] * (share / len(batch)))
             for name, value in losses.items():
                 # Parts of the loss count as they were optimised, other figures (accuracy) as plain means.
@@ -90,6 +91,13 @@ class TrainingModule(lightning.LightningModule):
         optimizer.zero_grad(set_to_none=True)
         self.figures["learning_rate"] = self.schedule.rate(self.config.learning_rate, self.step)
         self.step += 1
+
+    def _loss(self, micro_batch: MicroBatch) -> dict[str, Tensor]:
+        try:
+            return self.segmenter.loss(micro_batch["image"], micro_batch["labels"])  # pyright: ignore
+        except NotFiniteCosts as error:  # all processes raise it together (S42)
+            told = next(reason for reason in processes.gather(str(error)) if "another process" not in reason)
+            self._stop_not_finite(f"a matching cost ({told})", micro_batch["names"])
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Clip the gradients (already unscaled here under mixed precision)."""
@@ -146,7 +154,7 @@ class TrainingModule(lightning.LightningModule):
             own = [] if math.isfinite(local[list(sums).index("loss")]) else self._names
             self._stop_not_finite(f"the loss ({self.figures['loss']:g})", own)
 
-    def _stop_not_finite(self, what: str, own_names: list[str]) -> None:
+    def _stop_not_finite(self, what: str, own_names: list[str]) -> NoReturn:
         names = sorted({name for part in processes.gather(own_names) for name in part})
         good = self.last_checkpoint or "none was written yet"
         processes.stop_together(
