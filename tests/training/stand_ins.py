@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from vit_adapter.config import ClassTable, DataConfig, ModelConfig, Protocol, RunConfig, TrainingConfig
+from vit_adapter.config.files import write_atomically
 from vit_adapter.data.sample import Sample
 
 CLASSES = ClassTable(("left", "right", "top"), (0, 1, 2))
@@ -53,8 +54,8 @@ class TinyModel(nn.Module):
         return SimpleNamespace(labels=labels, palette=None, class_names=self.class_names)
 
     def save_pretrained(self, folder: Path) -> None:
-        Path(folder).mkdir(parents=True)
-        save_file(self.state_dict(), Path(folder) / "model.safetensors")
+        state = self.state_dict()
+        write_atomically(Path(folder) / "model.safetensors", lambda path: save_file(state, path))
         (Path(folder) / "config.json").write_text(json.dumps({"classes": list(self.class_names)}))
 
 

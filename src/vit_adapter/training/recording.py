@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -127,5 +128,6 @@ class Recording(lightning.Callback):
         if self.table is not None:
             self.table.close()
         if self.board is not None:
-            self.board.close()
+            with suppress(OSError):  # on a full disk; the run ends with a line about it
+                self.board.close()
             self.board = None

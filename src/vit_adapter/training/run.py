@@ -153,6 +153,8 @@ def run_training(
     trainer = make_trainer(training, training.steps - first_step, callbacks, all_used)
     with quiet_lightning(), one_line_errors(training):
         trainer.fit(module, datamodule=_RunData(train_set, config, first_step))
+    if module.local_trouble is not None:  # at the last step
+        raise InputError(module.local_trouble)
     if module.stop_agreed:
         _end_interrupted(signals, frame, module, console)
     if processes.rank() == 0:

@@ -127,13 +127,11 @@ def save_model(model: Any, folder: Path, score: dict[str, Any]) -> None:
             os.replace(folder, old)
         os.replace(new, folder)
         shutil.rmtree(old, ignore_errors=True)
-    except InputError:
-        shutil.rmtree(new, ignore_errors=True)
-        raise
     except OSError as error:
-        shutil.rmtree(new, ignore_errors=True)
         reason = (error.strerror or str(error)).lower()
         raise InputError(f"{folder}: the model cannot be written: {reason}") from error
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
 
 
 def recover_model(folder: Path) -> None:
