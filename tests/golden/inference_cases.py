@@ -62,7 +62,7 @@ def recorded_protocol(outer: dict[str, Any]) -> Protocol:
     )
 
 
-def run_test_pipeline(path: Path) -> None:
+def run_views(path: Path) -> None:
     """Every view that a protocol makes of a picture, bit by bit but for the normalisation."""
     with safe_open(path, "np") as file:
         spec = json.loads((file.metadata() or {})["spec"])
@@ -144,6 +144,5 @@ def _recorded_answers(answers: dict[Box, Tensor]) -> Callable[[Tensor], Tensor]:
 RUNNERS: dict[str, Callable[[Path], None]] = {
     "06_segmentor__slide_windows": run_window_boxes,
     "slide_windows": run_window_table,
-    "test_pipeline__": run_test_pipeline,
     "25_m2f_inference__": run_mask2former_inference,
 }
