@@ -15,7 +15,6 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from vit_adapter.api.demonstration import demo_config
 from vit_adapter.api.training import operator_forms, prepare_model
 from vit_adapter.config import RunConfig
 from vit_adapter.data.dataset import open_dataset
@@ -24,6 +23,7 @@ from vit_adapter.data.training_set import TrainingSet
 from vit_adapter.evaluation import evaluate
 from vit_adapter.segmenter import Segmenter
 from vit_adapter.training import run_training
+from vit_adapter.zoo import demo_config
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from machine import describe_machine, write_json

@@ -6,18 +6,10 @@ from typing import Any
 
 from rich.console import Console
 
-from vit_adapter.config import (
-    AugmentationConfig,
-    DataConfig,
-    EvaluationConfig,
-    InputError,
-    ModelConfig,
-    Protocol,
-    RunConfig,
-    TrainingConfig,
-)
+from vit_adapter.config import InputError, RunConfig
 from vit_adapter.config.files import write_atomically
 from vit_adapter.segmenter import Segmenter
+from vit_adapter.zoo import DEMO_STEPS, demo_config
 
 from .training import train
 
@@ -25,47 +17,10 @@ ROWS = 6
 """Scenes on the contact sheet."""
 
 
-def demo_config(out: str | None = None, steps: int = 800, seed: int = 0, quiet: bool = False) -> RunConfig:
-    """The settings of the demo: a ViT of four blocks, 128-pixel scenes, random weights."""
-    return RunConfig(
-        model=ModelConfig(
-            vit="vit_tiny_patch16_224",
-            vit_options={"depth": 4, "embed_dim": 96},
-            pretrained=False,
-            img_size=128,
-            conv_inplanes=32,
-            drop_path_rate=0.0,
-            head_channels=64,
-            auxiliary=False,
-        ),
-        data=DataConfig(
-            layout="scenes",
-            scenes=(4000, 100),
-            scene_size=128,
-            workers=0,
-            augmentation=AugmentationConfig(
-                scale_range=(1.0, 1.0), crop=128, category_max_ratio=1.0, photometric=False
-            ),
-        ),
-        training=TrainingConfig(
-            steps=steps,
-            batch_size=8,
-            learning_rate=4e-3,
-            warmup_steps=min(50, steps // 4),
-            validate_every=max(1, steps // 4),
-            seed=seed,
-            out=out,
-            quiet=quiet,
-        ),
-        evaluation=EvaluationConfig(batch_size=16),
-        protocol=Protocol(mode="whole", crop=128, stride=85),
-    )
-
-
 def demo(
     out: str | None = None,
     *,
-    steps: int = 800,
+    steps: int = DEMO_STEPS,
     seed: int = 0,
     quiet: bool = False,
     console: Console | None = None,

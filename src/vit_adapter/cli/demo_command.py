@@ -7,12 +7,14 @@ from .parsing import make_parser, parse
 
 def run(words: Sequence[str]) -> int:
     """Trains the demo model."""
+    from vit_adapter.zoo import DEMO_STEPS
+
     parser = make_parser(
         "demo",
         "Trains a small ViT-Adapter on embedded street scenes and shows what it learnt (minutes on a laptop).",
     )
     parser.add_argument("--out", type=str, default=None, help="run folder; a new one under runs/ by default")
-    parser.add_argument("--steps", type=int, default=800, help="optimiser steps")
+    parser.add_argument("--steps", type=int, default=DEMO_STEPS, help="optimiser steps")
     parser.add_argument("--seed", type=int, default=0, help="seed of weights and order")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     values = parse(parser, words)

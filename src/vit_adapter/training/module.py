@@ -19,6 +19,9 @@ from .parameter_groups import parameter_groups
 from .randomness import seed_generators
 from .schedule import Schedule, set_learning_rates
 
+FUSED_DEVICES = ("cpu", "cuda")
+"""Where PyTorch has AdamW as one operator for all parameters."""
+
 
 class TrainingModule(lightning.LightningModule):
     """Forward and backward passes of a step, gradient clipping and the update.
@@ -65,7 +68,11 @@ class TrainingModule(lightning.LightningModule):
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """AdamW (rule 67)."""
         groups = parameter_groups(self.segmenter, self.config, self.official_name)
-        return torch.optim.AdamW(groups, lr=self.config.learning_rate, betas=(0.9, 0.999), eps=1e-8)
+        # The fused form unscales the gradients of half precision itself, which does not go with clipping.
+        fused = self.device.type in FUSED_DEVICES and self.config.precision != "16-mixed"
+        return torch.optim.AdamW(
+            groups, lr=self.config.learning_rate, betas=(0.9, 0.999), eps=1e-8, fused=fused
+        )
 
     def on_train_start(self) -> None:
         """Training mode for everything that is trained (a frozen ViT stays in evaluation mode by itself)."""

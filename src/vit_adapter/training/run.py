@@ -142,6 +142,8 @@ def run_training(
         return _result(files.folder, state, first_step, {}, start["replaced"])
 
     by_valid_pixels = training.average_over == "valid" and config.model.head != "mask2former"
+    # Convolutions are faster in this order of memory, on the CPU and in half precision on CUDA.
+    model.to(memory_format=torch.channels_last)  # pyright: ignore
     module = TrainingModule(model, training, _rule_name, first_step, by_valid_pixels)
     average = None if training.ema_decay is None else exponential_average(training.ema_decay)
     callbacks, frame, validation, signals = _callbacks(
