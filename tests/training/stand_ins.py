@@ -54,7 +54,7 @@ class TinyModel(nn.Module):
         return SimpleNamespace(labels=labels, palette=None, class_names=self.class_names)
 
     def save_pretrained(self, folder: Path) -> None:
-        state = self.state_dict()
+        state = {name: tensor.contiguous() for name, tensor in self.state_dict().items()}
         write_atomically(Path(folder) / "model.safetensors", lambda path: save_file(state, path))
         (Path(folder) / "config.json").write_text(json.dumps({"classes": list(self.class_names)}))
 
