@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
-from vit_adapter.config import ClassTable
-
-from . import class_names
+from vit_adapter.config import ClassTable, class_names
+from vit_adapter.config.class_names import colours_of, names_of
 
 
 @dataclass(frozen=True)
@@ -42,16 +41,8 @@ class PublishedDataset:
         return ClassTable(self.class_names, ids, self.palette, ignore_id=0 if self.reduce_zero else 255)
 
 
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(" ".join(name.split()) for name in text.strip().split(";"))
-
-
-def _palette(text: str) -> tuple[tuple[int, int, int], ...]:
-    return tuple((code[0], code[1], code[2]) for code in map(bytes.fromhex, text.split()))
-
-
 def _dataset(texts: tuple[str, str], skip: int = 0, **facts) -> PublishedDataset:
-    names, palette = _names(texts[0])[skip:], _palette(texts[1])[skip:]
+    names, palette = names_of(texts)[skip:], colours_of(texts)[skip:]
     return PublishedDataset(class_names=names, palette=palette, **facts)
 
 

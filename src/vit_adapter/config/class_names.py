@@ -1,4 +1,18 @@
-"""Class names and colours of the published data sets, as text: names parted by semicolons, colours as RRGGBB."""
+"""Class names and colours of the published data sets, as text: names parted by semicolons, colours as RRGGBB.
+
+They stand here because the recipes of models and the readers of data both need them.
+"""
+
+
+def names_of(texts: tuple[str, str]) -> tuple[str, ...]:
+    """Names of a data set's classes, trimmed, in the order of the labels."""
+    return tuple(" ".join(name.split()) for name in texts[0].strip().split(";"))
+
+
+def colours_of(texts: tuple[str, str]) -> tuple[tuple[int, int, int], ...]:
+    """(red, green, blue) of each class, 0..255; classes may share one."""
+    return tuple((code[0], code[1], code[2]) for code in map(bytes.fromhex, texts[1].split()))
+
 
 ADE20K = (
     """
