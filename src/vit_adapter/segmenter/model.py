@@ -32,7 +32,7 @@ from vit_adapter.inference import Result, apply_protocol, predict_labels
 from vit_adapter.weights.report import LoadReport
 
 from .folder import ModelFolder
-from .parts import class_table, describe, normalization_of
+from .parts import check_label_range, class_table, describe, normalization_of
 
 HeadName = Literal["upernet", "fcn", "mask2former"]
 STEP = 32
@@ -186,12 +186,15 @@ class Segmenter(ModelFolder, nn.Module):
         pyramid, padded = self._pyramid(images)
         return resize_maps(self.head(pyramid), padded)[..., :height, :width]
 
-    def loss(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    def loss(self, images: Tensor, labels: Tensor, num_masks: float | None = None) -> dict[str, Tensor]:
         """What training minimises.
 
         Args:
             images: [B, C, H, W] normalised floats.
             labels: [B, H, W] whole class numbers 0..K-1, or ``ignore_index``; uint8, int32 or int64.
+            num_masks: Of Mask2Former: what mask and Dice loss are divided by; None: the masks of this batch,
+                averaged over the processes. Where gradients of several batches are accumulated, give the mean
+                of ``count_masks`` over them (S41).
 
         Returns:
             "loss": the sum that is optimised; its parts ("loss_ce", "auxiliary.loss_ce" ...; of Mask2Former the
@@ -208,14 +211,20 @@ class Segmenter(ModelFolder, nn.Module):
                 f"labels are {tuple(labels.shape)}, expected {(len(images), *images.shape[-2:])}"
             )
         if labels.device.type == "cpu":
-            self._check_range(labels)
+            check_label_range(labels, self.num_classes, self.ignore_index)
         pyramid, padded = self._pyramid(images)
         if isinstance(self.head, Mask2FormerHead):
             height, width = padded[0] - labels.shape[1], padded[1] - labels.shape[2]
             labels = F.pad(labels, (0, width, 0, height), value=self.ignore_index)
-            losses = self.head.loss(pyramid, labels, self.ignore_index)
+            losses = self.head.loss(pyramid, labels, self.ignore_index, num_masks)
             return {"loss": torch.stack([value.sum() for value in losses.values()]).sum(), **losses}
         return self._pixel_losses(pyramid, padded, labels)
+
+    def count_masks(self, labels: Tensor) -> int:
+        """Number of masks in [B, H, W] labels that Mask2Former's queries are matched with; 0 for other heads."""
+        if not isinstance(self.head, Mask2FormerHead):
+            return 0
+        return self.head.count_masks(labels, self.ignore_index)
 
     def _pixel_losses(
         self, pyramid: list[Tensor], padded: tuple[int, int], labels: Tensor
@@ -230,14 +239,6 @@ class Segmenter(ModelFolder, nn.Module):
                 losses[f"auxiliary.{name}"] = self.auxiliary_weight * value
             accuracies["auxiliary.accuracy"] = pixel_accuracy(helper, labels)
         return {"loss": torch.stack(list(losses.values())).sum(), **losses, **accuracies}
-
-    def _check_range(self, labels: Tensor) -> None:
-        outside = (labels != self.ignore_index) & ((labels < 0) | (labels >= self.num_classes))
-        if outside.any():
-            raise InputError(
-                f"labels hold the value {int(labels[outside][0])}, expected 0..{self.num_classes - 1} or "
-                f"{self.ignore_index} for ignored pixels"
-            )
 
     def predict(
         self,

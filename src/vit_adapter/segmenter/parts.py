@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from vit_adapter.backbones import describe_backbone
 from vit_adapter.config import ClassTable, InputError, ModelConfig, Normalization
@@ -45,3 +45,17 @@ def class_table(
 def normalization_of(backbone: nn.Module) -> Normalization:
     """What the backbone's ViT was trained with; ImageNet's where it does not say."""
     return getattr(backbone, "normalization", Normalization())
+
+
+def check_label_range(labels: Tensor, num_classes: int, ignore_index: int) -> None:
+    """Looks for labels that are neither a class nor ignored.
+
+    Raises:
+        InputError: There is one.
+    """
+    outside = (labels != ignore_index) & ((labels < 0) | (labels >= num_classes))
+    if outside.any():
+        raise InputError(
+            f"labels hold the value {int(labels[outside][0])}, expected 0..{num_classes - 1} or {ignore_index} for "
+            "ignored pixels"
+        )

@@ -35,6 +35,7 @@ class TrainingModule(lightning.LightningModule):
         official_name: Our parameter name to the official one, for the layer rules.
         step: Number of steps done before.
         by_valid_pixels: The loss is a mean over valid pixels, not over all.
+        by_masks: Parts of the loss are means over masks, as Mask2Former's are.
     """
 
     def __init__(
@@ -44,13 +45,14 @@ class TrainingModule(lightning.LightningModule):
         official_name: Callable[[str], str],
         step: int = 0,
         by_valid_pixels: bool = False,
+        by_masks: bool = False,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
         self.segmenter = segmenter
         self.config, self.official_name = config, official_name
         self.schedule = Schedule.of(config)
-        self.by_valid_pixels = by_valid_pixels
+        self.by_valid_pixels, self.by_masks = by_valid_pixels, by_masks
         self.step = step
         self.figures: dict[str, float] = {}
         """Losses of the last step over all processes, "learning_rate" and "gradient_norm"."""
@@ -80,14 +82,14 @@ class TrainingModule(lightning.LightningModule):
 
     def training_step(self, batch: list[MicroBatch], batch_idx: int) -> None:
         """One optimiser step."""
-        shares = self._shares(batch)
+        shares, num_masks = self._divisors(batch)
         optimizer: Any = self.optimizers()
         set_learning_rates(optimizer.param_groups, self.schedule, self.step)
         sums: dict[str, Tensor] = {}
         for index, (micro_batch, share) in enumerate(zip(batch, shares, strict=True)):
             seed_generators(self.config.seed, self.step, index, processes.rank())
             with self._exchange_gradients(index == len(batch) - 1):
-                losses = self._loss(micro_batch)
+                losses = self._loss(micro_batch, num_masks)
                 self.manual_backward(losses["loss"] * (share / len(batch)))
             for name, value in losses.items():
                 # Parts of the loss count as they were optimised, other figures (accuracy) as plain means.
@@ -99,9 +101,10 @@ class TrainingModule(lightning.LightningModule):
         self.figures["learning_rate"] = self.schedule.rate(self.config.learning_rate, self.step)
         self.step += 1
 
-    def _loss(self, micro_batch: MicroBatch) -> dict[str, Tensor]:
+    def _loss(self, micro_batch: MicroBatch, num_masks: float | None) -> dict[str, Tensor]:
+        settings = {} if num_masks is None else {"num_masks": num_masks}
         try:
-            return self.segmenter.loss(micro_batch["image"], micro_batch["labels"])  # pyright: ignore
+            return self.segmenter.loss(micro_batch["image"], micro_batch["labels"], **settings)  # pyright: ignore
         except NotFiniteCosts as error:  # all processes raise it together (S42)
             told = next(reason for reason in processes.gather(str(error)) if "another process" not in reason)
             self._stop_not_finite(f"a matching cost ({told})", micro_batch["names"])
@@ -121,24 +124,34 @@ class TrainingModule(lightning.LightningModule):
         if not math.isfinite(self.figures["gradient_norm"]) and self.config.precision != "16-mixed":
             self._stop_not_finite("the gradient", self._names)
 
-    def _shares(self, batch: list[MicroBatch]) -> list[float]:
-        """Weight of each forward pass's mean in the mean over all passes of all processes.
+    def _divisors(self, batch: list[MicroBatch]) -> tuple[list[float], float | None]:
+        """What makes the mean over all passes of all processes that of the joint batch (S41).
 
-        1 where every pass has as many pixels. Where the loss is averaged over valid pixels, their number
-        differs from pass to pass, and an average of averages would not be that of the joint batch (S41).
+        Returns:
+            Weight of each forward pass's mean: 1 where every pass has as many pixels. Where the loss is averaged
+            over valid pixels, their number differs from pass to pass, and an average of averages would be another
+            one. Then what the loss is to divide sums over masks by; None: it counts them itself, as published.
         """
         error = self.local_trouble or next((part["error"] for part in batch if "error" in part), None)
-        by_valid = self.by_valid_pixels and error is None
-        ignore_index = getattr(self.segmenter, "ignore_index", 255)
-        valid = [float((part["labels"] != ignore_index).sum()) for part in batch] if by_valid else []
-        errors, total = processes.sum_over_processes([float(error is not None), sum(valid)], self.device)
+        valid, masks = [], 0
+        if error is None and self.by_valid_pixels:
+            ignore_index = getattr(self.segmenter, "ignore_index", 255)
+            valid = [float((part["labels"] != ignore_index).sum()) for part in batch]
+        by_masks = self.by_masks and self.config.accumulate > 1
+        if error is None and by_masks:
+            masks = sum(self.segmenter.count_masks(part["labels"]) for part in batch)  # pyright: ignore
+        errors, total, masks = processes.sum_over_processes(
+            [float(error is not None), sum(valid), float(masks)], self.device
+        )
         if errors:
             messages = [message for message in processes.gather(error) if message is not None]
             processes.stop_together(messages[0])
-        if not by_valid:
-            return [1.0] * len(batch)
-        passes = len(batch) * processes.world_size()
-        return [count * passes / max(total, 1.0) for count in valid]
+        count = processes.world_size()
+        # The published rule for a batch of all passes of a process, of which each pass has its share.
+        num_masks = max(masks / count, 1.0) / len(batch) if by_masks else None
+        if not self.by_valid_pixels:
+            return [1.0] * len(batch), num_masks
+        return [part * len(batch) * count / max(total, 1.0) for part in valid], num_masks
 
     def _exchange_gradients(self, last_pass: bool) -> Any:
         strategy = self.trainer.strategy
