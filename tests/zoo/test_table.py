@@ -33,3 +33,9 @@ def test_words_of_names():
     }
     with pytest.raises(InputError, match="'swin': in the name of none of the 27 recipes"):
         matching_recipes("swin")
+
+
+@pytest.mark.parametrize("ending", ["", "_ss", "_ms"])
+def test_names_of_official_configurations(ending):
+    name = "mask2former_beitv2_adapter_large_896_80k_ade20k"
+    assert [recipe.name for recipe in matching_recipes(name + ending)] == [name]

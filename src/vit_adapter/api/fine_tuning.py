@@ -1,5 +1,6 @@
 """Starting from another model: everything that fits, classes matched by name."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -12,19 +13,22 @@ from vit_adapter.weights.official import from_official
 
 from .models import model_folder
 
-CLASSIFIERS = ("head.classifier", "auxiliary_head.classifier")
+CLASSIFIERS = ("head.classifier", "auxiliary_head.classifier", "head.class_predictor")
+"""Layers with a row for each class; Mask2Former's has one more at the end, for "no object"."""
 
 
-def start_from(model: Segmenter, source: str) -> str:
+def start_from(model: Segmenter, source: str, as_published: bool = False) -> str:
     """Gives a model the weights of another one.
 
     Args:
         model: The new model; changed in place.
         source: A model or run folder, or a checkpoint in official form.
+        as_published: Take the classifier too where its shape is the same, and start it anew where it is not, as
+            the official code does (FACTS 14); otherwise its rows go to the class of the same name, never to the
+            same number (S61).
 
     Returns:
-        A line that says what was taken over and what starts anew. Rows of the classifier go to the class of the
-        same name, never to the same number (S61).
+        A line that says what was taken over and what starts anew.
 
     Raises:
         InputError: There is no such model, or nothing of it fits.
@@ -34,38 +38,54 @@ def start_from(model: Segmenter, source: str) -> str:
     taken = {
         name: value
         for name, value in state.items()
-        if name in own and own[name].shape == value.shape and not name.startswith(CLASSIFIERS)
+        if name in own
+        and own[name].shape == value.shape
+        and (as_published or not name.startswith(CLASSIFIERS))
     }
     if not any(name.startswith("backbone.") for name in taken):
         raise InputError(
             f"--init {source}: none of its backbone weights fits; build the same ViT and adapter"
         )
-    kept = []
-    for classifier in CLASSIFIERS:
-        for part in ("weight", "bias"):
-            key = f"{classifier}.{part}"
-            if (
-                key in own
-                and key in state
-                and names is not None
-                and own[key].shape[1:] == state[key].shape[1:]
-            ):
-                merged = own[key].clone()
-                for row, name in enumerate(model.class_names):
-                    if name in names:
-                        merged[row] = state[key][names.index(name)]
-                        kept.append(name)
-                taken[key] = merged
+    kept = set() if as_published else _rows_by_name(own, state, model.class_names, names, taken)
     fresh = sorted(own.keys() - taken.keys())
     with torch.no_grad():
         model.load_state_dict({**own, **taken})
-    matched = [name for name in model.class_names if name in kept]
-    new = [name for name in model.class_names if name not in kept]
     text = f"started from {source}: {len(taken)} of {len(own)} tensors"
     if fresh:
         text += f"; new: {', '.join(fresh[:4])}{' ...' if len(fresh) > 4 else ''}"
+    if as_published:
+        return text
+    matched = [name for name in model.class_names if name in kept]
+    new = [name for name in model.class_names if name not in kept]
     text += f"; classes taken over by name: {', '.join(matched) or 'none'}"
     return text + (f"; new classes: {', '.join(new)}" if new else "")
+
+
+def _rows_by_name(
+    own: dict[str, torch.Tensor],
+    state: dict[str, torch.Tensor],
+    class_names: Sequence[str],
+    names: Sequence[str] | None,
+    taken: dict[str, torch.Tensor],
+) -> set[str]:
+    """Puts classifiers into ``taken`` whose rows go to classes of the same name; returns the names found."""
+    kept: set[str] = set()
+    for classifier in CLASSIFIERS:
+        extra = int(classifier == "head.class_predictor")
+        for key in (f"{classifier}.weight", f"{classifier}.bias"):
+            if names is None or key not in own or key not in state:
+                continue
+            if own[key].shape[1:] != state[key].shape[1:] or len(state[key]) != len(names) + extra:
+                continue
+            merged = own[key].clone()
+            for row, name in enumerate(class_names):
+                if name in names:
+                    merged[row] = state[key][names.index(name)]
+                    kept.add(name)
+            if extra:
+                merged[-1] = state[key][-1]
+            taken[key] = merged
+    return kept
 
 
 def _read(source: str) -> tuple[dict[str, torch.Tensor], list[str] | None]:

@@ -1,6 +1,7 @@
 """Segmenting files."""
 
 import os
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 from vit_adapter.config import InputError
 from vit_adapter.images import UnreadableImageError, list_images
 from vit_adapter.segmenter import Segmenter
+from vit_adapter.zoo import find_recipe
 
 from .evaluating import multi_scale as multi_scale_protocol
 from .models import load
@@ -41,7 +43,7 @@ def predict(
         ids: Values in the label maps: the "own" masks' values or "contiguous" 0..K-1.
         alpha: Strength of the colours in the overlay, 0..1.
         scores: Write probabilities as NPY too.
-        multi_scale: Average over scales and mirror images.
+        multi_scale: Average over scales and mirror images, for a recipe as published.
         threshold: For two classes: smallest probability of the second one.
         quiet: No progress bar.
 
@@ -51,10 +53,11 @@ def predict(
     Raises:
         InputError: There is no picture, the model cannot be used, or nothing can be written.
     """
+    recipe = None if isinstance(model, Segmenter) else find_recipe(str(model))
     if not isinstance(model, Segmenter):
         model = load(model, checkpoint, device=device)
     if multi_scale:
-        model.protocol = multi_scale_protocol(model.protocol)
+        model.protocol = multi_scale_protocol(model.protocol) if recipe is None else recipe.multi_scale
     files = [
         file for place in pictures for file in list_images(place, len(model.protocol.normalization.mean))
     ]
@@ -76,12 +79,14 @@ def predict(
 def result_names(files: Sequence[Path]) -> dict[Path, str]:
     """A name of its own for the results of every file: its stem, and where stems repeat, what tells them apart.
 
-    ``a/x.jpg`` and ``b/x.jpg`` give ``a_x`` and ``b_x``; ``x.jpg`` and ``x.png`` of one folder ``x_jpg`` and ``x_png``.
+    ``a/x.jpg`` and ``b/x.jpg`` give ``a_x`` and ``b_x``; ``x.jpg`` and ``x.png`` of one folder ``x_jpg`` and
+    ``x_png``. Names that differ in capital letters only repeat too: some file systems take them for one.
     """
     unique = list(dict.fromkeys(file.resolve() for file in files))
     names = {file: file.stem for file in unique}
-    for name in {name for name, count in Counter(names.values()).items() if count > 1}:
-        same = [file for file in unique if names[file] == name]
+    stems = {file: _folded(file.stem) for file in unique}
+    for stem in {stem for stem, count in Counter(stems.values()).items() if count > 1}:
+        same = [file for file in unique if stems[file] == stem]
         common = Path(os.path.commonpath([file.parent for file in same]))
         for file in same:
             folder = "_".join(file.parent.relative_to(common).parts)
@@ -90,7 +95,12 @@ def result_names(files: Sequence[Path]) -> dict[Path, str]:
             names[file] = f"{folder}_{own}" if folder else own
     taken: set[str] = set()
     for file in names:
-        while names[file] in taken:
+        while _folded(names[file]) in taken:
             names[file] += "_"
-        taken.add(names[file])
+        taken.add(_folded(names[file]))
     return names
+
+
+def _folded(name: str) -> str:
+    """Equal for names that a file system may take for one: other case, or letters composed in another way."""
+    return unicodedata.normalize("NFC", name).casefold()

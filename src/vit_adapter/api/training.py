@@ -9,13 +9,16 @@ import torch
 
 from vit_adapter.config import ClassTable, InputError, Normalization, Protocol, RunConfig
 from vit_adapter.segmenter import Segmenter
-from vit_adapter.zoo import Recipe, find_recipe, get_recipe
+from vit_adapter.zoo import PRETRAINED, Recipe, find_recipe, get_recipe
 from vit_adapter.zoo.download import download, published_checkpoint
 
 from .fine_tuning import start_from
 
 if TYPE_CHECKING:
     from vit_adapter.training import RunResult
+
+UNIPERCEIVER = "uniperceiver_large"
+"""A ViT that timm does not have: its name and its key among the pretrained ones."""
 
 
 def own_protocol(config: RunConfig, normalization: Normalization) -> Protocol:
@@ -41,16 +44,28 @@ def train(config: RunConfig, *, recipe: str | None = None, dry_run: bool = False
     """
     from vit_adapter.data.dataset import open_dataset
     from vit_adapter.data.training_set import TrainingSet
-    from vit_adapter.training import run_training
+    from vit_adapter.training import print_plan, run_training
 
     torch.manual_seed(config.training.seed)
     published = None if recipe is None else find_recipe(recipe)
-    if published is not None:
-        config = with_published_files(config, published, fetch=not dry_run and not config.training.resume)
-    if dry_run:
-        config = replace(config, model=replace(config.model, pretrained=False))
+    resume = config.training.resume
+    # The published starts take every tensor that fits, the classifier's rows not by name (FACTS 14).
+    as_published = published is not None and published.start is not None and config.training.init is None
+    config = with_published_files(config, published, fetch=not dry_run and not resume)
+    if dry_run and published is not None and not config.data.root:
+        model = bare_model(config, published.classes())
+        counts = published.data.train_images, published.data.val_images
+        notes = [
+            "no data.root is given: the numbers of pictures are the published ones",
+            *sources(config, published),
+        ]
+        print_plan(model, config, counts, operator_forms(), notes)
+        return None
     training, validation = open_dataset(config.data, "train"), open_dataset(config.data, "val")
-    model, notes = prepare_model(config, training.classes)
+    if dry_run and not resume:
+        model, notes = bare_model(config, training.classes), sources(config, published)
+    else:
+        model, notes = prepare_model(config, training.classes, as_published)
     train_set = TrainingSet(
         training,
         config.data.augmentation,
@@ -69,26 +84,22 @@ def train(config: RunConfig, *, recipe: str | None = None, dry_run: bool = False
     )
 
 
-def with_published_files(config: RunConfig, recipe: Recipe, fetch: bool = True) -> RunConfig:
-    """A recipe's configuration with the files that it starts from, downloaded where timm does not have them.
+def with_published_files(config: RunConfig, recipe: Recipe | None, fetch: bool = True) -> RunConfig:
+    """A configuration with the files that it starts from, downloaded where timm does not have them.
 
     Args:
         config: The configuration.
-        recipe: The recipe it comes from.
+        recipe: The recipe it comes from; None: settings of one's own.
         fetch: False: name no files.
 
     Raises:
         InputError: A file is not there and cannot be downloaded; the message says where to put it.
     """
-    if config.data.classes is None:
+    if recipe is not None and config.data.classes is None:
         config = replace(config, data=replace(config.data, classes=list(recipe.classes().names)))
     if not fetch:
         return config
-    if config.model.vit == "uniperceiver_large" and config.model.pretrained is True:
-        assert recipe.source.url is not None
-        file = str(download(recipe.source.url))
-        config = replace(config, model=replace(config.model, pretrained=file))
-    if recipe.start is not None and config.training.init is None:
+    if recipe is not None and recipe.start is not None and config.training.init is None:
         # The whole model of another recipe; tensors of another shape (the classifier) start anew (FACTS 14).
         start = get_recipe(recipe.start)
         assert isinstance(start, Recipe)
@@ -98,11 +109,47 @@ def with_published_files(config: RunConfig, recipe: Recipe, fetch: bool = True) 
             model=replace(config.model, pretrained=False),
             training=replace(config.training, init=file),
         )
+    if config.model.vit == UNIPERCEIVER and config.model.pretrained is True:
+        url = PRETRAINED[UNIPERCEIVER].url
+        assert url is not None
+        config = replace(config, model=replace(config.model, pretrained=str(download(url))))
     return config
 
 
-def prepare_model(config: RunConfig, classes: ClassTable) -> tuple[Segmenter, list[str]]:
-    """The model that a run starts from, and lines about where its weights come from."""
+def bare_model(config: RunConfig, classes: ClassTable) -> Segmenter:
+    """A run's model without memory and numbers, for what only needs names and shapes."""
+    with torch.device("meta"):
+        return Segmenter.from_config(replace(config.model, pretrained=False), classes, config.protocol)
+
+
+def sources(config: RunConfig, recipe: Recipe | None) -> list[str]:
+    """Lines about what a run will start from."""
+    pretrained, init = config.model.pretrained, config.training.init
+    if init is None and recipe is not None and recipe.start is not None:
+        start = get_recipe(recipe.start)
+        assert isinstance(start, Recipe)
+        return [f"starts from the published model {start.name}: {start.checkpoint_url}"]
+    if init is not None:
+        return [f"starts from {init}"]
+    if pretrained is True and config.model.vit == UNIPERCEIVER:
+        return [f"pretrained ViT: {PRETRAINED[UNIPERCEIVER].url}"]
+    return [
+        f"pretrained ViT: {config.model.vit}, by timm"
+        if pretrained is True
+        else f"pretrained ViT: {pretrained}"
+    ]
+
+
+def prepare_model(
+    config: RunConfig, classes: ClassTable, as_published: bool = False
+) -> tuple[Segmenter, list[str]]:
+    """The model that a run starts from, and lines about where its weights come from.
+
+    Args:
+        config: Everything that the run needs.
+        classes: Of the data.
+        as_published: Of the model in ``training.init`` take every tensor of equal shape, as the official code does.
+    """
     model_config = config.model
     data, protocol = config.data, config.protocol
     if config.training.resume:
@@ -123,7 +170,7 @@ def prepare_model(config: RunConfig, classes: ClassTable) -> tuple[Segmenter, li
     report = getattr(model.backbone, "load_report", None)
     notes = [] if report is None else [report.summary()]
     if config.training.init is not None and not config.training.resume:
-        notes.append(start_from(model, config.training.init))
+        notes.append(start_from(model, config.training.init, as_published))
     return model, notes
 
 

@@ -59,7 +59,9 @@ def add_sections(parser: ArgumentParser, defaults: RunConfig, sections: Sequence
 def run_config(parser: ArgumentParser, values: Namespace, defaults: RunConfig) -> RunConfig:
     """The configuration of a run from what was parsed."""
     try:
-        built: Any = parser.instantiate_classes(values)
+        # The older name ends with jsonargparse 5, the newer one begins with 4.49.
+        instantiate = getattr(parser, "instantiate", None) or parser.instantiate_classes
+        built: Any = instantiate(values)
     except Exception as error:
         raise InputError(_one_line(error)) from None
     parts: dict[str, Any] = {

@@ -13,7 +13,6 @@ from torch import nn
 
 from vit_adapter.config import InputError, RunConfig
 from vit_adapter.heads import PixelLoss
-from vit_adapter.weights.official import official_name
 
 from . import processes
 from .averaging import exponential_average
@@ -25,6 +24,7 @@ from .engine import choose_accelerator, count_devices, make_trainer, one_line_er
 from .frame import LAST_MODEL, RunFrame, print_lines
 from .loader import PictureSource, make_loader
 from .module import TrainingModule
+from .plan import plan_lines, rule_name
 from .progress import ProgressBar
 from .recording import Recording
 from .resume import check_same_run, fingerprint
@@ -103,7 +103,7 @@ def run_training(
         console: Where lines and the progress bar go; None: standard output.
         operator_forms: Operator to the form of it that will run, for the start block.
         notes: Further lines for the start block.
-        dry_run: Print the start block and do nothing.
+        dry_run: Print the plan of the run and its start block, and do nothing.
 
     Returns:
         What came out; None for a dry run.
@@ -135,16 +135,18 @@ def run_training(
 
     if dry_run:
         folder = training.out or "a new one under runs/"
-        print_lines(console, block(world, accelerator, folder).lines(training, model))
+        facts = block(world, accelerator, folder).lines(training, model)
+        print_lines(console, [*plan_lines(model, config, rule_name), *facts])
         return None
     if start and (first_step >= training.steps or _stopped_early(state, config)):
         print_lines(console, [f"{files.last}: the run is finished, at step {first_step}"])
         return _result(files.folder, state, first_step, {}, start["replaced"])
 
-    by_valid_pixels = training.average_over == "valid" and config.model.head != "mask2former"
+    by_masks = config.model.head == "mask2former"
+    by_valid_pixels = training.average_over == "valid" and not by_masks
     # Convolutions are faster in this order of memory, on the CPU and in half precision on CUDA.
     model.to(memory_format=torch.channels_last)  # pyright: ignore
-    module = TrainingModule(model, training, _rule_name, first_step, by_valid_pixels)
+    module = TrainingModule(model, training, rule_name, first_step, by_valid_pixels, by_masks)
     average = None if training.ema_decay is None else exponential_average(training.ema_decay)
     callbacks, frame, validation, signals = _callbacks(
         config, model, validation_set, files, state, start, run, average, block, console, first_step
@@ -236,14 +238,6 @@ def _callbacks(
         signals,
     ]
     return [callback for callback in callbacks if callback is not None], frame, validation, signals
-
-
-def _rule_name(name: str) -> str:
-    """The name that the layer rules know; parts that no published model has keep ours."""
-    try:
-        return official_name(name)
-    except InputError:
-        return name
 
 
 def _stopped_early(state: ValidationState, config: RunConfig) -> bool:

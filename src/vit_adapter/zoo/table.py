@@ -4,15 +4,18 @@ from vit_adapter.config import InputError
 
 from .pretraining import MODEL_LICENCE
 from .recipe import Recipe
-from .recipes import RECIPES
+from .recipes import RECIPES, find_recipe
 
 
 def matching_recipes(pattern: str = "") -> list[Recipe]:
-    """Recipes whose name contains every word of ``pattern``.
+    """Recipes whose name contains every word of ``pattern``, or that an official configuration name means.
 
     Raises:
-        InputError: None does.
+        InputError: There is none.
     """
+    exact = find_recipe(pattern)
+    if exact is not None:
+        return [exact]
     words = pattern.lower().replace("-", "_").split()
     found = [recipe for recipe in RECIPES.values() if all(word in recipe.name for word in words)]
     if not found:

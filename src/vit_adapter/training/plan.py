@@ -1,0 +1,129 @@
+"""What a dry run prints beside the start block: the configuration, the parameter groups, memory."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import yaml
+from rich.console import Console
+from torch import nn
+
+from vit_adapter.config import InputError, RunConfig, TrainingConfig, to_plain
+from vit_adapter.weights.official import official_name
+
+from .checks import check_batch_norm, check_settings
+from .engine import choose_accelerator, count_devices
+from .frame import print_lines
+from .parameter_groups import count_layers, layer_of, parameter_groups
+from .start_block import StartBlock
+
+
+def print_plan(
+    model: Any,
+    config: RunConfig,
+    pictures: tuple[int, int],
+    operator_forms: dict[str, str],
+    notes: Sequence[str],
+    console: Console | None = None,
+) -> None:
+    """The dry run of a recipe whose data set is not at hand.
+
+    Args:
+        model: A ``Segmenter``; one on the meta device will do.
+        config: All settings of the run.
+        pictures: Numbers of training and validation pictures.
+        operator_forms: Operator to the form of it that will run.
+        notes: Further lines.
+        console: Where the lines go; None: standard output.
+
+    Raises:
+        InputError: A setting or device cannot be used.
+    """
+    training = config.training
+    check_settings(config, pictures[0])
+    accelerator = choose_accelerator(training)
+    world = count_devices(training, accelerator) * training.nodes
+    check_batch_norm(model, config, world, synchronised=accelerator == "cuda")
+    folder = training.out or "a new one under runs/"
+    names = list(model.class_names)
+    block = StartBlock(*pictures, names, world, accelerator, 0, None, operator_forms, folder, [*notes])
+    lines = [*plan_lines(model, config, rule_name), *block.lines(training, model)]
+    print_lines(console or Console(), lines)
+
+
+def rule_name(name: str) -> str:
+    """The name that the layer rules know; parts that no published model has keep ours."""
+    try:
+        return official_name(name)
+    except InputError:
+        return name
+
+
+def plan_lines(model: nn.Module, config: RunConfig, official: Callable[[str], str]) -> list[str]:
+    """The whole configuration as YAML, the optimiser's groups as a table, and what the optimiser keeps in memory.
+
+    Args:
+        model: A ``Segmenter``; one on the meta device will do.
+        config: All settings of the run.
+        official: Our parameter name to the official one, for the layer rules.
+    """
+    text = yaml.safe_dump(to_plain(config), sort_keys=False, allow_unicode=True)
+    groups = parameter_groups(model, config.training, official)
+    layers = count_layers(official(name) for name, _ in model.named_parameters())
+    table = group_table(groups, config.training, layers, official)
+    held = state_bytes(model, config.training)
+    memory = (
+        f"{held / 1e9:.2f} GB for weights, gradients and the optimiser's averages; what the passes need comes on top "
+        "and is not estimated"
+    )
+    return [*text.splitlines(), "", *table, "", f"{'memory':<14} {memory}"]
+
+
+def group_table(
+    groups: list[dict[str, Any]], config: TrainingConfig, layers: int, official: Callable[[str], str]
+) -> list[str]:
+    """One line for each group: layer, factor of the learning rate, weight decay, tensors, parameters.
+
+    Args:
+        groups: As ``parameter_groups`` gives them.
+        config: Whose learning rate the factors are relative to.
+        layers: Number of ViT blocks.
+        official: Our parameter name to the official one.
+    """
+    rows = []
+    for group in groups:
+        found = sorted({layer_of(official(name), layers) for name in group["names"]})
+        rows.append(
+            (
+                found,
+                f"{group['base_rate'] / config.learning_rate:.4g}",
+                f"{group['weight_decay']:g}",
+                len(group["params"]),
+                sum(parameter.numel() for parameter in group["params"]),
+            )
+        )
+    rows.sort(key=lambda row: (row[0], row[2]))
+    lines = [
+        f"{len(groups)} parameter groups; layer 0 stands before the {layers} blocks, {layers + 1} behind them",
+        f"{'layer':>7}  {'rate x':>8}  {'decay':>6}  {'tensors':>7}  {'parameters':>12}",
+    ]
+    for found, scale, decay, tensors, parameters in rows:
+        name = _range(found)
+        lines.append(f"{name:>7}  {scale:>8}  {decay:>6}  {tensors:>7}  {parameters:>12,}")
+    tensors, parameters = sum(row[3] for row in rows), sum(row[4] for row in rows)
+    lines.append(f"{'all':>7}  {'':>8}  {'':>6}  {tensors:>7}  {parameters:>12,}")
+    return lines
+
+
+def state_bytes(model: nn.Module, config: TrainingConfig) -> int:
+    """Bytes of weights and buffers, of the gradients, and of AdamW's two averages; with an averaged model twice the
+    weights."""
+    weights = sum(tensor.nbytes for tensor in (*model.parameters(), *model.buffers()))
+    trained = sum(parameter.nbytes for parameter in model.parameters() if parameter.requires_grad)
+    return weights * (1 if config.ema_decay is None else 2) + 3 * trained
+
+
+def _range(layers: list[int]) -> str:
+    """``3``, ``0-13`` or ``0,13``."""
+    if len(layers) > 2 and layers == list(range(layers[0], layers[-1] + 1)):
+        return f"{layers[0]}-{layers[-1]}"
+    return ",".join(map(str, layers))

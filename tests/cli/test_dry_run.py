@@ -1,0 +1,117 @@
+"""``train RECIPE --dry-run``: configuration, parameter groups, steps, batch, memory of the optimiser."""
+
+import re
+
+import pytest
+import torch
+import yaml
+
+from vit_adapter import Segmenter, ViTAdapter
+from vit_adapter.cli.main import main
+from vit_adapter.config import RunConfig, TrainingConfig, from_plain
+from vit_adapter.training.parameter_groups import parameter_groups
+from vit_adapter.training.plan import rule_name, state_bytes
+from vit_adapter.zoo.recipes import RECIPES
+
+ROW = re.compile(r" *(\d+(?:[-,]\d+)?)  +([\d.e-]+)  +([\d.]+)  +(\d+)  +([\d,]+)")
+
+
+def dry_run(capsys, *words: str) -> str:
+    assert main(["train", *words, "--dry-run"]) == 0
+    return capsys.readouterr().out
+
+
+def groups_of(text: str) -> list[tuple[str, float, float, int, int]]:
+    found = [ROW.fullmatch(line) for line in text.splitlines()]
+    return [
+        (row[1], float(row[2]), float(row[3]), int(row[4]), int(row[5].replace(",", "")))
+        for row in found
+        if row
+    ]
+
+
+def test_the_whole_configuration_is_what_config_takes(capsys):
+    name = "upernet_deit_adapter_tiny_512_160k_ade20k"
+    text = dry_run(capsys, name, "--training.steps", "8000")
+    page = text[: text.index("\n28 parameter groups")]
+    config = from_plain(RunConfig, yaml.safe_load(page), "dry run")
+    published = RECIPES[name].config()
+    assert config.model == published.model
+    assert config.protocol == published.protocol
+    assert config.training.steps == 8000
+    assert config.training.learning_rate == published.training.learning_rate
+    assert config.data.classes == list(RECIPES[name].classes().names)
+
+
+@pytest.mark.parametrize(
+    ("name", "layers", "decay", "weight_decay"),
+    [
+        ("upernet_deit_adapter_tiny_512_160k_ade20k", 12, 0.95, 0.01),
+        ("mask2former_beit_adapter_large_896_80k_ade20k_ss", 24, 0.9, 0.05),
+    ],
+)
+def test_parameter_groups(capsys, name, layers, decay, weight_decay):
+    groups = groups_of(dry_run(capsys, name))
+    assert len(groups) == 2 * (layers + 2)
+    for number, (layer, rate, own_decay, _, _) in enumerate(groups):
+        assert int(layer) == number // 2
+        assert rate == pytest.approx(decay ** (layers + 1 - int(layer)), rel=1e-3)
+        assert own_decay == (weight_decay if number % 2 else 0)
+    assert sum(row[4] for row in groups) == RECIPES[name.removesuffix("_ss")].parameters
+
+
+def test_rules_by_name_have_groups_over_all_layers(capsys):
+    groups = groups_of(dry_run(capsys, "upernet_augreg_adapter_base_512_160k_ade20k"))
+    assert [(row[0], row[1], row[2]) for row in groups] == [
+        ("0-13", 1, 0),
+        ("0-13", 1, 0.01),
+        ("13", 10, 0.01),
+    ]
+
+
+def test_steps_batch_and_where_it_starts_from(capsys):
+    name = "mask2former_beit_adapter_large_896_80k_ade20k"
+    text = dry_run(capsys, name, "--training.accumulate", "16", "--training.accelerator", "cpu")
+    start = RECIPES[str(RECIPES[name].start)]
+    for part in (
+        "20210 training and 2000 validation pictures, 150 classes",
+        "80000 in all",
+        "16 = 1 cpu x 1 x 16 accumulated",
+        "no data.root is given",
+        f"starts from the published model {start.name}: {start.checkpoint_url}",
+        "9.13 GB for weights, gradients",  # 16 bytes for each of 570,744,407, and few buffers
+    ):
+        assert part in text, part
+
+
+def test_a_dry_run_with_data_looks_at_it(capsys, data_root):
+    root = data_root / "ade20k" / "ADEChallengeData2016"
+    text = dry_run(capsys, "upernet_deit_adapter_tiny_512_160k_ade20k", "--data.root", str(root))
+    assert "2 training and 3 validation pictures, 150 classes" in text
+    assert "no data.root" not in text
+    assert "pretrained ViT: deit_tiny_patch16_224.fb_in1k, by timm" in text
+
+
+@pytest.mark.parametrize("frozen", [None, "vit"])
+def test_memory_of_the_optimiser_is_what_a_step_leaves(frozen):
+    vit = ViTAdapter(
+        "vit_tiny_patch16_224",
+        vit_options={"depth": 4, "embed_dim": 24, "num_heads": 3},
+        img_size=64,
+        frozen=frozen,
+    )
+    model = Segmenter(vit, num_classes=3, head_channels=16, auxiliary_channels=8).train()
+    config = TrainingConfig()
+    optimizer = torch.optim.AdamW(parameter_groups(model, config, rule_name), lr=1e-3)
+    model.loss(torch.randn(2, 3, 64, 64), torch.randint(0, 3, (2, 64, 64)))["loss"].backward()
+    for parameter in model.parameters():
+        if parameter.requires_grad and parameter.grad is None:
+            parameter.grad = torch.zeros_like(parameter)
+    optimizer.step()
+    held = [
+        *model.parameters(),
+        *model.buffers(),
+        *(p.grad for p in model.parameters() if p.grad is not None),
+    ]
+    held += [tensor for state in optimizer.state.values() for name, tensor in state.items() if name != "step"]
+    assert state_bytes(model, config) == sum(tensor.nbytes for tensor in held)
