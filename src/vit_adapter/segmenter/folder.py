@@ -2,12 +2,15 @@
 
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from huggingface_hub import ModelCardData, ModelHubMixin, snapshot_download
+from huggingface_hub import HfApi, ModelHubMixin, snapshot_download
 
 from vit_adapter.config import ClassTable, InputError, ModelConfig, Protocol, from_plain, to_plain
 from vit_adapter.weights.model_folder import load_exactly, read_model_folder, write_model_folder
+
+from .card import model_card
 
 if TYPE_CHECKING:
     from .model import Segmenter
@@ -31,11 +34,65 @@ class ModelFolder(
         Raises:
             InputError: The model was made from modules, which no file can describe; or the disk is full.
         """
-        write_model_folder(Path(save_directory), self.to_dict(), self.state_dict(), self._card())
+        self._write(Path(save_directory), None)
         if hub.pop("push_to_hub", False):
             repo_id = hub.pop("repo_id", None) or Path(save_directory).name
             return self.push_to_hub(repo_id, **hub)
         return None
+
+    def push_to_hub(
+        self: Any,
+        repo_id: str,
+        *,
+        private: bool | None = None,
+        token: str | None = None,
+        branch: str | None = None,
+        create_pr: bool | None = None,
+        commit_message: str = "Upload a vit-adapter model",
+        **upload: Any,
+    ) -> str:
+        """Uploads the model, with a card that names classes, licence and how to load it.
+
+        Args:
+            repo_id: "owner/name" on the hub; made if it is missing.
+            private: Of a new repository.
+            token: Access token; None: the one stored by ``hf auth login``.
+            branch: Where the files go; None: the main one.
+            create_pr: Open a pull request instead of writing.
+            commit_message: Of the upload.
+            upload: Further settings of ``HfApi.upload_folder``, such as ``ignore_patterns``.
+
+        Returns:
+            Address of the commit.
+
+        Raises:
+            InputError: The model cannot be described, or the hub refuses or cannot be reached.
+        """
+        self.to_dict()  # what no file can describe is refused before a repository is made
+        api = HfApi(token=token)
+        try:
+            repo_id = api.create_repo(repo_id=repo_id, private=private, exist_ok=True).repo_id
+            with TemporaryDirectory() as folder:
+                self._write(Path(folder), repo_id)
+                return api.upload_folder(
+                    repo_id=repo_id,
+                    folder_path=folder,
+                    commit_message=commit_message,
+                    revision=branch,
+                    create_pr=create_pr,
+                    **upload,
+                )
+        except InputError:
+            raise
+        except Exception as error:
+            # What the client raises differs from release to release; the remedy is in its words.
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise InputError(f"{repo_id}: cannot be uploaded to the hub: {reason}") from error
+
+    def _write(self: Any, folder: Path, repository: str | None) -> None:
+        values = self.to_dict()
+        card = model_card(self.model_config, self.classes, self.protocol, repository)
+        write_model_folder(folder, values, self.state_dict(), card)
 
     @classmethod
     def from_pretrained(cls: Any, pretrained_model_name_or_path: str | Path, **hub: Any) -> "Segmenter":
@@ -93,31 +150,6 @@ class ModelFolder(
             ClassTable.from_dict(values["classes"]),
             from_plain(Protocol, values["protocol"], where),
         )
-
-    def _card(self: Any) -> str:
-        """Text of the model card."""
-        config = self.model_config
-        assert config is not None
-        data = ModelCardData(
-            library_name="vit-adapter", pipeline_tag="image-segmentation", tags=["vit-adapter"]
-        )
-        names = ", ".join(self.class_names[:30]) + (" ..." if self.num_classes > 30 else "")
-        return f"""---
-{data.to_yaml()}
----
-# {config.head} on {config.vit}
-
-A semantic segmentation model of {self.num_classes} classes: {names}.
-
-```python
-from vit_adapter import Segmenter
-
-model = Segmenter.from_pretrained("this/repository")
-model.predict("photo.jpg").overlay().save("overlay.png")
-```
-
-The licence of the pretrained ViT it was made from applies to it as well.
-"""
 
 
 def _download(name: str, settings: dict[str, Any]) -> str:
