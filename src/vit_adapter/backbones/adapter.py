@@ -229,6 +229,7 @@ class ViTAdapter(nn.Module):
             InputError: A side is no multiple of 32.
         """
         height, width = check_sides(images)
+        images = images.contiguous()  # sums are rounded alike, however the picture lies in memory
         shapes = [(height // stride, width // stride) for stride in (8, 16, 32)]
         grid_size = shapes[1]
         grid_points = pixel_centres([grid_size], images.device)

@@ -110,7 +110,7 @@ class BeitPyramid(nn.Module):
         height, width = (
             side // self.driver.patch_size * self.driver.patch_size for side in images.shape[-2:]
         )
-        prefix, grid, size = self.driver.embed(images[..., :height, :width])
+        prefix, grid, size = self.driver.embed(images[..., :height, :width].contiguous())
         maps, start = [], 0
         for index in self.out_indices:
             prefix, grid = self.driver.run(start, index, prefix, grid, size)

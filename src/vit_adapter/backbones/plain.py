@@ -91,6 +91,7 @@ class ViTPyramid(nn.Module):
     def forward(self, images: Tensor) -> list[Tensor]:
         """The pyramid; shapes and errors as in ``ViTAdapter.forward``."""
         check_sides(images)
+        images = images.contiguous()  # sums are rounded alike, however the picture lies in memory
         maps = []
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
             prefix, grid, size = self.driver.embed(images)

@@ -5,6 +5,8 @@ from typing import Any
 import lightning.pytorch as lightning
 from lightning.pytorch.callbacks import WeightAveraging
 
+from vit_adapter.config import InputError
+
 from . import processes
 from .averaging import average_state, restore_average
 from .checkpoints import VERSION, CheckpointFolder, optimizer_state, restore_optimizer
@@ -68,10 +70,16 @@ class Checkpointing(lightning.Callback):
             trainer.should_stop = True
 
     def _content(self, trainer: lightning.Trainer, module: TrainingModule) -> dict[str, Any]:
+        weights = module.segmenter.state_dict()
+        # The loss may be finite all the same: batch norm divides by a variance that has overflown.
+        spoilt = [name for name, value in weights.items() if not value.isfinite().all()]
+        if spoilt:
+            more = f" and {len(spoilt) - 1} more" if len(spoilt) > 1 else ""
+            raise InputError(module.not_finite(f"the weights ({spoilt[0]}{more}) are not finite"))
         return {
             "version": VERSION,
             "step": module.step,
-            "model": module.segmenter.state_dict(),
+            "model": weights,
             "optimizer": optimizer_state(trainer.optimizers[0]),
             "scaler": trainer.precision_plugin.state_dict(),
             "average": average_state(self.average, trainer, module),

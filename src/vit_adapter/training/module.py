@@ -176,8 +176,14 @@ class TrainingModule(lightning.LightningModule):
 
     def _stop_not_finite(self, what: str, own_names: list[str]) -> NoReturn:
         names = sorted({name for part in processes.gather(own_names) for name in part})
-        good = self.last_checkpoint or "none was written yet"
         processes.stop_together(
-            f"step {self.step}: {what} is not finite; pictures of the batch: {', '.join(names)}; last good "
-            f"checkpoint: {good}; a lower training.learning_rate or training.clip_gradient_norm may help"
+            self.not_finite(f"{what} is not finite; pictures of the batch: {', '.join(names)}")
+        )
+
+    def not_finite(self, what: str) -> str:
+        """The line with which a run ends that has gone astray."""
+        good = self.last_checkpoint or "none was written yet"
+        return (
+            f"step {self.step}: {what}; last good checkpoint: {good}; a lower training.learning_rate or "
+            "training.clip_gradient_norm may help"
         )

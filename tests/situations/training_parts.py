@@ -1,0 +1,148 @@
+"""Runs of small real models on the embedded scenes or on arrays, for situations of training."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import torch
+from rich.console import Console
+
+from vit_adapter import Segmenter
+from vit_adapter.config import (
+    AugmentationConfig,
+    ClassTable,
+    DataConfig,
+    EvaluationConfig,
+    ModelConfig,
+    Normalization,
+    Protocol,
+    RunConfig,
+    TrainingConfig,
+)
+from vit_adapter.training import run_training
+from vit_adapter.training.metrics_table import read_table
+
+from .making import SMALL_MASK2FORMER, TINY
+
+SIDE = 64
+TINY_MODEL = ModelConfig(
+    vit="vit_tiny_patch16_224",
+    vit_options=TINY,
+    pretrained=False,
+    img_size=SIDE,
+    head_channels=16,
+    auxiliary_channels=8,
+    mask2former=SMALL_MASK2FORMER,
+)
+NO_CHANCE = {"drop_path_rate": 0.0, "dropout": 0.0, "norm": "group"}
+"""Model settings under which a picture gives the same numbers in whatever batch it comes."""
+
+
+def tiny_run(out: Path | None, model: dict[str, Any] | None = None, **training: Any) -> RunConfig:
+    """Settings for a tiny real model on embedded scenes of 64 pixels."""
+    settings: dict[str, Any] = {"steps": 3, "batch_size": 2, "quiet": True, "accelerator": "cpu"}
+    return RunConfig(
+        model=replace(TINY_MODEL, **(model or {})),
+        data=DataConfig(
+            layout="scenes",
+            scenes=(8, 2),
+            scene_size=SIDE,
+            workers=0,
+            augmentation=AugmentationConfig(crop=SIDE),
+        ),
+        training=TrainingConfig(out=None if out is None else str(out), **(settings | training)),
+        evaluation=EvaluationConfig(),
+    )
+
+
+def tiny_segmenter(config: RunConfig, classes: ClassTable | int = 3, seed: int = 0) -> Segmenter:
+    """The model of a run, with random weights."""
+    torch.manual_seed(seed)
+    table = ClassTable.numbered(classes) if isinstance(classes, int) else classes
+    return Segmenter.from_config(config.model, table, Protocol(crop=SIDE, stride=SIDE))
+
+
+class Pictures:
+    """A data set of arrays: ``read`` for validation, indexed with (pass, index) for training, without any draw."""
+
+    def __init__(
+        self, images: Sequence[np.ndarray], labels: Sequence[np.ndarray], classes: int | ClassTable = 3
+    ) -> None:
+        self.images, self.labels = images, labels
+        self.classes = ClassTable.numbered(classes) if isinstance(classes, int) else classes
+        self.config = DataConfig()
+        self.names = [f"picture {index}" for index in range(len(images))]
+        self.dataset, self.normalization = self, Normalization()
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def read(self, index: int) -> Any:
+        """Picture and labels as stored."""
+        return SimpleNamespace(image=self.images[index], labels=self.labels[index], name=self.names[index])
+
+    def __getitem__(self, key: tuple[int, int]) -> dict[str, Any]:
+        mean, std = (
+            torch.tensor(part)[:, None, None] for part in (self.normalization.mean, self.normalization.std)
+        )
+        image = torch.from_numpy(self.images[key[1]].copy()).permute(2, 0, 1).float()
+        return {
+            "image": (image - mean) / std,
+            "labels": torch.from_numpy(self.labels[key[1]].astype(np.int64)),
+            "name": self.names[key[1]],
+            "replaced": "",
+            "reason": "",
+        }
+
+
+def noise(count: int, side: int = SIDE) -> list[np.ndarray]:
+    """Pictures of noise."""
+    return list(np.random.default_rng(0).integers(0, 256, (count, side, side, 3), np.uint8))
+
+
+def bars(*classes: int, side: int = SIDE, void_columns: int = 0) -> np.ndarray:
+    """uint8 [side, side]: classes side by side, ignored pixels at the right."""
+    labels = np.full((side, side), 255, np.uint8)
+    edges = np.linspace(0, side - void_columns, len(classes) + 1).astype(int)
+    for value, left, right in zip(classes, edges[:-1], edges[1:], strict=True):
+        labels[:, left:right] = value
+    return labels
+
+
+def run(model: Any, source: Any, config: RunConfig, validation: Any | None = None, **settings: Any) -> str:
+    """Trains, and returns what the run printed."""
+    output = io.StringIO()
+    run_training(model, source, validation, config, console=Console(file=output, width=200), **settings)
+    return output.getvalue()
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    """The table of a run."""
+    return read_table(folder / "metrics.csv")[1]
+
+
+class ConstantScores(torch.nn.Module):
+    """The same logits everywhere, plus a bias that is learnt; the interface is the Segmenter's."""
+
+    def __init__(self, logits: Sequence[float]) -> None:
+        super().__init__()
+        self.classes = ClassTable.numbered(len(logits))
+        self.num_classes, self.class_names = len(logits), self.classes.names
+        self.ignore_index = self.classes.ignore_index
+        self.register_buffer("logits", torch.tensor(logits))
+        self.bias = torch.nn.Parameter(torch.zeros(len(logits)))
+        self.pixel_loss: Any = None
+
+    def loss(self, images: torch.Tensor, labels: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Of every pixel."""
+        scores = (self.logits + self.bias)[None, :, None, None]
+        losses = self.pixel_loss(scores.expand(len(labels), -1, *labels.shape[1:]), labels)
+        return {"loss": sum(losses.values()), **losses}
+
+    def save_pretrained(self, folder: Path) -> None:
+        """Nothing that anybody reads."""
+        folder.mkdir()
