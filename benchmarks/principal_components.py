@@ -48,7 +48,7 @@ def draw(files: list[Path], vit: str, weights: str, side: int) -> list[list[np.n
 
 def main() -> None:
     """Draws what is asked for."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("weights", help="file of the pretrained ViT")
     parser.add_argument("photos", nargs="+", type=Path)
     parser.add_argument("--vit", default="vit_small_patch14_dinov2")

@@ -59,7 +59,8 @@ def build(kind: str, config: RunConfig, classes) -> Segmenter:
     model, _ = prepare_model(config, classes)
     if kind == "no-interactions":
         model.backbone.interactions = nn.ModuleList(Untouched() for _ in range(4))
-        model.save_pretrained = lambda folder: None  # it is measured as it stands at the end
+        # It is measured as it stands at the end.
+        model.save_pretrained = lambda folder, **_: Path(folder).mkdir(parents=True)  # pyright: ignore
     return model
 
 

@@ -1,0 +1,99 @@
+"""The rows of the CamVid study: what each tells, and what differs from the laptop's choice."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from vit_adapter.config import AugmentationConfig, DataConfig, ModelConfig, RunConfig, TrainingConfig
+
+CROP = 256
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row.
+
+    Attributes:
+        title: What it is, as the table names it.
+        kind: "train", or a floor that learns no network: "majority", "pixels".
+        pictures: Training pictures, evenly spaced over the 367; None: all.
+        linear: One linear layer on the ViT's last tokens in place of pyramid and UperNet.
+        model: Settings of ``ModelConfig`` that differ from the laptop's choice.
+        training: Settings of ``TrainingConfig`` that differ.
+        augmentation: Settings of ``AugmentationConfig`` that differ.
+    """
+
+    title: str
+    kind: Literal["train", "majority", "pixels"] = "train"
+    pictures: int | None = None
+    linear: bool = False
+    model: dict[str, Any] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)
+    augmentation: dict[str, Any] = field(default_factory=dict)
+
+    def config(self, weights: str, data: str, out: str) -> RunConfig:
+        """All settings of its run."""
+        model = ModelConfig(
+            vit="vit_small_patch14_dinov2",
+            pretrained=weights,
+            frozen="vit",
+            injectors=False,
+            head_channels=128,
+            auxiliary=False,
+            drop_path_rate=0.0,
+        )
+        training = TrainingConfig(
+            steps=300,
+            batch_size=4,
+            learning_rate=2e-3,
+            warmup_steps=15,
+            class_weights="auto",
+            checkpoint_every=50,
+            out=out,
+            quiet=True,
+        )
+        augmentation = AugmentationConfig(
+            scale_range=(0.6, 1.6), crop=CROP, category_max_ratio=1.0, photometric=False
+        )
+        return RunConfig(
+            replace(model, **self.model),
+            DataConfig(
+                root=data, layout="camvid", workers=0, augmentation=replace(augmentation, **self.augmentation)
+            ),
+            replace(training, **self.training),
+        )
+
+
+TUNED_MODEL = {"frozen": None, "injectors": True}
+# The ViT's blocks learn the slower the nearer they are to the picture; adapter and head at the full rate.
+TUNED_TRAINING = {"learning_rate": 1e-3, "layer_decay": 0.65}
+LONG = {"steps": 1500, "warmup_steps": 75, "validate_every": 500}
+
+ROWS: dict[str, Row] = {
+    "majority": Row("the most frequent class everywhere", kind="majority"),
+    "pixels": Row("colour and position of a pixel (boosted trees)", kind="pixels"),
+    "linear": Row("frozen ViT, one linear layer", linear=True, model={"backbone": "pyramid"}),
+    "vit-frozen": Row("frozen ViT alone, UperNet", model={"backbone": "pyramid"}),
+    "vit-tuned": Row(
+        "tuned ViT alone, UperNet",
+        model={"backbone": "pyramid", "frozen": None},
+        training=TUNED_TRAINING,
+    ),
+    "laptop": Row("frozen ViT, extractors only, UperNet (the laptop's choice)"),
+    "method": Row("tuned ViT, adapter, UperNet (the method)", model=TUNED_MODEL, training=TUNED_TRAINING),
+    "method-random": Row(
+        "the method from random weights",
+        model={**TUNED_MODEL, "pretrained": False},
+        training={"learning_rate": 1e-3},
+    ),
+    "laptop-10": Row("the laptop's choice, 10 training pictures", pictures=10),
+    "laptop-37": Row("the laptop's choice, 37 training pictures", pictures=37),
+    "laptop-no-weights": Row("the laptop's choice, no class weights", training={"class_weights": None}),
+    "laptop-batch-1": Row(
+        "the laptop's choice, group norm, batch 1 accumulated 4 times",
+        model={"norm": "group"},
+        training={"batch_size": 1, "accumulate": 4},
+    ),
+    "laptop-200": Row("the laptop's choice, 200 steps", training={"steps": 200, "warmup_steps": 10}),
+    "laptop-long": Row("the laptop's choice, 1500 steps", training=LONG),
+    "method-long": Row("the method, 1500 steps", model=TUNED_MODEL, training={**TUNED_TRAINING, **LONG}),
+}
