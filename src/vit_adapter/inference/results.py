@@ -11,7 +11,7 @@ from PIL import Image
 
 from vit_adapter.config import InputError
 from vit_adapter.config.files import write_atomically
-from vit_adapter.visualization import default_palette, overlay
+from vit_adapter.visualization import default_palette, overlay_picture
 
 from .application import SCORES_LIMIT_BYTES
 
@@ -80,10 +80,9 @@ class Result:
             alpha: Opacity of the colours, 0 to 1.
             legend: With names and shares of the classes beside it.
         """
-        drawn = overlay(
-            _bytes(self.image), self.labels, self.palette, self.class_names, alpha=alpha, legend=legend
+        return overlay_picture(
+            self.image, self.labels, self.palette, self.class_names, alpha=alpha, legend=legend
         )
-        return Image.fromarray(drawn)
 
     def own_ids(self) -> np.ndarray:
         """Labels with the values of the user's own masks: uint8 [H, W], or uint16 where an id is above 255."""
@@ -129,16 +128,3 @@ class Result:
             file = folder / f"{stem}_scores.npy"
             files.append(write_atomically(file, lambda path: np.save(path, probabilities)))
         return files
-
-
-def _bytes(image: np.ndarray) -> np.ndarray:
-    """A picture of any type as uint8, its range of values made 0..255."""
-    if image.dtype == np.uint8:
-        return image
-    values = image.astype(np.float32)
-    finite = values[np.isfinite(values)]
-    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
-    scaled = np.nan_to_num(
-        (values - low) * (255 / (high - low) if high > low else 0), nan=0, posinf=255, neginf=0
-    )
-    return scaled.astype(np.uint8)
