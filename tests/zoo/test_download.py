@@ -3,7 +3,6 @@
 import hashlib
 import json
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -11,71 +10,7 @@ from vit_adapter.config import InputError
 from vit_adapter.zoo import get_recipe
 from vit_adapter.zoo.download import cache_folder, download, published_checkpoint
 
-CONTENT = bytes(range(256)) * 4000  # about 1 MB
-
-
-class Server(ThreadingHTTPServer):
-    """Serves one content under every name; ``cuts`` says after how many bytes each next answer breaks off."""
-
-    daemon_threads = True
-
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.content, self.tag, self.cuts, self.ranges, self.status, self.kind = (
-            CONTENT,
-            '"1"',
-            [],
-            [],
-            200,
-            None,
-        )
-
-    def url(self, name="model.pth"):
-        return f"http://127.0.0.1:{self.server_port}/some/where/{name}"
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Server
-
-    def do_GET(self):
-        server, start = self.server, 0
-        wanted = self.headers.get("Range")
-        server.ranges.append(wanted)
-        if server.status != 200:
-            self.send_error(server.status)
-            return
-        if wanted and self.headers.get("If-Range") == server.tag:
-            start = int(wanted.removeprefix("bytes=").rstrip("-"))
-            if start >= len(server.content):
-                self.send_error(416)
-                return
-            self.send_response(206)
-            self.send_header(
-                "Content-Range", f"bytes {start}-{len(server.content) - 1}/{len(server.content)}"
-            )
-        else:
-            self.send_response(200)
-        body = server.content[start:]
-        self.send_header("Content-Length", str(len(body)))
-        self.send_header("Content-Type", server.kind or "application/octet-stream")
-        if server.tag:
-            self.send_header("ETag", server.tag)
-        self.end_headers()
-        self.wfile.write(body[: server.cuts.pop(0) if server.cuts else None])
-
-    def log_message(self, *arguments):
-        pass
-
-
-@pytest.fixture
-def server():
-    server = Server()
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
+from .local_server import CONTENT, Server
 
 
 def fails(server, folder, name="model.pth", **options) -> str:

@@ -13,7 +13,7 @@ from vit_adapter.weights.official import from_official
 
 from .models import model_folder
 
-CLASSIFIERS = ("head.classifier", "auxiliary_head.classifier", "head.class_predictor")
+CLASSIFIERS = ("head.classifier", "auxiliary_head.classifier", "head.transformer_decoder.classifier")
 """Layers with a row for each class; Mask2Former's has one more at the end, for "no object"."""
 
 
@@ -22,7 +22,7 @@ def start_from(model: Segmenter, source: str, as_published: bool = False) -> str
 
     Args:
         model: The new model; changed in place.
-        source: A model or run folder, or a checkpoint in official form.
+        source: A model or run folder, a checkpoint in official form, or a file of a model's ``state_dict()``.
         as_published: Take the classifier too where its shape is the same, and start it anew where it is not, as
             the official code does (FACTS 14); otherwise its rows go to the class of the same name, never to the
             same number (S61).
@@ -33,8 +33,8 @@ def start_from(model: Segmenter, source: str, as_published: bool = False) -> str
     Raises:
         InputError: There is no such model, or nothing of it fits.
     """
-    state, names = _read(source)
     own = model.state_dict()
+    state, names = _read(source, own)
     taken = {
         name: value
         for name, value in state.items()
@@ -71,7 +71,7 @@ def _rows_by_name(
     """Puts classifiers into ``taken`` whose rows go to classes of the same name; returns the names found."""
     kept: set[str] = set()
     for classifier in CLASSIFIERS:
-        extra = int(classifier == "head.class_predictor")
+        extra = int(classifier == "head.transformer_decoder.classifier")
         for key in (f"{classifier}.weight", f"{classifier}.bias"):
             if names is None or key not in own or key not in state:
                 continue
@@ -88,7 +88,7 @@ def _rows_by_name(
     return kept
 
 
-def _read(source: str) -> tuple[dict[str, torch.Tensor], list[str] | None]:
+def _read(source: str, own: dict[str, torch.Tensor]) -> tuple[dict[str, torch.Tensor], list[str] | None]:
     """Tensors under our names, and the names of the classes where they are known."""
     folder = model_folder(Path(source))
     if folder is not None:
@@ -96,4 +96,12 @@ def _read(source: str) -> tuple[dict[str, torch.Tensor], list[str] | None]:
         return state, list(config["classes"]["names"])
     state, file = read_state_dict(source)
     names, _ = file.classes()
-    return from_official(state), None if names is None else list(names)
+    if not any(name.startswith("backbone.vit.") for name in state):  # not our own names
+        try:
+            state = from_official(state)
+        except InputError as error:
+            raise InputError(
+                f"--init {source}: 0 of {len(own)} tensors matched; the file has e.g. {next(iter(state))!r}, the model "
+                f"e.g. {next(iter(own))!r} ({error})"
+            ) from error
+    return state, None if names is None else list(names)

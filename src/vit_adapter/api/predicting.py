@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vit_adapter.config import InputError
-from vit_adapter.images import UnreadableImageError, list_images
+from vit_adapter.images import MAX_PIXELS, list_images, read_image
 from vit_adapter.segmenter import Segmenter
 from vit_adapter.zoo import find_recipe
 
@@ -29,6 +29,7 @@ def predict(
     scores: bool = False,
     multi_scale: bool = False,
     threshold: float | None = None,
+    max_pixels: int = MAX_PIXELS,
     quiet: bool = False,
 ) -> list[tuple[str, str]]:
     """Segments files and writes a label map and an overlay for each.
@@ -45,6 +46,7 @@ def predict(
         scores: Write probabilities as NPY too.
         multi_scale: Average over scales and mirror images, for a recipe as published.
         threshold: For two classes: smallest probability of the second one.
+        max_pixels: Pictures of more pixels, width x height, are refused.
         quiet: No progress bar.
 
     Returns:
@@ -58,19 +60,19 @@ def predict(
         model = load(model, checkpoint, device=device)
     if multi_scale:
         model.protocol = multi_scale_protocol(model.protocol) if recipe is None else recipe.multi_scale
-    files = [
-        file for place in pictures for file in list_images(place, len(model.protocol.normalization.mean))
-    ]
+    channels = len(model.protocol.normalization.mean)
+    files = [file for place in pictures for file in list_images(place, channels)]
     if not files:
         raise InputError(f"no picture at {', '.join(map(str, pictures))}")
     failures = []
     with progress_bar("predicting", len(files), quiet) as advance:
         for file, stem in result_names(files).items():
             try:
-                result = model.predict(file, batch_size=batch_size, threshold=threshold)
-            except UnreadableImageError as error:
+                picture = read_image(file, channels, max_pixels=max_pixels)
+            except InputError as error:
                 failures.append((str(file), str(error)))
             else:
+                result = model.predict(picture, batch_size=batch_size, threshold=threshold)
                 result.save(out, stem, ids, scores, alpha)  # pyright: ignore
             advance()
     return failures

@@ -17,7 +17,7 @@ from vit_adapter.zoo import Recipe, get_recipe, list_recipes
 from vit_adapter.zoo.download import published_checkpoint
 
 # Where a model's number of classes can be read from its weights.
-_CLASSIFIERS = ("head.classifier.bias", "head.class_predictor.bias")
+_CLASSIFIERS = ("head.classifier.bias", "head.transformer_decoder.classifier.bias")
 
 
 def load_published(name: str, checkpoint: str | Path = "published") -> Segmenter:

@@ -88,6 +88,11 @@ def load_pretrained(
 
 
 def _timm_weights(name: str) -> tuple[dict[str, Tensor], WeightsFile]:
+    if not timm.is_model(name):
+        raise InputError(
+            f"pretrained=True with {name!r}: timm has no weights of it; name a file on disk: pretrained=PATH "
+            "(--model.pretrained PATH)"
+        )
     # The hub's client reports every retry; one line at the end says the same.
     logger = logging.getLogger("huggingface_hub")
     level = logger.level
