@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from vit_adapter.config import MAX_PIXELS
+
 from .parsing import fail, make_parser, parse
 
 
@@ -35,6 +37,12 @@ def run(words: Sequence[str]) -> int:
     parser.add_argument(
         "--threshold", type=float, default=None, help="two classes: smallest probability of the second one"
     )
+    parser.add_argument(
+        "--max-pixels",
+        type=int,
+        default=MAX_PIXELS,
+        help="pictures of more pixels, width x height, are refused",
+    )
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     values = parse(parser, words)
 
@@ -52,10 +60,11 @@ def run(words: Sequence[str]) -> int:
         scores=values.scores,
         multi_scale=values.tta,
         threshold=values.threshold,
+        max_pixels=values.max_pixels,
         quiet=values.quiet,
     )
-    if failures:
-        fail(f"{len(failures)} of the pictures could not be read:")
+    if len(failures) > 1:
+        fail(f"vit-adapter: error: {len(failures)} of the pictures could not be read:")
     for _, reason in failures:
-        fail(f"  {reason}")
+        fail(f"  {reason}" if len(failures) > 1 else f"vit-adapter: error: {reason}")
     return 2 if failures else 0

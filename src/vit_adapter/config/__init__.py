@@ -1,7 +1,7 @@
 """Frozen dataclasses with ranges and units. No torch here: ``--help`` answers at once, every room may read them."""
 
 from .class_table import ClassTable
-from .data import AugmentationConfig, DataConfig
+from .data import MAX_PIXELS, AugmentationConfig, DataConfig
 from .errors import InputError
 from .evaluation import EvaluationConfig
 from .model import Mask2FormerConfig, ModelConfig
@@ -11,6 +11,7 @@ from .run import RunConfig
 from .training import TrainingConfig
 
 __all__ = [
+    "MAX_PIXELS",
     "AugmentationConfig",
     "ClassTable",
     "DataConfig",

@@ -8,6 +8,7 @@ LayoutName = Literal[
     "folder",
     "ade20k",
     "camvid",
+    "coco_panoptic",
     "scenes",
     "cityscapes",
     "coco_stuff10k",
@@ -19,6 +20,9 @@ LayoutName = Literal[
     "chase_db1",
 ]
 """Forms in which data sets lie on disk."""
+
+MAX_PIXELS = 250_000_000
+"""Largest width x height of a picture where nothing else is said; 750 MB as RGB."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ class DataConfig:
         label_map: Mask value to class number, several values may become one class; None: the ids of the class
             list (0, 1, 2 ... where it has none), or without a class list the values found, in ascending order.
         binary: Masks hold 0 and 1, or 0 and 255; the second value is class 1.
-        reduce_zero: The mask value 0 is ignored and k stands for class k - 1 (always so for ADE20K).
+        reduce_zero: The mask value 0 is ignored and k stands for class k - 1 (readers of published data sets know it).
         no_data: Value of missing data in masks, which is read as ignored ("nan" for not-a-number).
         validation_share: Share of the pictures kept for validation when the folder has no split; which ones
             follows from their names.
@@ -68,6 +72,7 @@ class DataConfig:
         scene_size: Their sides in pixels.
         workers: Processes that prepare batches; 0: the main one.
         stop_on_bad_image: Stop at a picture that cannot be decoded instead of skipping and counting it.
+        max_pixels: Pictures and masks of more pixels (width x height) are refused before they are decoded.
         mean: Per-channel mean in pixel values; None: the ViT's own.
         std: Per-channel standard deviation in pixel values; None: the ViT's own.
         augmentation: Random changes of training pictures.
@@ -87,6 +92,7 @@ class DataConfig:
     scene_size: int = 128
     workers: int = 2
     stop_on_bad_image: bool = False
+    max_pixels: int = MAX_PIXELS
     mean: list[float] | None = None
     std: list[float] | None = None
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)

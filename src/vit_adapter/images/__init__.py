@@ -1,7 +1,8 @@
 """Pictures in: the one reader of photos and masks, resizes, normalisation."""
 
+from vit_adapter.config import MAX_PIXELS
+
 from .listing import IMAGE_SUFFIXES, list_images
-from .loading import MAX_PIXELS
 from .masks import Mask, read_mask
 from .normalization import normalize, pad
 from .reading import read_image

@@ -31,7 +31,6 @@ from vit_adapter.config import InputError
 from . import tiff
 from .recognition import UnreadableImageError, recognise
 
-MAX_PIXELS = 250_000_000  # width x height; 750 MB as RGB
 FORMATS = {
     "BMP": BmpImagePlugin.BmpImageFile,
     "GIF": GifImagePlugin.GifImageFile,
@@ -137,7 +136,7 @@ def _check_size(path: Path, width: int, height: int, max_pixels: int) -> None:
     if width * height > max_pixels:
         raise UnreadableImageError(
             f"{path}: {width}x{height} = {width * height} pixels are more than the limit of {max_pixels} "
-            "(argument max_pixels)"
+            "(--data.max_pixels; of predict --max-pixels; in Python max_pixels)"
         )
 
 

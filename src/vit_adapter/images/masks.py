@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from vit_adapter.config import InputError
+from vit_adapter.config import MAX_PIXELS, InputError
 
-from .loading import MAX_PIXELS, Decoded, load_file, orient
+from .loading import Decoded, load_file, orient
 from .recognition import UnreadableImageError
 
 
@@ -147,7 +147,7 @@ def _whole_numbers(values: np.ndarray, no_data: float | None, ignore: int, path:
         wrong = values < 0
     if wrong.any():
         value = values[wrong][0]
-        advice = f"if it marks missing data, set data.no_data to {value}"
+        advice = f"if it marks missing data, set --data.no_data {value}"
         if np.isfinite(value) and value >= 0:
             advice = "it is not a class number"
         raise InputError(f"{path}: holds the value {value}; a mask holds whole numbers from 0 on ({advice})")

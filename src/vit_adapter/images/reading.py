@@ -20,10 +20,10 @@ import numpy as np
 import torch
 from PIL import Image
 
-from vit_adapter.config import InputError
+from vit_adapter.config import MAX_PIXELS, InputError
 
 from . import tiff
-from .loading import MAX_PIXELS, Decoded, load_file, orient
+from .loading import Decoded, load_file, orient
 from .recognition import UnreadableImageError
 
 Source = str | os.PathLike[str] | Image.Image | np.ndarray | torch.Tensor

@@ -4,7 +4,7 @@ from .confusion import plot_confusion
 from .contact_sheet import contact_sheet
 from .curves import plot_curves
 from .legend import LegendEntry
-from .overlay import colorize, overlay
+from .overlay import colorize, overlay, overlay_picture
 from .palette import default_palette
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "contact_sheet",
     "default_palette",
     "overlay",
+    "overlay_picture",
     "plot_confusion",
     "plot_curves",
 ]

@@ -65,6 +65,18 @@ def overlay(
     Raises:
         InputError: Labels of another size than the picture, or ``alpha`` outside 0..1.
     """
+    return np.asarray(overlay_picture(image, labels, palette, names, alpha, legend))
+
+
+def overlay_picture(
+    image: np.ndarray,
+    labels: np.ndarray,
+    palette: np.ndarray | None = None,
+    names: Sequence[str] | None = None,
+    alpha: float = 0.5,
+    legend: bool = True,
+) -> Image.Image:
+    """As ``overlay``, for a file: one copy less of a large picture."""
     labels = _checked_labels(labels)
     picture = displayable(image)
     if picture.shape[:2] != labels.shape:
@@ -76,14 +88,15 @@ def overlay(
     entries = _entries(classes, colours, names) if legend else []
 
     factor = max(1, round(_LEGIBLE_SIDE / max(labels.shape)))
-    base = Image.fromarray(picture)
     if factor > 1:
-        base = base.resize((base.width * factor, base.height * factor), Image.Resampling.BICUBIC)
+        small = Image.fromarray(picture)
+        large = small.resize((small.width * factor, small.height * factor), Image.Resampling.BICUBIC)
+        picture = np.asarray(large)
         classes = classes.repeat(factor, axis=0).repeat(factor, axis=1)
-    blended = _blend(np.asarray(base), classes, colours, alpha)
+    blended = _blend(picture, classes, colours, alpha)
     if alpha > 0:
         _draw_borders(blended, classes, width=max(1, round(max(blended.shape) / 1500)))
-    return np.asarray(beside(Image.fromarray(blended), entries)) if legend else blended
+    return beside(Image.fromarray(blended), entries)
 
 
 def displayable(image: np.ndarray) -> np.ndarray:

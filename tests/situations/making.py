@@ -1,0 +1,145 @@
+"""Small inputs that situations share, and the command line without a new process."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from vit_adapter import Segmenter, ViTAdapter
+from vit_adapter.cli.main import main
+from vit_adapter.config import ClassTable, Mask2FormerConfig, Protocol
+
+TINY = {"depth": 4, "embed_dim": 24, "num_heads": 3}
+SMALL_MASK2FORMER = Mask2FormerConfig(
+    queries=7,
+    channels=32,
+    heads=4,
+    encoder_layers=1,
+    decoder_layers=3,
+    encoder_feedforward=48,
+    decoder_feedforward=64,
+)
+TRAINING = [
+    "--model.vit", "vit_tiny_patch16_224", "--model.vit_options", '{"depth": 4, "embed_dim": 24, "num_heads": 3}',
+    "--model.pretrained", "false", "--model.img_size", "64", "--model.head_channels", "16",
+    "--model.auxiliary", "false", "--data.augmentation.crop", "64", "--data.workers", "0",
+    "--training.batch_size", "2", "--training.accelerator", "cpu", "--quiet",
+]  # fmt: skip
+TRAINING_MASK2FORMER = [
+    "--model.head", "mask2former", "--model.mask2former.queries", "7", "--model.mask2former.channels", "32",
+    "--model.mask2former.heads", "4", "--model.mask2former.encoder_layers", "1",
+    "--model.mask2former.decoder_layers", "3", "--model.mask2former.encoder_feedforward", "48",
+    "--model.mask2former.decoder_feedforward", "64",
+]  # fmt: skip
+RED, GREEN, BLUE, YELLOW = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0)
+
+
+def command(capfd, *words) -> tuple[int, str, str]:
+    """Exit code, standard output and error stream of ``vit-adapter WORDS``."""
+    capfd.readouterr()
+    code = main([str(word) for word in words])
+    out, err = capfd.readouterr()
+    return code, out, err
+
+
+def refusal(capfd, *words) -> str:
+    """The one line with which a command refuses its input with exit code 2."""
+    code, _, err = command(capfd, *words)
+    lines = err.strip().splitlines()
+    assert code == 2, err
+    assert len(lines) == 1, err
+    return lines[0]
+
+
+def found_errors(capfd, *words) -> str:
+    """What ``vit-adapter data check`` prints over input that it finds wrong."""
+    code, out, _ = command(capfd, "data", "check", *words, "--sheet", "")
+    assert code == 2, out
+    return out
+
+
+def save_pairs(root: Path, masks: dict[str, np.ndarray], mask_suffix: str = ".png") -> Path:
+    """A folder of noise pictures and their masks (arrays as Pillow takes them, or Pillow pictures)."""
+    for name in ("images", "masks"):
+        (root / name).mkdir(parents=True, exist_ok=True)
+    for seed, (name, mask) in enumerate(masks.items()):
+        picture = mask if isinstance(mask, Image.Image) else Image.fromarray(mask)
+        noise = np.random.default_rng(seed).integers(0, 256, (picture.height, picture.width, 3), np.uint8)
+        Image.fromarray(noise).save(root / "images" / f"{name}.png")
+        picture.save(root / "masks" / f"{name}{mask_suffix}")
+    return root
+
+
+def halves(left, right, height: int = 32, width: int = 32) -> np.ndarray:
+    """uint8 [H, W] or [H, W, 3]: one value or colour at the left, another at the right."""
+    array = np.empty((height, width, *np.shape(left)), np.uint8)
+    array[:, : width // 2], array[:, width // 2 :] = left, right
+    return array
+
+
+def varied_model(head: str = "upernet", protocol: Protocol | None = None, classes: int = 3) -> Segmenter:
+    """A tiny model with random weights whose labels differ from place to place."""
+    torch.manual_seed(0)
+    backbone = ViTAdapter("vit_tiny_patch16_224", img_size=64, vit_options=TINY)
+    model = Segmenter(
+        backbone,
+        head,  # pyright: ignore
+        classes,
+        head_channels=16,
+        auxiliary=False,
+        protocol=protocol or Protocol(crop=64, stride=42),
+        mask2former=SMALL_MASK2FORMER,
+    )
+    with torch.no_grad():
+        for parameter in model.head.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.1)
+        if head == "upernet":
+            # Scores around 0 for all classes, so that none wins everywhere.
+            images = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(1)) * 2
+            classifier: Any = model.eval().head.classifier
+            classifier.weight.mul_(5)
+            classifier.bias.zero_()
+            classifier.bias.sub_(model(images).mean(dim=(0, 2, 3)))
+    return model.eval()
+
+
+class _Quarter(nn.Module):
+    """A picture at a quarter of its sides, as the only map of a pyramid."""
+
+    channels, strides = (3,), (4,)
+
+    def __init__(self, normalization) -> None:
+        super().__init__()
+        self.normalization = normalization
+        self.place = nn.Parameter(torch.zeros(1))
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        return [nn.functional.avg_pool2d(images, 4)]
+
+
+class _NearestColour(nn.Module):
+    """Scores: minus the squared distance to the colour of each class."""
+
+    def __init__(self, colours: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("colours", colours)
+
+    def forward(self, pyramid: Sequence[Tensor]) -> Tensor:
+        distance = pyramid[0][:, None] - self.colours[None, :, :, None, None]
+        return -(distance**2).sum(2)  # [B, K, h, w]
+
+
+def colour_model(colours: Sequence[tuple[int, int, int]], protocol: Protocol | None = None, **classes):
+    """A stand-in that finds the class of a pixel by its colour; edges at multiples of 4 pixels are exact."""
+    protocol = protocol or Protocol(crop=64, stride=42)
+    normal = protocol.normalization
+    table = (torch.tensor(colours, dtype=torch.float32) - torch.tensor(normal.mean)) / torch.tensor(
+        normal.std
+    )
+    if not classes:
+        classes = {"classes": ClassTable.numbered(len(colours))}
+    return Segmenter(_Quarter(normal), _NearestColour(table), protocol=protocol, **classes).eval()
