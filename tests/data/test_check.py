@@ -143,8 +143,10 @@ def test_palettes_that_disagree(tmp_path):
 def test_coloured_masks_without_a_table(tmp_path):
     make_pairs(tmp_path, dict.fromkeys("abc", np.array([(0, 0, 9), (250, 50, 83)], np.uint8)[MASK]))
     errors = "\n".join(_texts(_check(tmp_path), "error"))
-    assert "(250, 50, 83)" in errors
+    assert "(250, 50, 83)" in errors or "(0, 0, 9)" in errors
+    assert "and 1 further colour)" in errors
     assert "--data.classes FILE" in errors
+    assert "3 of 3 masks are coloured" in errors
 
 
 def test_all_void(tmp_path):

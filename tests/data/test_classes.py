@@ -5,9 +5,8 @@ import json
 
 import pytest
 
-from vit_adapter.config import DataConfig, InputError
+from vit_adapter.config import InputError
 from vit_adapter.data.class_files import ClassEntry, read_class_file
-from vit_adapter.data.dataset import open_dataset
 
 TYPED = ["no", "yes", "on", "off", "null", "010", "1e3", "~", "road"]
 
@@ -149,9 +148,3 @@ def test_ade20k_file(data_root):
         official = [row["Name"].split(",")[0].strip() for row in csv.DictReader(file, delimiter="\t")]
     assert [entry.name for entry in entries] == official
     assert entries[7].name == "bed"
-
-
-@pytest.mark.parametrize("layout", ["cityscapes", "mapillary_vistas", "potsdam"])
-def test_a_layout_without_a_reader_is_refused(layout, tmp_path):
-    with pytest.raises(InputError, match=rf"--data.layout {layout}.*no reader yet"):
-        open_dataset(DataConfig(root=str(tmp_path), layout=layout), "val")

@@ -140,7 +140,7 @@ class TestUnknownValues:
         with pytest.raises(InputError) as caught:
             mapping.encode(Mask(np.array([[0, 37, 37, 37, 9]], np.uint8)), "masks/a.png")
         message = str(caught.value)
-        assert message.startswith("masks/a.png: the mask value 37 in 3 pixels (and 1 further values)")
+        assert message.startswith("masks/a.png: the mask value 37 in 3 pixels (and 1 further value)")
         assert "--data.ignored_values" in message
         assert "--data.label_map" in message
 

@@ -48,8 +48,6 @@ NOT_BUILT: dict[str, str] = {
     "10_*": "DINOv3's adapter",
     "11_*": "DINOv3's Mask2Former head",
     "27_*": "instances and panoptic segments",
-    "29_targets/29_targets__mapillary*": "reader of Mapillary Vistas",
-    "pipeline/mapillary_map__*": "reader of Mapillary Vistas",
     "metrics/panoptic__*": "panoptic quality",
     "metrics/instances__*": "instance AP",
 }

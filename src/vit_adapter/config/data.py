@@ -64,6 +64,8 @@ class DataConfig:
         label_map: Mask value to class number, several values may become one class; None: the ids of the class
             list (0, 1, 2 ... where it has none), or without a class list the values found, in ascending order.
         binary: Masks hold 0 and 1, or 0 and 255; the second value is class 1.
+        one_class: A single class is enough; everything else is "nothing there". Only Mask2Former can learn that, for
+            which it is set by itself; with ``binary`` and one class name, 0 is nothing there.
         reduce_zero: The mask value 0 is ignored and k stands for class k - 1 (readers of published data sets know it).
         no_data: Value of missing data in masks, which is read as ignored ("nan" for not-a-number).
         validation_share: Share of the pictures kept for validation when the folder has no split; which ones
@@ -85,6 +87,7 @@ class DataConfig:
     ignored_values: list[int] = field(default_factory=list)
     label_map: dict[int, int] | None = None
     binary: bool = False
+    one_class: bool = False
     reduce_zero: bool = False
     no_data: float | Literal["nan"] | None = None
     validation_share: float = 0.2

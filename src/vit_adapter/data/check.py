@@ -10,7 +10,7 @@ from vit_adapter.config import DataConfig, InputError
 from vit_adapter.images import UnreadableImageError, read_image
 
 from .codes import count_codes
-from .dataset import check_size, only_void, open_dataset, reads_255_as_void
+from .dataset import check_size, only_void, open_dataset
 from .labels import LabelMapping
 from .mapping import require_two_classes
 from .pairs import Pair
@@ -62,6 +62,8 @@ def check_dataset(config: DataConfig, sample: int | None = None) -> Report:
             report.add("error", f"{source.layout.root}: the {name} part holds no picture")
         elif len(part.pairs) == 1:
             report.add("warning", f"the {name} part holds a single picture, {part.pairs[0].image}")
+    if source.layout.remark:
+        report.add("note", source.layout.remark)
     everything = [(name, pair) for name, part in parts.items() for pair in part.pairs]
     if sample is not None and sample < len(everything):
         everything = [everything[index * len(everything) // sample] for index in range(sample)]
@@ -81,7 +83,8 @@ def _look(source: Source, part: str, pair: Pair) -> _Looked:
     except InputError as error:
         mask_error = str(error)
     try:
-        image_size = read_image(pair.image, channel_count(source.config)).shape[:2]
+        channels, limit = channel_count(source.config), source.config.max_pixels
+        image_size = read_image(pair.image, channels, max_pixels=limit).shape[:2]
     except InputError as error:
         image_error, damaged = str(error), isinstance(error, UnreadableImageError)
     try:
@@ -129,7 +132,8 @@ def _report_copies(report: Report, looked: Sequence[_Looked]) -> None:
         [
             f"{item.pair.image} (val) is the same file as {first[item.digest]} (train): the score will be too good"
             for item in looked
-            if item.part == "val" and item.digest in first
+            # A data set may train on its validation part, and say so: those are no copies.
+            if item.part == "val" and item.digest in first and item.pair.image != first[item.digest]
         ],
     )
 
@@ -137,7 +141,7 @@ def _report_copies(report: Report, looked: Sequence[_Looked]) -> None:
 def _report_labels(report: Report, source: Source, looked: Sequence[_Looked]) -> None:
     masks = [(item.part, item.summary) for item in looked if item.summary is not None]
     summaries = [summary for _, summary in masks]
-    hidden = hidden_foreground(summaries) if reads_255_as_void(source.config) else None
+    hidden = hidden_foreground(summaries) if source.reads_255_as_void else None
     if hidden is not None:
         report.add("error", hidden)
     if source.reading.colours is None:
@@ -146,7 +150,7 @@ def _report_labels(report: Report, source: Source, looked: Sequence[_Looked]) ->
     colours_only = not found_values(summaries) and bool(summaries)
     if hidden is None and not (colours_only and source.needs_values):
         try:
-            require_two_classes(mapping.table, f"{report.root}: {source.where}")
+            require_two_classes(mapping.table, f"{report.root}: {source.where}", source.config.one_class)
         except InputError as error:
             report.add("error", str(error))
     _count(report, mapping, masks)
@@ -212,6 +216,12 @@ def _report_unknown(report: Report, mapping: LabelMapping, summaries: Sequence[M
                 first.setdefault(key, summary)
                 masks[key] = masks.get(key, 0) + 1
                 pixels[key] = pixels.get(key, 0) + count
+    coloured = [summary for summary in summaries if summary.codes.coloured]
+    if coloured and mapping.colours is None:
+        # All colours need the same thing, a colour table: one file stands for all.
+        text = mapping.unknown_message(coloured[0].counts, coloured[0].codes, str(coloured[0].file))
+        report.add("error", f"{text} ({len(coloured)} of {len(summaries)} masks are coloured)")
+        first = {key: summary for key, summary in first.items() if not key[1]}
     for key in sorted(first, key=lambda key: -pixels[key]):
         summary = first[key]
         counts = {key[0]: summary.counts[key[0]]}

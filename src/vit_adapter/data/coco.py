@@ -53,7 +53,12 @@ def convert_coco(
             and segmentations that cannot be drawn, each named by file and annotation id.
     """
     json_file, images, out = Path(json_file), Path(images), Path(out)
-    content = _read(json_file)
+    content = read_coco(json_file)
+    if any("segments_info" in annotation for annotation in content["annotations"]):
+        raise InputError(
+            f"{json_file}: is a panoptic COCO JSON, polygons or run lengths are needed; such a data set is read as it "
+            "is: --data.layout coco_panoptic"
+        )
     names, value_of = _classes(content["categories"], json_file, background)
     objects = _objects_by_image(content, json_file, value_of)
     result = Conversion(out, names)
@@ -113,7 +118,12 @@ def segmentation_mask(segmentation: Any, size: tuple[int, int]) -> np.ndarray:
     return polygons_mask(segmentation, size)
 
 
-def _read(file: Path) -> dict[str, Any]:
+def read_coco(file: Path) -> dict[str, Any]:
+    """A COCO JSON, instances or panoptic, whose three lists are there and hold objects.
+
+    Raises:
+        InputError: When it cannot be read or is something else.
+    """
     try:
         content = json.loads(read_text(file))
     except (json.JSONDecodeError, RecursionError) as error:
@@ -127,8 +137,6 @@ def _read(file: Path) -> dict[str, Any]:
             raise InputError(f"{file}: the list {key!r} holds something that is not an object")
     if not content["images"]:
         raise InputError(f"{file}: lists no picture")
-    if any("segments_info" in annotation for annotation in content["annotations"]):
-        raise InputError(f"{file}: is a panoptic COCO JSON; polygons or run lengths are needed")
     return content
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vit_adapter.images import Mask, read_mask
+from vit_adapter.images import MAX_PIXELS, Mask, read_mask
 
 NO_DATA = 2**31 - 1  # code of pixels declared to hold nothing; no class id is that large
 
@@ -27,14 +27,16 @@ class Codes:
     from_palette: bool = False
 
 
-def load_mask(path: Path, no_data: float | str | None) -> Mask:
+def load_mask(path: Path, no_data: float | str | None, max_pixels: int = MAX_PIXELS) -> Mask:
     """Reads a mask; pixels of missing data hold ``NO_DATA``, which no setting can turn into a class.
 
     Args:
         path: The mask.
         no_data: Value of missing data, a number or "nan"; None: there is none.
+        max_pixels: Largest width x height.
     """
-    return read_mask(path, no_data=None if no_data is None else float(no_data), ignore=NO_DATA)
+    value = None if no_data is None else float(no_data)
+    return read_mask(path, no_data=value, ignore=NO_DATA, max_pixels=max_pixels)
 
 
 def mask_codes(mask: Mask, *, colours: Collection[int] | None = None, ignored: Collection[int] = ()) -> Codes:

@@ -9,12 +9,11 @@ import numpy as np
 from vit_adapter.config import DataConfig, InputError
 from vit_adapter.images import read_image
 
-from .codes import load_mask
 from .labels import LabelMapping
 from .mapping import require_two_classes
 from .pairs import Pair
 from .sample import Sample, SegmentationDataset
-from .scan import MaskSummary, Palettes, evenly, found_values, hidden_foreground, used_palette
+from .scan import MaskReading, MaskSummary, Palettes, evenly, found_values, hidden_foreground, used_palette
 from .scene_dataset import SceneDataset
 from .source import Source, channel_count
 
@@ -31,14 +30,21 @@ class FileDataset:
         names: Name of every picture.
         config: The settings it was opened with.
         pairs: The files.
+        reading: How mask files are read.
         mapping: How mask values become labels.
     """
 
     def __init__(
-        self, config: DataConfig, pairs: Sequence[Pair], mapping: LabelMapping, palettes: Palettes
+        self,
+        config: DataConfig,
+        pairs: Sequence[Pair],
+        reading: MaskReading,
+        mapping: LabelMapping,
+        palettes: Palettes,
     ) -> None:
         self.config = config
         self.pairs = list(pairs)
+        self.reading = reading
         self.mapping = mapping
         self.classes = mapping.table
         self.names = [pair.name for pair in self.pairs]
@@ -58,7 +64,7 @@ class FileDataset:
                 or has a palette that disagrees with other files'.
         """
         pair = self.pairs[index]
-        image = read_image(pair.image, channel_count(self.config))
+        image = read_image(pair.image, channel_count(self.config), max_pixels=self.config.max_pixels)
         labels = self.read_labels(index)
         check_size(pair, image.shape[:2], labels.shape)
         return Sample(image, labels, pair.name)
@@ -66,8 +72,8 @@ class FileDataset:
     def read_labels(self, index: int) -> np.ndarray:
         """The labels alone, uint8 or uint16 [H, W]; errors as for ``read``."""
         file = self.pairs[index].mask
-        mask = load_mask(file, self.config.no_data)
-        if self.mapping.colours is None and mask.palette is not None:
+        mask = self.reading.load(file)
+        if self.reading.palettes_matter and self.mapping.colours is None and mask.palette is not None:
             problem = self._palettes.problem(file, used_palette(mask))
             if problem is not None:
                 raise InputError(problem)
@@ -120,7 +126,7 @@ def open_dataset(config: DataConfig, split: Split) -> SegmentationDataset:
             f"{', '.join(map(str, sorted(mapping.ignored)))}), nothing is left to learn; see --data.ignore, "
             "--data.classes and --data.label_map"
         )
-    return FileDataset(config, part.pairs, mapping, palettes)
+    return FileDataset(config, part.pairs, source.reading, mapping, palettes)
 
 
 def settle(source: Source, summaries: Sequence[MaskSummary]) -> tuple[LabelMapping, Palettes]:
@@ -129,9 +135,8 @@ def settle(source: Source, summaries: Sequence[MaskSummary]) -> tuple[LabelMappi
     Raises:
         InputError: When the masks need another setting.
     """
-    config = source.config
     if source.entries is not None:
-        require_two_classes(source.mapping(set()).table, source.where)
+        require_two_classes(source.mapping(set()).table, source.where, source.config.one_class)
     palettes = Palettes()
     for summary in summaries:
         if summary.codes.coloured and source.reading.colours is None:
@@ -142,19 +147,13 @@ def settle(source: Source, summaries: Sequence[MaskSummary]) -> tuple[LabelMappi
             if problem is not None:
                 raise InputError(problem)
             palettes.add(summary.file, summary.palette)
-    if reads_255_as_void(config):
+    if source.reads_255_as_void:
         problem = hidden_foreground(summaries)
         if problem is not None:
             raise InputError(problem)
     mapping = source.mapping(found_values(summaries))
-    require_two_classes(mapping.table, f"{source.layout.root}: {source.where}")
+    require_two_classes(mapping.table, f"{source.layout.root}: {source.where}", source.config.one_class)
     return mapping, palettes
-
-
-def reads_255_as_void(config: DataConfig) -> bool:
-    """255 is void by default, not because somebody said so."""
-    said = 255 in config.ignored_values or config.label_map is not None or config.reduce_zero
-    return config.ignore == 255 and not said and not config.binary
 
 
 def only_void(summaries: Sequence[MaskSummary], mapping: LabelMapping) -> bool:

@@ -116,8 +116,9 @@ class LabelMapping:
         """
         code = max(counts, key=counts.__getitem__)
         value = describe_code(code, codes)
-        more = f" (and {len(counts) - 1} further values)" if len(counts) > 1 else ""
         what = "colour" if codes.coloured else "value"
+        others = len(counts) - 1
+        more = f" (and {others} further {what}{'s' * (others > 1)})" if others else ""
         remedy = self.remedy(code, codes)
         return f"{file}: the mask {what} {value} in {counts[code]} pixels{more} {remedy}"
 

@@ -1,8 +1,10 @@
 """What a layout tells about a data set."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from vit_adapter.images import Mask
 
 from .class_files import ClassEntry
 from .pairs import Part
@@ -13,13 +15,19 @@ class Layout:
     """A data set found on disk.
 
     Attributes:
-        name: "folder", "ade20k" or "camvid".
+        name: As ``DataConfig.layout`` calls it.
         root: Its folder.
         parts: "train" and "val"; a part that is not there has no pairs and says so in its problems.
         entries: The layout's own class list; None: it has none.
         entries_from: Where that list is from, for messages.
         void_id: Mask value of ignored pixels that belongs to the layout.
+        ignored: Further mask values that it ignores.
+        label_map: Mask value to class where several values are one class; None: the ids of the class list.
         reduce_zero: Mask value 0 is ignored and k stands for class k - 1.
+        published: The masks are those of a published data set: their values are fixed, palettes mean nothing,
+            and the colours of the class list are for drawing.
+        remark: What is to be known about its parts, for the check.
+        reader: How a mask file is read, where its values are not the stored ones; None: as any mask.
     """
 
     name: str
@@ -28,7 +36,12 @@ class Layout:
     entries: Sequence[ClassEntry] | None = None
     entries_from: str = ""
     void_id: int | None = None
+    ignored: frozenset[int] = field(default_factory=frozenset)
+    label_map: Mapping[int, int] | None = None
     reduce_zero: bool = False
+    published: bool = False
+    remark: str = ""
+    reader: Callable[[Path], Mask] | None = None
 
 
 SPLIT_NAMES = {"train": ("train", "training"), "val": ("val", "valid", "validation")}

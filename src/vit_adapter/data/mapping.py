@@ -1,6 +1,6 @@
 """From the settings to the mapping of label ids: class list, ignored values, binary masks, label map."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -50,7 +50,10 @@ def build_mapping(
     *,
     where: str,
     void_id: int | None = None,
+    ignored: Collection[int] = (),
+    label_map: Mapping[int, int] | None = None,
     reduce_zero: bool = False,
+    by_colour: bool = True,
 ) -> LabelMapping:
     """The mapping of label ids.
 
@@ -60,7 +63,10 @@ def build_mapping(
         found: Mask values that occur, for a data set without class list and to tell 0/1 from 0/255 masks.
         where: Where the class list comes from, for messages.
         void_id: Mask value that this layout uses for ignored pixels, beside ``config.ignore``.
+        ignored: Further values that it ignores.
+        label_map: The layout's own label map; that of the settings comes before it.
         reduce_zero: The value 0 is ignored and k stands for class k - 1 (ADE20K; FACTS 24).
+        by_colour: Masks may be read by the colours of the class list.
 
     Raises:
         InputError: For settings that contradict each other, and a label map with gaps or unknown classes.
@@ -68,11 +74,15 @@ def build_mapping(
     found = sorted(set(found))
     if config.binary:
         return _binary(config, entries, found, where)
-    void = {config.ignore, *config.ignored_values} | ({void_id} if void_id is not None else set())
+    void = {config.ignore, *config.ignored_values, *ignored} | ({void_id} if void_id is not None else set())
     if reduce_zero:
         void.add(0)
-    if config.label_map is not None:
-        values, table = _by_label_map(config, entries, void, where)
+    if config.label_map is not None or label_map is not None:
+        if config.label_map is not None:
+            # A value that is sent to the ignore id is void.
+            label_map = {value: label for value, label in config.label_map.items() if label != config.ignore}
+            void |= config.label_map.keys() - label_map.keys()
+        values, table = _by_label_map(label_map or {}, entries, where)
     else:
         if entries is None:
             entries = [ClassEntry(f"class {value}", value) for value in found if value not in void]
@@ -88,17 +98,30 @@ def build_mapping(
     void -= set(values)
     first = [void_id] if void_id is not None and config.ignore == DataConfig.ignore else []
     table = replace(table, ignore_id=_free_id(table.ids, [*first, config.ignore, *config.ignored_values]))
-    return _mapping(table, values, void, entries or ())
+    return _mapping(table, values, void, (entries or ()) if by_colour else ())
 
 
-def require_two_classes(table: ClassTable, where: str) -> None:
-    """Raises InputError for a single class: its score has nothing to be compared with, the loss would be 0."""
-    if len(table) < 2:
+def renamed(own: Sequence[ClassEntry], given: Sequence[ClassEntry]) -> list[ClassEntry]:
+    """A layout's classes under given names, where those are as many and tell no mask values of their own."""
+    if [entry.id for entry in given] not in (list(range(len(own))), [entry.id for entry in own]):
+        return list(given)
+    return [replace(new, id=old.id, colour=new.colour or old.colour) for old, new in zip(own, given)]
+
+
+def require_two_classes(table: ClassTable, where: str, one_class: bool = False) -> None:
+    """Raises InputError for a single class: its score has nothing to be compared with, the loss would be 0.
+
+    Args:
+        table: The classes.
+        where: Where they come from.
+        one_class: A single class is enough.
+    """
+    if len(table) < (1 if one_class else 2):
         listed = f"only the class {table.names[0]!r}" if table.names else "no class"
         name = table.names[0] if table.names else "object"
         raise InputError(
             f"{where}: {listed}, a segmentation needs two or more; name the rest too, "
-            f'such as --data.classes "[background, {name}]"'
+            f'such as --data.classes "[background, {name}]" (--model.head mask2former takes a single class)'
         )
 
 
@@ -108,6 +131,10 @@ def _binary(
     if config.label_map is not None:
         raise InputError("--data.binary true and --data.label_map exclude each other; give one of them")
     names = ["background", "foreground"] if entries is None else [entry.name for entry in entries]
+    if len(names) == 1 and config.one_class:
+        id_ = 255 if 255 in found or 1 not in found else 1
+        table = replace(_table([ClassEntry(names[0], id_)], [id_]), ignore_id=0)
+        return replace(_mapping(table, {1: 0, 255: 0}, {0}, ()), binary=True)
     if len(names) == 1:
         raise InputError(
             f"{where}: binary masks have two classes, found only {names[0]!r}; "
@@ -128,14 +155,10 @@ def _binary(
 
 
 def _by_label_map(
-    config: DataConfig, entries: Sequence[ClassEntry] | None, void: set[int], where: str
+    label_map: Mapping[int, int], entries: Sequence[ClassEntry] | None, where: str
 ) -> tuple[dict[int, int], ClassTable]:
-    """Label map: several mask values may become one class; a value sent to the ignore id is void."""
-    label_map = config.label_map or {}
-    for value in sorted(value for value, label in label_map.items() if label == config.ignore):
-        void.add(value)
-    values = {value: label for value, label in label_map.items() if label != config.ignore}
-    labels = set(values.values())
+    """Label map without what it ignores: several mask values may become one class."""
+    labels = set(label_map.values())
     count = len(entries) if entries is not None else len(labels)
     outside = sorted(label for label in labels if not 0 <= label < count)
     if outside or not labels:
@@ -151,9 +174,9 @@ def _by_label_map(
                 f"--data.label_map: no mask value becomes class {label} ({entries[label].name!r})"
             )
     # A class made of several values is written back as the smallest of them.
-    ids = [min(value for value, label in values.items() if label == number) for number in range(count)]
+    ids = [min(value for value, label in label_map.items() if label == number) for number in range(count)]
     rows = list(entries) if entries is not None else [ClassEntry(f"class {n}", n) for n in range(count)]
-    return values, _table(rows, ids)
+    return dict(label_map), _table(rows, ids)
 
 
 def _table(entries: Sequence[ClassEntry], ids: Sequence[int]) -> ClassTable:

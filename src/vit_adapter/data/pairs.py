@@ -3,7 +3,7 @@
 import glob
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from vit_adapter.config import InputError
@@ -38,7 +38,14 @@ class Part:
     problems: list[str] = field(default_factory=list)
 
 
-def match_folders(image_folder: Path, mask_folder: Path, channels: int = 3) -> Part:
+def match_folders(
+    image_folder: Path,
+    mask_folder: Path,
+    channels: int = 3,
+    *,
+    image_ending: str = "",
+    mask_ending: str = "",
+) -> Part:
     """Pairs of two folders and their sub-folders: same place, same name, any suffix.
 
     Where no name fits, masks may have one common addition at the end (``a.jpg`` with ``a_mask.png``). Hidden
@@ -49,24 +56,35 @@ def match_folders(image_folder: Path, mask_folder: Path, channels: int = 3) -> P
         image_folder: The pictures.
         mask_folder: The masks.
         channels: Channels of the pictures; with more than three, ``.npy`` files are pictures too.
+        image_ending: What every picture has at the end of its name, before the suffix; other files are left out.
+        mask_ending: The same of masks.
     """
     part = Part()
-    images = _by_key(image_folder, channels, "pictures", part.problems)
-    masks = _by_key(mask_folder, 0, "masks", part.problems)
-    if images and masks and not images.keys() & masks.keys():
+    images = _by_key(image_folder, channels, "pictures", part.problems, image_ending)
+    masks = _by_key(mask_folder, 0, "masks", part.problems, mask_ending)
+    if not mask_ending and images and masks and not images.keys() & masks.keys():
         masks = _without_common_ending(masks, list(images))
     for key in sorted(images.keys() | masks.keys()):
         if key not in masks:
             part.problems.append(
-                f"{images[key]}: has no mask, expected {mask_folder / key}.png (or another suffix)"
+                f"{images[key]}: has no mask, expected {mask_folder / key}{mask_ending}.png (or another suffix)"
             )
         elif key not in images:
             part.problems.append(
-                f"{masks[key]}: belongs to no picture, expected {image_folder / key}.jpg (or another suffix)"
+                f"{masks[key]}: belongs to no picture, expected {image_folder / key}{image_ending}.jpg "
+                "(or another suffix)"
             )
         else:
             part.pairs.append(Pair(key, images[key], masks[key]))
     return part
+
+
+def joined(first: Part, second: Part) -> Part:
+    """Two parts as one; names that occur in both get a number."""
+    taken = {pair.name for pair in first.pairs}
+    others = [replace(pair, name=f"{pair.name}-2") if pair.name in taken else pair for pair in second.pairs]
+    problems = first.problems + [problem for problem in second.problems if problem not in first.problems]
+    return Part(first.pairs + others, problems)
 
 
 def pictures_below(folder: Path, channels: int = 3) -> list[Path]:
@@ -85,16 +103,19 @@ def key_of(path: Path, folder: Path) -> str:
     return unicodedata.normalize("NFC", path.relative_to(folder).with_suffix("").as_posix())
 
 
-def _by_key(folder: Path, channels: int, what: str, problems: list[str]) -> dict[str, Path]:
+def _by_key(folder: Path, channels: int, what: str, problems: list[str], ending: str = "") -> dict[str, Path]:
     found: dict[str, Path] = {}
     for path in pictures_below(folder, channels):
         key = key_of(path, folder)
+        if not key.endswith(ending):
+            continue
+        key = key.removesuffix(ending)
         if key in found:
             problems.append(f"{found[key]} and {path}: two {what} of one name, which one is meant?")
         else:
             found[key] = path
     if not found:
-        problems.append(f"{folder}: holds no {what}")
+        problems.append(f"{folder}: holds no {what}" + (f" named *{ending}.png" if ending else ""))
     return found
 
 

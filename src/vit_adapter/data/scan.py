@@ -1,6 +1,6 @@
 """Looking through masks before training: which values, how many pixels, what contradicts what."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from vit_adapter.config import InputError
-from vit_adapter.images import Mask
+from vit_adapter.images import MAX_PIXELS, Mask
 
 from .codes import NO_DATA, Codes, count_codes, load_mask, mask_codes
 
@@ -37,17 +37,31 @@ class MaskSummary:
 
 @dataclass(frozen=True)
 class MaskReading:
-    """How the masks of a data set are read, before their classes are known.
+    """How the masks of a data set are read.
 
     Attributes:
         no_data: Value of missing data in floating-point masks.
         colours: Packed colours of the colour table; None: there is none.
         ignored: Mask values that are ignored.
+        palettes_matter: Palettes have to agree with each other.
+        reader: How a file is read, where its values are not the stored ones; None: as any mask.
+        max_pixels: Largest width x height.
     """
 
     no_data: float | str | None = None
     colours: Collection[int] | None = None
     ignored: Collection[int] = ()
+    palettes_matter: bool = True
+    reader: Callable[[Path], Mask] | None = None
+    max_pixels: int = MAX_PIXELS
+
+    def load(self, file: Path) -> Mask:
+        """Reads a mask; pixels of missing data hold ``NO_DATA``.
+
+        Raises:
+            InputError: When it cannot be decoded or holds what is no class number.
+        """
+        return load_mask(file, self.no_data, self.max_pixels) if self.reader is None else self.reader(file)
 
     def summarize(self, file: Path) -> MaskSummary:
         """Reads one mask.
@@ -55,11 +69,12 @@ class MaskReading:
         Raises:
             InputError: When it cannot be decoded or holds what is no class number.
         """
-        mask = load_mask(file, self.no_data)
+        mask = self.load(file)
         codes = mask_codes(mask, colours=self.colours, ignored=self.ignored)
         height, width = mask.values.shape[:2]
         kind = replace(codes, values=codes.values[:0])
-        return MaskSummary(file, (height, width), count_codes(codes.values), kind, used_palette(mask))
+        palette = used_palette(mask) if self.palettes_matter else {}
+        return MaskSummary(file, (height, width), count_codes(codes.values), kind, palette)
 
     def scan(self, files: Sequence[Path]) -> tuple[list[MaskSummary], list[InputError]]:
         """Summaries of the masks that can be read, and the errors of the others, in the order of the files."""
@@ -132,16 +147,19 @@ def found_values(summaries: Iterable[MaskSummary]) -> set[int]:
 def hidden_foreground(summaries: Sequence[MaskSummary]) -> str | None:
     """What is wrong when 255 seems to be the object of binary masks, while it is read as void.
 
-    That is so when the masks hold nothing but 0, 1 and 255, one of them exactly 0 and 255, and none both 1 and
-    255 (as masks with a void rim would).
+    That is so when the masks hold nothing but 0 and 255. It is also so when 1 occurs, one mask is exactly 0 and
+    255, and none has both 1 and 255 (as masks with a void rim would).
     """
     values = [set(summary.counts) for summary in summaries if not summary.codes.coloured]
-    if not set().union(*values) <= {0, 1, 255} or any({1, 255} <= some for some in values):
+    found = set().union(*values)
+    if not found <= {0, 1, 255} or any({1, 255} <= some for some in values):
         return None
+    suspicious = {0, 255} if 1 in found else {255}
     for summary in summaries:
-        if set(summary.counts) == {0, 255}:
+        if 0 in found and set(summary.counts) >= suspicious:
+            held = "0 and 255" if 0 in summary.counts else "255, other masks only 0"
             return (
-                f"{summary.file}: holds only 0 and 255, and 255 is read as ignored, so it has no object; set "
+                f"{summary.file}: holds only {held}, and 255 is read as ignored, so it has no object; set "
                 '--data.binary true if 255 is the object, or --data.ignored_values "[255]" if it really is void'
             )
     return None

@@ -7,13 +7,12 @@ from pathlib import Path
 
 from vit_adapter.config import DataConfig, InputError
 
-from .ade20k import find_ade20k, is_ade20k
-from .camvid import find_camvid, is_camvid
 from .class_files import ClassEntry
 from .folder import find_folder
 from .labels import LabelMapping
 from .layout import Layout
-from .mapping import build_mapping, class_entries, pack_colour
+from .mapping import build_mapping, class_entries, pack_colour, renamed
+from .readers import READERS
 from .scan import MaskReading
 
 
@@ -26,7 +25,7 @@ def find_layout(config: DataConfig) -> Layout:
     """The data set that ``config.root`` holds.
 
     Raises:
-        InputError: For a folder that is not there or holds no data set of the layout.
+        InputError: For a folder that is not there, holds no data set of the layout, or could be of several.
     """
     if not config.root:
         raise InputError("--data.root: names no folder; give the folder of the data set")
@@ -34,15 +33,15 @@ def find_layout(config: DataConfig) -> Layout:
     if not root.is_dir():
         reason = "is a file, expected a folder" if root.exists() else "there is no such folder"
         raise InputError(f"{root}: {reason} (--data.root)")
-    if config.layout not in ("auto", "folder", "ade20k", "camvid"):
-        raise InputError(
-            f"--data.layout {config.layout}: the official folders of this data set have no reader yet; put pictures "
-            "and prepared masks into images/ and masks/ and take --data.layout folder"
-        )
-    if config.layout == "ade20k" or (config.layout == "auto" and is_ade20k(root)):
-        return find_ade20k(root)
-    if config.layout == "camvid" or (config.layout == "auto" and is_camvid(root)):
-        return find_camvid(root)
+    if config.layout in READERS:
+        return READERS[config.layout].find(root, config)
+    if config.layout == "auto":
+        fitting = [name for name, reader in READERS.items() if reader.recognises(root)]
+        if len(fitting) > 1:
+            choices = " or ".join(f"--data.layout {name}" for name in fitting)
+            raise InputError(f"{root}: could be read in several ways; choose {choices}")
+        if fitting:
+            return READERS[fitting[0]].find(root, config)
     return find_folder(root, config, channel_count(config))
 
 
@@ -55,21 +54,48 @@ class Source:
         layout: Its parts, with what is wrong about the files.
         entries: The class list; None: the classes are the values in the masks.
         where: Where the class list comes from, for messages.
+        by_colour: Masks may be read by the colours of the class list.
     """
 
     config: DataConfig
     layout: Layout
     entries: Sequence[ClassEntry] | None
     where: str
+    by_colour: bool = True
 
     @classmethod
     def find(cls, config: DataConfig) -> "Source":
-        """Finds the files and the class list; ``config.classes`` comes before the layout's own."""
+        """Finds the files and the class list; ``config.classes`` comes before the layout's own.
+
+        Raises:
+            InputError: For what is not there, and settings that contradict a published data set.
+        """
         layout = find_layout(config)
+        if layout.published and config.reduce_zero and not layout.reduce_zero:
+            raise InputError(
+                f"--data.reduce_zero true: {layout.entries_from} have the value 0 among them; set it to false"
+            )
         if config.classes is None and layout.entries is not None:
-            return cls(config, layout, layout.entries, layout.entries_from)
+            return cls(config, layout, layout.entries, layout.entries_from, not layout.published)
         entries, where = class_entries(config, layout.root)
-        return cls(config, layout, entries, where)
+        # Of published masks the values count, unless somebody gives colours.
+        by_colour = not layout.published or any(entry.colour is not None for entry in entries or ())
+        if entries is not None and layout.entries is not None and config.label_map is None:
+            entries = renamed(layout.entries, entries)
+            if layout.published and len(entries) != len(layout.entries):
+                raise InputError(
+                    f"{where}: names {len(entries)} classes, but the masks hold {layout.entries_from}; leave "
+                    "--data.classes away, or merge classes with --data.label_map"
+                )
+        return cls(config, layout, entries, where, by_colour)
+
+    @property
+    def reads_255_as_void(self) -> bool:
+        """255 is void by default, not because the layout or somebody said so."""
+        config, layout = self.config, self.layout
+        said = 255 in config.ignored_values or config.label_map is not None or config.reduce_zero
+        known = layout.void_id == 255 or 255 in layout.ignored or layout.reduce_zero or layout.label_map
+        return config.ignore == 255 and not said and not known and not config.binary
 
     @property
     def needs_values(self) -> bool:
@@ -78,12 +104,13 @@ class Source:
 
     @cached_property
     def reading(self) -> MaskReading:
-        """How masks are read while the classes are not yet known."""
+        """How masks are read."""
         colours = None
-        if any(entry.colour is not None for entry in self.entries or ()):
+        if self.by_colour and any(entry.colour is not None for entry in self.entries or ()):
             colours = {pack_colour(entry.colour) for entry in self.entries or () if entry.colour is not None}
         void = {self.config.ignore, *self.config.ignored_values}
-        return MaskReading(self.config.no_data, colours, void)
+        palettes_matter, limit = not self.layout.published, self.config.max_pixels
+        return MaskReading(self.config.no_data, colours, void, palettes_matter, self.layout.reader, limit)
 
     def mask_files(self) -> list[Path]:
         """All masks, training before validation, none twice."""
@@ -103,5 +130,8 @@ class Source:
             found,
             where=self.where,
             void_id=layout.void_id,
+            ignored=layout.ignored,
+            label_map=layout.label_map,
             reduce_zero=layout.reduce_zero or self.config.reduce_zero,
+            by_colour=self.by_colour,
         )
