@@ -30,18 +30,22 @@ def test_python_examples_run(code, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
-def commands() -> list[tuple[str, ...]]:
+def commands_of(page: Path) -> list[tuple[str, ...]]:
+    """The vit-adapter commands of a page as words, in its order."""
     found = []
-    for page in PAGES:
-        for kind, code in FENCE.findall(page.read_text(encoding="utf-8")):
-            if kind == "sh":
-                joined = code.replace("\\\n", " ")
-                found += [
-                    tuple(shlex.split(line, comments=True))
-                    for line in joined.splitlines()
-                    if line.startswith("vit-adapter ")
-                ]
-    return sorted(set(found))
+    for kind, code in FENCE.findall(page.read_text(encoding="utf-8")):
+        if kind == "sh":
+            joined = code.replace("\\\n", " ")
+            found += [
+                tuple(shlex.split(line, comments=True))
+                for line in joined.splitlines()
+                if line.startswith("vit-adapter ")
+            ]
+    return found
+
+
+def commands() -> list[tuple[str, ...]]:
+    return sorted({words for page in PAGES for words in commands_of(page)})
 
 
 @pytest.mark.parametrize("words", commands(), ids=" ".join)
