@@ -127,6 +127,13 @@ PRETRAINED: dict[str, PretrainedViT] = {
         "DINOv3 License",
         "https://github.com/facebookresearch/dinov3",
     ),
+    "eva02_small": PretrainedViT(
+        "EVA-02-S",
+        "eva02_small_patch14_224.mim_in22k",
+        None,
+        "MIT",
+        "https://github.com/baaivision/EVA/tree/master/EVA-02",
+    ),
     "mae_base": PretrainedViT(
         "MAE-B",
         "vit_base_patch16_224.mae",
