@@ -122,24 +122,30 @@ class _Quarter(nn.Module):
 
 
 class _NearestColour(nn.Module):
-    """Scores: minus the squared distance to the colour of each class."""
+    """Scores: minus the squared distance to the colour of each class, or class sums that fall with it."""
 
-    def __init__(self, colours: Tensor) -> None:
+    def __init__(self, colours: Tensor, sums: bool) -> None:
         super().__init__()
         self.register_buffer("colours", colours)
+        self.scores_are = "class_sums" if sums else "logits"
 
     def forward(self, pyramid: Sequence[Tensor]) -> Tensor:
         distance = pyramid[0][:, None] - self.colours[None, :, :, None, None]
-        return -(distance**2).sum(2)  # [B, K, h, w]
+        scores = -(distance**2).sum(2)  # [B, K, h, w]
+        return scores.exp() if self.scores_are == "class_sums" else scores
 
 
-def colour_model(colours: Sequence[tuple[int, int, int]], protocol: Protocol | None = None, **classes):
+def colour_model(
+    colours: Sequence[tuple[int, int, int]],
+    protocol: Protocol | None = None,
+    classes: ClassTable | None = None,
+    sums: bool = False,
+) -> Segmenter:
     """A stand-in that finds the class of a pixel by its colour; edges at multiples of 4 pixels are exact."""
     protocol = protocol or Protocol(crop=64, stride=42)
     normal = protocol.normalization
     table = (torch.tensor(colours, dtype=torch.float32) - torch.tensor(normal.mean)) / torch.tensor(
         normal.std
     )
-    if not classes:
-        classes = {"classes": ClassTable.numbered(len(colours))}
-    return Segmenter(_Quarter(normal), _NearestColour(table), protocol=protocol, **classes).eval()
+    classes = classes or ClassTable.numbered(len(colours))
+    return Segmenter(_Quarter(normal), _NearestColour(table, sums), classes=classes, protocol=protocol).eval()

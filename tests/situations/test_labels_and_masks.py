@@ -1,5 +1,7 @@
 """Labels and masks: what a mask value means, and where pixels without a class come from."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,10 +9,11 @@ from PIL import Image
 
 from vit_adapter import InputError
 from vit_adapter.api import evaluate, predict
-from vit_adapter.config import AugmentationConfig, DataConfig, Normalization
+from vit_adapter.config import AugmentationConfig, DataConfig, Normalization, Protocol
 from vit_adapter.data.dataset import open_dataset
 from vit_adapter.data.training_set import TrainingSet
 from vit_adapter.data.transforms import TrainingTransform
+from vit_adapter.heads.mask2former.targets import targets_of
 from vit_adapter.images import Mask
 
 from .making import (
@@ -18,6 +21,7 @@ from .making import (
     GREEN,
     RED,
     TRAINING,
+    TRAINING_MASK2FORMER,
     colour_model,
     command,
     found_errors,
@@ -303,6 +307,98 @@ def test_s09_more_than_255_classes(tmp_path, capfd):
     written = Image.open(tmp_path / "o" / "1_labels.png")
     assert written.mode == "I;16"
     np.testing.assert_array_equal(np.asarray(written), mask)
+
+
+@pytest.mark.parametrize("values", [(0, 255), (1, 255)])
+@pytest.mark.parametrize("settings", [["--data.classes", "[road]"], []])
+def test_s10_one_class_only(values, settings, tmp_path, capfd):
+    """UperNet refuses a single class and advises to name the rest too, or Mask2Former."""
+    folder = save_pairs(tmp_path, dict.fromkeys("abc", halves(*values)))
+    # A list of names alone would give road the value 0.
+    more = ["--data.ignored_values", "[255]"] if values == (0, 255) else ["--data.label_map", "{1: 0}"]
+    line = refusal(capfd, "train", "--data.root", folder, *settings, *more, *TRAINING)
+    for part in ("'road'" if settings else "'class 0'", "[background, ", "--model.head mask2former"):
+        assert part in line
+    line = refusal(capfd, "train", "--data.root", folder, *settings, *TRAINING)
+    assert "[background, road]" in line if settings else "class 1" in line or "--data.binary true" in line
+
+
+def test_s10_one_class_in_python():
+    """A model of one class with a head that needs two is refused where it is made."""
+    with pytest.raises(InputError, match=r"single class \('class 0'\).*\[background, class 0\].*mask2former"):
+        varied_model(classes=1)
+    assert varied_model("mask2former", classes=1).predict(halves(RED, BLUE)).labels.shape == (32, 32)
+
+
+@pytest.mark.parametrize(
+    ("values", "settings", "road", "nothing"),
+    [
+        ((0, 255), {"classes": ["road"], "ignored_values": [255]}, 0, 255),
+        ((255, 0), {"classes": ["road"], "binary": True}, 255, 0),
+        ((1, 0), {"classes": ["road"], "binary": True}, 1, 0),
+        ((1, 255), {}, 1, 255),
+        ((1, 255), {"classes": ["road"], "reduce_zero": True}, 1, 255),
+    ],
+)
+def test_s10_one_class_for_mask2former(values, settings, road, nothing, tmp_path):
+    """Mask2Former takes one class: its targets hold the road, and what no mask claims is nothing there."""
+    folder = save_pairs(tmp_path / "data", dict.fromkeys("abc", halves(*values, 64, 64)))
+    config = DataConfig(root=str(folder), one_class=True, **settings)
+    data = open_dataset(config, "train")
+    assert len(data.classes) == 1
+    np.testing.assert_array_equal(data.read(0).labels, halves(0, 255, 64, 64))
+    (target,) = targets_of(torch.from_numpy(data.read(0).labels.astype(np.int64))[None], 1, 255)
+    assert target.classes.tolist() == [0]
+    assert target.masks.sum() == 64 * 32
+
+    for name in "abc":  # the stand-in finds red, and nothing else
+        Image.fromarray(halves(RED, BLUE, 64, 64)).save(folder / "images" / f"{name}.png")
+    for protocol in (
+        Protocol(crop=64, stride=42),
+        Protocol(crop=64, stride=42, flip=True, scales=(1.0, 2.0)),
+    ):
+        model = colour_model([RED], protocol, classes=data.classes, sums=True)
+        result = model.predict(halves(RED, BLUE, 64, 64))
+        np.testing.assert_array_equal(result.labels, halves(0, 255, 64, 64))
+        assert result.scores.min() < 0.01 < 0.99 < result.scores.max()
+    predict(model, [folder / "images" / "a.png"], tmp_path / "o", quiet=True)
+    written = np.asarray(Image.open(tmp_path / "o" / "a_labels.png"))
+    np.testing.assert_array_equal(written, halves(road, nothing, 64, 64))
+
+    result = evaluate(model, replace(config, one_class=False), out=tmp_path / "measured", quiet=True)
+    assert result.scores.mIoU == 1
+    Image.fromarray(halves(RED, RED, 64, 64)).save(folder / "images" / "a.png")
+    Image.fromarray(halves(RED, RED, 64, 64)).save(folder / "images" / "b.png")
+    Image.fromarray(halves(RED, RED, 64, 64)).save(folder / "images" / "c.png")
+    result = evaluate(model, config, quiet=True)
+    assert result.class_names == ("road" if settings else "class 1", "(nothing there)")
+    assert result.scores.iou.tolist() == [0.5, 0]  # road everywhere is no success
+
+
+def test_s10_one_class_from_training_to_measuring(tmp_path, capfd):
+    """Training, prediction and evaluation of Mask2Former with the one class road, by commands."""
+    folder = save_pairs(tmp_path / "data", dict.fromkeys("abc", halves(255, 0, 64, 64)))
+    data = ["--data.root", folder, "--data.classes", "[road]", "--data.binary", "true"]
+    code, out, err = command(
+        capfd,
+        "train",
+        *data,
+        *TRAINING,
+        *TRAINING_MASK2FORMER,
+        "--training.steps",
+        2,
+        "--out",
+        tmp_path / "run",
+    )
+    assert code == 0, err
+    words = ["--device", "cpu", "--quiet", "--out", tmp_path / "o"]
+    code, _, err = command(capfd, "predict", tmp_path / "run", folder / "images" / "a.png", *words)
+    assert code == 0, err
+    assert set(np.unique(np.asarray(Image.open(tmp_path / "o" / "a_labels.png")))) <= {0, 255}
+    code, out, err = command(capfd, "eval", tmp_path / "run", *data, "--quiet")
+    assert code == 0, err
+    assert "road" in out
+    assert "(nothing there)" in out
 
 
 def test_s11_cvat_export_as_it_comes_out_of_the_zip(tmp_path, capfd):

@@ -56,6 +56,8 @@ def evaluate(
         model.protocol = multi_scale(model.protocol) if recipe is None else recipe.multi_scale
     if data.classes is None and recipe is not None:
         data = replace(data, classes=list(model.class_names))
+    if model.num_classes == 1:
+        data = replace(data, one_class=True)
     dataset = open_dataset(data, split)  # pyright: ignore
     check_classes(model, dataset.classes)
     result = run_evaluation(model, dataset, evaluation, progress=not quiet)

@@ -61,7 +61,9 @@ def train(config: RunConfig, *, recipe: str | None = None, dry_run: bool = False
         ]
         print_plan(model, config, counts, operator_forms(), notes)
         return None
-    training, validation = open_dataset(config.data, "train"), open_dataset(config.data, "val")
+    # Its queries may find nothing, so that one class is enough.
+    data = replace(config.data, one_class=config.data.one_class or config.model.head == "mask2former")
+    training, validation = open_dataset(data, "train"), open_dataset(data, "val")
     if dry_run and not resume:
         model, notes = bare_model(config, training.classes), sources(config, published)
     else:

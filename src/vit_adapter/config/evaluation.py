@@ -14,7 +14,8 @@ class EvaluationConfig:
         batch_size: Windows or pictures of equal size handled together.
         device: "auto", "cpu", "cuda" or "mps".
         precision: "float32", "bfloat16" or "float16" (CUDA only).
-        threshold: For two classes: smallest probability of class 1 that counts as class 1; None: arg-max.
+        threshold: For two classes: smallest probability of class 1 that counts as class 1; None: arg-max. For a
+            single class of Mask2Former: the smallest that counts as found; None: 0.5.
         worst: Number of worst pictures written as overlays.
     """
 

@@ -13,6 +13,9 @@ from vit_adapter.images import UnreadableImageError
 from .metrics import ConfusionMatrix
 from .scores import Scores
 
+REST = "(nothing there)"
+"""How the pixels without an object are called where a model has a single class; ignored ones are among them."""
+
 
 @dataclass(frozen=True)
 class PictureScore:
@@ -76,7 +79,7 @@ def evaluate(
     count = len(dataset) if config.limit is None else min(config.limit, len(dataset))
     if count == 0:
         raise InputError("the data set has no picture to evaluate on")
-    matrix = ConfusionMatrix(model.num_classes, model.ignore_index)
+    matrix = empty_matrix(model)
     worst: list[tuple[float, int]] = []  # a heap whose smallest entry is the best of the worst
     skipped: list[tuple[str, str]] = []
     for group in _groups(dataset, count, max(1, config.batch_size), skipped, progress):
@@ -87,8 +90,12 @@ def evaluate(
             precision=config.precision,
         )
         for (index, sample), result in zip(group, results, strict=True):
-            own = ConfusionMatrix(model.num_classes, model.ignore_index)
-            own.update(sample.labels, result.labels)
+            own = empty_matrix(model)
+            if model.num_classes == 1:
+                # The rest is the second class: finding the object where it is not has to count.
+                own.update(np.minimum(sample.labels, 1), np.minimum(result.labels, 1))
+            else:
+                own.update(sample.labels, result.labels)
             matrix.merge(own)
             score = own.scores().mIoU
             if config.worst and not np.isnan(score):
@@ -101,12 +108,19 @@ def evaluate(
     return EvaluationResult(
         matrix.scores(),
         matrix,
-        tuple(model.class_names),
+        tuple(model.class_names) if model.num_classes > 1 else (*model.class_names, REST),
         config,
         count - len(skipped),
         [PictureScore(dataset.names[index], index, score) for score, index in ordered],
         skipped,
     )
+
+
+def empty_matrix(model: Any) -> ConfusionMatrix:
+    """A matrix for a model's classes; for a model of a single class with "nothing there" as the second."""
+    if model.num_classes == 1:
+        return ConfusionMatrix(2, None)
+    return ConfusionMatrix(model.num_classes, model.ignore_index)
 
 
 def _groups(

@@ -25,6 +25,8 @@ HELD_BYTES = 1 << 28
 """Scores of a picture that are kept for a later ``.scores()``; beyond that the model runs again."""
 SCORES_LIMIT_BYTES = 1 << 32
 """Largest full-size score map that is made without being forced: 4 GiB."""
+NOTHING = 255
+"""Label of pixels that a model of a single class leaves to nothing."""
 BLOCK_BYTES = 1 << 29
 """Full-size probabilities in which the views are added up before the next rows are begun."""
 TRANSPOSE_ABOVE_BYTES = 1 << 28
@@ -91,15 +93,18 @@ class Application:
 
         Args:
             threshold: For two classes: smallest probability of class 1 that makes a pixel class 1; None: the class
-                with the largest score, of equal ones the first.
+                with the largest score, of equal ones the first. For one class: the smallest that makes it so.
 
         Returns:
-            For each picture [H, W], 0..K-1; uint8, or uint16 for more than 255 classes.
+            For each picture [H, W], 0..K-1; uint8, or uint16 for more than 255 classes. Of a single class: 0, and
+            ``NOTHING`` where its probability is below the threshold (None: one half).
 
         Raises:
-            InputError: A threshold for other than two classes or outside 0..1; scores that are not finite.
+            InputError: A threshold for more than two classes or outside 0..1; scores that are not finite.
         """
         check_threshold(threshold, self._num_classes)
+        if self._num_classes == 1 and threshold is None:
+            threshold = 0.5
         dtype = np.uint8 if self._num_classes <= 255 else np.uint16
         labels = [np.empty(self._size, dtype) for _ in self._images]
         targets = [label.T if self._transposed else label for label in labels]
@@ -109,7 +114,9 @@ class Application:
             best, chosen = strip.max(dim=1)  # [B, rows, W]
             _check_finite(best)
             if threshold is not None:
-                chosen = strip[:, 1] >= threshold
+                chosen = strip[:, -1] >= threshold
+                if self._num_classes == 1:
+                    chosen = torch.where(chosen, 0, NOTHING)
             end = start + strip.shape[2]
             for target, part in zip(targets, chosen.cpu().numpy()):
                 target[start:end] = part
@@ -199,6 +206,8 @@ class Application:
 
 def single_view_probabilities(scores: Tensor, scores_are: ScoresAre) -> Tensor:
     """Probabilities [B, K, h, w] of the scores of one view: softmax of logits (rule 63), or class sums normalised."""
+    if scores.shape[1] == 1 and scores_are == "class_sums":
+        return scores.clamp(max=1)  # nothing competes with a single class: its sum says how sure it is
     if scores_are == "logits":
         return scores.softmax(dim=1)
     total = scores.sum(dim=1, keepdim=True)
@@ -232,7 +241,7 @@ def mean_probabilities(streams: Sequence[Iterator[Tensor]], rows: int, block: in
                     batch, classes, _, width = strip.shape
                     total = strip.new_zeros(batch, classes, count, width)
                 end = done + strip.shape[2]
-                total[:, :, done:end] += strip.softmax(dim=1)
+                total[:, :, done:end] += strip.clamp(max=1) if strip.shape[1] == 1 else strip.softmax(dim=1)
                 done = end
             if start + count == rows:
                 reader.close()
@@ -245,12 +254,12 @@ def check_threshold(threshold: float | None, num_classes: int) -> None:
     """Refuses a threshold that has no meaning.
 
     Raises:
-        InputError: For other than two classes, or outside 0..1.
+        InputError: For more than two classes, or outside 0..1.
     """
     if threshold is None:
         return
-    if num_classes != 2:
-        raise InputError(f"a threshold needs a model of two classes, this one has {num_classes}")
+    if num_classes > 2:
+        raise InputError(f"a threshold needs a model of one or two classes, this one has {num_classes}")
     if not 0 <= threshold <= 1:
         raise InputError(f"threshold is {threshold}, expected a probability from 0 to 1")
 

@@ -21,11 +21,13 @@ class Result:
     """The segmentation of one picture.
 
     Attributes:
-        labels: Class of every pixel [H, W], 0..K-1; uint8, or uint16 for more than 255 classes.
+        labels: Class of every pixel [H, W], 0..K-1; uint8, or uint16 for more than 255 classes. A model of one class
+            gives 255 where nothing is.
         class_names: Names of the K classes.
         image: The picture itself [H, W, C], upright.
         palette: uint8 [K, 3], RGB; None: ``default_palette``.
         ids: The value of each class in the user's own masks, 0..65535; None: 0..K-1.
+        ignore_id: The value of pixels without a class in those masks.
         make_scores: From the largest size in bytes (None: any) to the probabilities; what ``scores`` calls.
         instances: Of an instance head; None: it has none.
         segments: Panoptic segments; None: the head gives none.
@@ -39,6 +41,7 @@ class Result:
     make_scores: Callable[[int | None], np.ndarray] | None = field(default=None, repr=False)
     instances: Any = None
     segments: Any = None
+    ignore_id: int = field(default=255, repr=False)
 
     def __post_init__(self) -> None:
         if self.palette is None:
@@ -87,8 +90,12 @@ class Result:
     def own_ids(self) -> np.ndarray:
         """Labels with the values of the user's own masks: uint8 [H, W], or uint16 where an id is above 255."""
         assert self.ids is not None
-        dtype = np.uint8 if max(self.ids, default=0) <= 255 else np.uint16
-        return np.asarray(self.ids, dtype)[self.labels]
+        count = len(self.ids)
+        nothing = bool((self.labels >= count).any())
+        ids = np.array([*self.ids, self.ignore_id] if nothing else self.ids)
+        return ids.astype(np.uint8 if ids.max(initial=0) <= 255 else np.uint16)[
+            np.minimum(self.labels, count)
+        ]
 
     def save(
         self,

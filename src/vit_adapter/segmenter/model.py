@@ -122,6 +122,12 @@ class Segmenter(ModelFolder, nn.Module):
                 "norm": norm,
                 "mask2former": mask2former or Mask2FormerConfig(),
             }
+        if self.num_classes == 1 and getattr(self.head, "scores_are", "logits") == "logits":
+            name = self.class_names[0]
+            raise InputError(
+                f"a single class ({name!r}) has nothing to compete with, so its loss is always 0; name the rest too, "
+                f'such as --data.classes "[background, {name}]", or take --model.head mask2former'
+            )
         self.model_config = describe(backbone, settings)
         self.load_report: LoadReport | None = getattr(backbone, "load_report", None)
 
@@ -286,7 +292,15 @@ class Segmenter(ModelFolder, nn.Module):
             labels = [predictions[0].labels(threshold)]
         palette = None if self.classes.colours is None else np.array(self.classes.colours, np.uint8)
         results = [
-            Result(label, self.class_names, image, palette, self.classes.ids, prediction.scores)
+            Result(
+                label,
+                self.class_names,
+                image,
+                palette,
+                self.classes.ids,
+                prediction.scores,
+                ignore_id=self.classes.ignore_id,
+            )
             for label, image, prediction in zip(labels, images, predictions, strict=True)
         ]
         return results if several else results[0]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from vit_adapter.config import EvaluationConfig
-from vit_adapter.evaluation.loop import evaluate
+from vit_adapter.evaluation.loop import empty_matrix, evaluate
 from vit_adapter.evaluation.metrics import ConfusionMatrix
 from vit_adapter.visualization import overlay
 
@@ -34,7 +34,7 @@ def make_evaluate(dataset: Any, config: EvaluationConfig) -> Callable[[Any], dic
 
 def _count(model: Any, part: DatasetPart, config: EvaluationConfig) -> ConfusionMatrix:
     if len(part) == 0:  # more processes than pictures
-        return ConfusionMatrix(model.num_classes, model.ignore_index)
+        return empty_matrix(model)
     return evaluate(model, part, replace(config, limit=None, worst=0), progress=False).matrix
 
 
