@@ -25,6 +25,12 @@ def _save(root: Path, images: str, masks: str, names: str, values: Iterable[int]
         save_mask(root / masks.replace("*", name), pattern(values), **options)
 
 
+def ade20k(root: Path) -> None:
+    for split, part in (("training", "train"), ("validation", "val")):
+        names = f"ADE_{part}_00000001 ADE_{part}_00000002"
+        _save(root, f"images/{split}/*.jpg", f"annotations/{split}/*.png", names, (1, 2, 150, 0))
+
+
 def cityscapes(root: Path, ending: str = "labelTrainIds", values: Iterable[int] = (0, 5, 18, 255)) -> None:
     for split, city, number in (("train", "aachen", 0), ("train", "ulm", 1), ("val", "lindau", 2)):
         stem = f"{split}/{city}/{city}_00000{number}_000019"
@@ -128,6 +134,7 @@ def coco_panoptic(root: Path) -> None:
 
 # Name of the miniature: maker, layout, number of classes, labels of the values in its masks, pictures of both parts.
 MINIATURES: dict[str, tuple[Callable[[Path], None], str, int, list[int], tuple[int, int]]] = {
+    "ade20k": (ade20k, "ade20k", 150, [0, 1, 149, 255], (2, 2)),
     "cityscapes": (cityscapes, "cityscapes", 19, [0, 5, 18, 255], (2, 1)),
     "cityscapes_label_ids": (cityscapes_label_ids, "cityscapes", 19, [0, 5, 18, 255], (2, 1)),
     "coco_stuff10k": (coco_stuff10k, "coco_stuff10k", 171, [0, 5, 170, 255], (2, 2)),

@@ -142,7 +142,9 @@ class TestSettings:
 
     def test_another_number_of_classes_is_refused(self, tmp_path):
         MINIATURES["cityscapes"][0](tmp_path)
-        assert "names 2 classes, but the masks hold Cityscapes's 19" in _refusal(tmp_path, classes=["a", "b"])
+        assert "names 2 classes, but the masks hold the 19 classes of Cityscapes" in _refusal(
+            tmp_path, classes=["a", "b"]
+        )
 
     def test_classes_may_be_merged(self, tmp_path):
         MINIATURES["cityscapes"][0](tmp_path)

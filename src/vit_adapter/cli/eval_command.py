@@ -12,7 +12,7 @@ def run(words: Sequence[str]) -> int:
     from vit_adapter.zoo import find_recipe
 
     recipe = find_recipe(split_recipe(words) or "")
-    defaults = RunConfig() if recipe is None else recipe.config()
+    defaults = RunConfig() if recipe is None else recipe.evaluation_config()
     parser = make_parser("eval", "Measures a model on the validation part of a data set.")
     parser.add_argument(
         "model", type=str, help="model or run folder, recipe name, or hub repository owner/name"

@@ -147,8 +147,8 @@ def _report_labels(report: Report, source: Source, looked: Sequence[_Looked]) ->
     if source.reading.colours is None:
         _report_palettes(report, summaries)
     mapping = source.mapping(found_values(summaries))
-    colours_only = not found_values(summaries) and bool(summaries)
-    if hidden is None and not (colours_only and source.needs_values):
+    colours_only = not found_values(summaries)
+    if summaries and hidden is None and not (colours_only and source.needs_values):
         try:
             require_two_classes(mapping.table, f"{report.root}: {source.where}", source.config.one_class)
         except InputError as error:
@@ -194,6 +194,13 @@ def _report_rare(report: Report) -> None:
     if absent:
         report.add(
             "note", f"classes that occur nowhere ({len(absent)} of {len(report.rows)}): {_some(absent)}"
+        )
+    present = [row for row in report.rows if row.train or row.val]
+    if len(present) == 1 and len(report.rows) > 1:
+        report.add(
+            "warning",
+            f"every pixel that counts is {present[0].name!r}, so a model learns to say that everywhere; if ignored "
+            f"pixels ({report.ignored_share:.2%}) are the rest, make them a class with --data.label_map",
         )
     if unseen:
         report.add("warning", f"classes that occur in validation only: {_some(unseen)}")

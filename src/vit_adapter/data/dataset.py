@@ -83,9 +83,14 @@ class FileDataset:
 def check_size(pair: Pair, image: tuple[int, ...], mask: tuple[int, ...]) -> None:
     """Raises InputError when a picture and its mask differ in (height, width), in displayed orientation."""
     if image != mask:
+        turned = (
+            "; draw masks as a viewer shows the picture, turned by its EXIF tag"
+            if image == mask[::-1]
+            else ""
+        )
         raise InputError(
             f"{pair.mask}: {mask[1]}x{mask[0]} pixels (width x height), but its picture {pair.image} has "
-            f"{image[1]}x{image[0]}"
+            f"{image[1]}x{image[0]}{turned}"
         )
 
 

@@ -148,8 +148,10 @@ class LabelMapping:
         classes = f"is not a class (known: {_shorten(sorted(set(self.values) - self.ignored))})"
         if code == 255:
             return f'{classes}; set --data.binary true if it is the object, --data.ignored_values "[255]" if it is void'
+        shifted = code == len(self.table) and self.table.ids == tuple(range(code))
+        counted = "; set --data.reduce_zero true if masks count from 1" if shifted else ""
         return (
-            f'{classes}; set --data.ignored_values "[{code}]" to ignore it, or make it a class with '
+            f'{classes}{counted}; set --data.ignored_values "[{code}]" to ignore it, or make it a class with '
             "--data.label_map or in --data.classes"
         )
 

@@ -120,7 +120,7 @@ class OfficialDataset:
             place,
             parts,
             [ClassEntry(*row) for row in zip(self.classes, form.ids, self.palette)],
-            f"{self.title}'s {len(self.classes)} classes",
+            f"the {len(self.classes)} classes of {self.title}",
             void_id=form.void_id,
             ignored=form.ignored,
             label_map=form.label_map,

@@ -1,7 +1,7 @@
 """A published model as data."""
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 from vit_adapter.config import (
     AugmentationConfig,
@@ -107,6 +107,12 @@ class Recipe:
             augmentation=self.augmentation,
         )
         return RunConfig(self.model, data, self.training, EvaluationConfig(), protocol)
+
+    def evaluation_config(self) -> RunConfig:
+        """``config`` with the data set that the model is measured on, where that is another one."""
+        config, measured = self.config(), self.evaluation_data
+        layout: Any = measured.layout
+        return replace(config, data=replace(config.data, layout=layout, reduce_zero=measured.reduce_zero))
 
 
 @dataclass(frozen=True)
