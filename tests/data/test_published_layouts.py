@@ -219,6 +219,10 @@ class TestPanoptic:
         file.write_text(json.dumps(content))
         assert message in _refusal(tmp_path, "val")
 
+    def test_too_many_pixels(self, tmp_path):
+        coco_panoptic(tmp_path)
+        assert "192" in _refusal(tmp_path, max_pixels=100)
+
     def test_real_sample(self, data_root):
         """COCO's own sample: areas of the segments, summed by category, are pixel counts of the labels."""
         root = data_root / "coco"

@@ -36,7 +36,7 @@ class PanopticMasks:
 
     segments: dict[Path, tuple[np.ndarray, np.ndarray]]
 
-    def __call__(self, file: Path) -> Mask:
+    def __call__(self, file: Path, max_pixels: int) -> Mask:
         """Category of every pixel.
 
         Returns:
@@ -45,7 +45,7 @@ class PanopticMasks:
         Raises:
             InputError: When the file cannot be read or holds a segment that the JSON does not list.
         """
-        colours = read_mask(file).colours()
+        colours = read_mask(file, max_pixels=max_pixels).colours()
         if colours is None:
             raise InputError(f"{file}: holds one channel, expected the RGB of a panoptic mask")
         # Segment id = R + 256 G + 65536 B: the colour packed from behind.

@@ -27,7 +27,8 @@ class Layout:
         published: The masks are those of a published data set: their values are fixed, palettes mean nothing,
             and the colours of the class list are for drawing.
         remark: What is to be known about its parts, for the check.
-        reader: How a mask file is read, where its values are not the stored ones; None: as any mask.
+        reader: Reads a mask file of at most so many pixels, where its values are not the stored ones; None: it is
+            read as any mask.
     """
 
     name: str
@@ -41,7 +42,7 @@ class Layout:
     reduce_zero: bool = False
     published: bool = False
     remark: str = ""
-    reader: Callable[[Path], Mask] | None = None
+    reader: Callable[[Path, int], Mask] | None = None
 
 
 SPLIT_NAMES = {"train": ("train", "training"), "val": ("val", "valid", "validation")}

@@ -52,7 +52,7 @@ class MaskReading:
     colours: Collection[int] | None = None
     ignored: Collection[int] = ()
     palettes_matter: bool = True
-    reader: Callable[[Path], Mask] | None = None
+    reader: Callable[[Path, int], Mask] | None = None
     max_pixels: int = MAX_PIXELS
 
     def load(self, file: Path) -> Mask:
@@ -61,7 +61,11 @@ class MaskReading:
         Raises:
             InputError: When it cannot be decoded or holds what is no class number.
         """
-        return load_mask(file, self.no_data, self.max_pixels) if self.reader is None else self.reader(file)
+        return (
+            load_mask(file, self.no_data, self.max_pixels)
+            if self.reader is None
+            else self.reader(file, self.max_pixels)
+        )
 
     def summarize(self, file: Path) -> MaskSummary:
         """Reads one mask.
