@@ -6,6 +6,9 @@ TORCH_INDEX ?=
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check -q
 PYTEST_ARGS ?=
+# Tests at a time; 0: one after the other, in one process.
+JOBS ?= 2
+PYTEST := -m pytest -n $(JOBS) --dist worksteal
 
 .PHONY: demo test check fast format clean test-oldest
 
@@ -16,10 +19,10 @@ demo: .venv/installed
 test fast test-oldest: export OMP_NUM_THREADS := 1
 
 test: check
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python $(PYTEST) $(PYTEST_ARGS)
 
 fast: .venv/installed-dev
-	$(BIN)/python -m pytest -m "not slow" $(PYTEST_ARGS)
+	$(BIN)/python $(PYTEST) -m "not slow" $(PYTEST_ARGS)
 
 check: .venv/installed-dev
 	$(BIN)/ruff check src tests benchmarks docs
@@ -34,7 +37,7 @@ format: .venv/installed-dev
 test-oldest:
 	$(PYTHON) -m venv .venv-oldest
 	.venv-oldest/bin/python -m pip install -q "torch==2.6.*" "torchvision==0.21.*" -e ".[dev]"
-	.venv-oldest/bin/python -m pytest -m "not slow" $(PYTEST_ARGS)
+	.venv-oldest/bin/python $(PYTEST) -m "not slow" $(PYTEST_ARGS)
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
