@@ -2,6 +2,7 @@
 
 import difflib
 import importlib
+import io
 import sys
 from collections.abc import Sequence
 
@@ -31,6 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Exit code: 0 well, 1 some result is worse than asked, 2 something given cannot be used, 130 interrupted.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # letters that a console cannot show (S69)
     if not words or words[0] in ("-h", "--help", "help"):
         print(overview())
         return 0
@@ -76,9 +80,7 @@ def overview() -> str:
 
 
 def _complain(message: str) -> int:
-    encoding = sys.stderr.encoding or "ascii"
-    text = f"vit-adapter: error: {message}"
-    print(text.encode(encoding, "backslashreplace").decode(encoding), file=sys.stderr)
+    print(f"vit-adapter: error: {message}", file=sys.stderr)
     return 2
 
 

@@ -1,7 +1,10 @@
 """Words of the command line into configuration; no torch, so that ``--help`` answers at once."""
 
+import itertools
+import re
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
@@ -40,7 +43,7 @@ def parse(parser: ArgumentParser, words: Sequence[str]) -> Namespace:
     except Exception as error:
         if isinstance(error, (InputError, KeyboardInterrupt)):
             raise
-        raise InputError(_one_line(error)) from None
+        raise InputError(_class_name_that_is_no_text(words) or _one_line(error)) from None
 
 
 def add_sections(parser: ArgumentParser, defaults: RunConfig, sections: Sequence[str]) -> None:
@@ -75,6 +78,26 @@ def split_recipe(words: Sequence[str]) -> str | None:
     return words[0] if words and not words[0].startswith("-") else None
 
 
+def _class_name_that_is_no_text(words: Sequence[str]) -> str | None:
+    """The mistake in a ``--config`` file that YAML makes of class names such as ``no`` and ``010`` (S65)."""
+    import yaml
+
+    for option, path in itertools.pairwise(words):
+        if option != "--config" or not Path(path).is_file():
+            continue
+        try:
+            names = yaml.safe_load(Path(path).read_text(encoding="utf-8"))["data"]["classes"]
+        except (KeyError, TypeError, ValueError, yaml.YAMLError):
+            continue
+        for number, name in enumerate(names if isinstance(names, list) else [], start=1):
+            if not isinstance(name, str) or re.fullmatch(r"[-+]?\d+[eE][-+]?\d+", name):
+                return (
+                    f"{path}: data.classes: entry {number} is {name!r} to YAML, which is no text; put it between "
+                    "quotes, or name a file of class names"
+                )
+    return None
+
+
 def _one_line(error: Exception) -> str:
     text = " ".join(str(error).split())
     text = text.replace('Parser key "', "--").replace('":', ":").replace("<class '", "").replace("'>", "")
@@ -82,6 +105,5 @@ def _one_line(error: Exception) -> str:
 
 
 def fail(message: str) -> None:
-    """Prints a line to the error stream, in letters that it can show."""
-    encoding = sys.stderr.encoding or "ascii"
-    print(message.encode(encoding, "backslashreplace").decode(encoding), file=sys.stderr)
+    """Prints a line to the error stream."""
+    print(message, file=sys.stderr)

@@ -11,11 +11,9 @@ def run(words: Sequence[str]) -> int:
     parser.add_argument("name", type=str, help="name from `vit-adapter zoo`, or own_data")
     values = parse(parser, words)
 
-    import yaml
-
-    from vit_adapter.config import to_plain
+    from vit_adapter.config.plain import to_yaml
     from vit_adapter.zoo import get_recipe
 
     recipe = get_recipe(values.name)
-    print(yaml.safe_dump(to_plain(recipe.config()), sort_keys=False, allow_unicode=True), end="")
+    print(to_yaml(recipe.config()), end="")
     return 0

@@ -21,6 +21,29 @@ def to_plain(value: Any) -> Any:
     return value
 
 
+def to_yaml(value: Any) -> str:
+    """A dataclass as YAML, for ``--config``; texts that some readers take for numbers (``1e3``) stand in quotes."""
+    import yaml
+
+    class Quoting(yaml.SafeDumper):
+        pass
+
+    def text(dumper: yaml.SafeDumper, item: str) -> yaml.ScalarNode:
+        style = "'" if _like_a_number(item) else None
+        return dumper.represent_scalar("tag:yaml.org,2002:str", item, style=style)
+
+    Quoting.add_representer(str, text)
+    return yaml.dump(to_plain(value), Dumper=Quoting, sort_keys=False, allow_unicode=True)
+
+
+def _like_a_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def from_plain(kind: type[T], values: dict[str, Any], where: str) -> T:
     """The dataclass that ``to_plain`` described; settings that are missing take their default.
 

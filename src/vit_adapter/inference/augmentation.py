@@ -44,7 +44,9 @@ def plan_views(size: Size, protocol: Protocol) -> list[View]:
     """
     check_protocol(protocol)
     views = []
-    for scale in protocol.scales:
+    # The mean of equal views is the view itself; several different ones are averaged as probabilities (rule 64).
+    scales = protocol.scales if len(set(protocol.scales)) > 1 else protocol.scales[:1]
+    for scale in scales:
         resized = _resized(size, protocol, scale)
         stretched = multiple_size(resized, protocol.multiple) if protocol.multiple else resized
         padded = stretched

@@ -3,10 +3,9 @@
 from datetime import datetime
 from pathlib import Path
 
-import yaml
-
-from vit_adapter.config import InputError, RunConfig, to_plain
+from vit_adapter.config import InputError, RunConfig
 from vit_adapter.config.files import write_atomically
+from vit_adapter.config.plain import to_yaml
 
 from .checkpoints import LAST, PREVIOUS
 from .validation import BEST, recover_model
@@ -38,7 +37,7 @@ def prepare_folder(folder: Path, config: RunConfig) -> Path:
     Raises:
         InputError: It cannot be written.
     """
-    text = yaml.safe_dump(to_plain(config), sort_keys=False, allow_unicode=True)
+    text = to_yaml(config)
     write_atomically(folder / CONFIG_FILE, lambda path: path.write_text(text, encoding="utf-8"))
     recover_model(folder / BEST)
     return folder

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import yaml
 from rich.console import Console
 from torch import nn
 
-from vit_adapter.config import InputError, RunConfig, TrainingConfig, to_plain
+from vit_adapter.config import InputError, RunConfig, TrainingConfig
+from vit_adapter.config.plain import to_yaml
 from vit_adapter.weights.official import official_name
 
 from .checks import check_batch_norm, check_settings
@@ -66,7 +66,7 @@ def plan_lines(model: nn.Module, config: RunConfig, official: Callable[[str], st
         config: All settings of the run.
         official: Our parameter name to the official one, for the layer rules.
     """
-    text = yaml.safe_dump(to_plain(config), sort_keys=False, allow_unicode=True)
+    text = to_yaml(config)
     groups = parameter_groups(model, config.training, official)
     layers = count_layers(official(name) for name, _ in model.named_parameters())
     table = group_table(groups, config.training, layers, official)
