@@ -133,6 +133,32 @@ def test_s02_every_mask_either_empty_or_full(classes, tmp_path, capfd):
     assert np.mean(list(labels.values())) == 0.5
 
 
+def test_s02_masks_of_1_and_255(tmp_path, capfd):
+    """Where every pixel that counts is of one class, `data check` warns and says how ignored pixels become a class."""
+    folder = save_pairs(tmp_path, dict.fromkeys("abc", halves(1, 255)))
+    words = ["data", "check", folder, "--sheet", "", "--data.classes", "[background, road]"]
+    code, out, _ = command(capfd, *words)
+    assert code == 0
+    assert "every pixel that counts is 'road'" in out
+    assert "--data.label_map" in out
+    _, out, _ = command(capfd, *words, "--data.label_map", "{1: 1, 255: 0}")
+    assert "every pixel" not in out
+    assert out.count("50.00%") == 2
+
+
+def test_s03_masks_that_count_from_1(tmp_path, capfd):
+    """Values 1..K under K names are refused with `--data.reduce_zero true`, which shifts all of them by one."""
+    mask = np.array([[1, 2], [3, 3]], np.uint8).repeat(16, 0).repeat(16, 1)
+    folder = save_pairs(tmp_path, dict.fromkeys("abc", mask))
+    line = found_errors(capfd, folder, "--data.classes", "[x, y, z]")
+    assert "value 3" in line
+    assert "--data.reduce_zero true if masks count from 1" in line
+    for labels in all_labels(
+        DataConfig(root=str(folder), classes=["x", "y", "z"], reduce_zero=True)
+    ).values():
+        np.testing.assert_array_equal(labels, mask - 1)
+
+
 @pytest.mark.parametrize(
     ("label_map", "stored", "expected"),
     [({0: 1, 1: 0}, [0, 1], [1, 0]), ({7: 0, 0: 1, 1: 2}, [7, 0, 1], [0, 1, 2])],

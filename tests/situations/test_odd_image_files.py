@@ -21,7 +21,7 @@ from vit_adapter.data.dataset import open_dataset
 from vit_adapter.data.training_set import TrainingSet
 from vit_adapter.images import read_image
 
-from .making import RED, TRAINING, command, halves, refusal, save_pairs, varied_model
+from .making import RED, TRAINING, command, found_errors, halves, refusal, save_pairs, varied_model
 
 AS_STORED = AugmentationConfig(crop=64, scale_range=(1, 1), flip=0, photometric=False)
 
@@ -79,6 +79,18 @@ def test_s12_mask_with_a_tag_of_its_own(tmp_path):
         Image.fromarray(np.rot90(halves(0, 1, 64, 64))).save(folder / "masks" / f"{name}.png", exif=exif)
     sample = open_dataset(DataConfig(root=str(folder)), "train").read(0)
     np.testing.assert_array_equal(sample.labels, halves(0, 1, 64, 64))
+
+
+def test_s12_mask_that_was_not_turned(tmp_path, capfd):
+    """A mask drawn on the stored pixels of a turned photo is refused with both sizes and the reason."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    folder = save_pairs(tmp_path, dict.fromkeys("ab", halves(0, 1, 48, 64)))
+    for name in "ab":
+        Image.new("RGB", (64, 48)).save(folder / "images" / f"{name}.png", exif=exif)
+    line = found_errors(capfd, folder)
+    for part in ("a.png: 64x48", "has 48x64", "EXIF"):
+        assert part in line
 
 
 def test_s13_16_bit_greys(tmp_path, model, capfd):
@@ -220,7 +232,7 @@ NAMES = """
 import os, sys
 from vit_adapter.cli.main import main
 model, photo, out, folder, sheet = sys.argv[1:]
-missing = main(["predict", model, photo + " fehlt ö", "--out", out])
+missing = main(["predict", model, photo + ".missing", "--out", out])
 data = main(["data", "check", folder, "--sheet", sheet])
 print(missing, data, main(["predict", model, photo, "--out", out, "--device", "cpu"]))
 """

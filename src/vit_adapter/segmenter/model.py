@@ -32,7 +32,7 @@ from vit_adapter.inference import Result, apply_protocol, predict_labels
 from vit_adapter.weights.report import LoadReport
 
 from .folder import ModelFolder
-from .parts import check_label_range, class_table, describe, normalization_of
+from .parts import check_label_range, check_single_class, class_table, describe, normalization_of
 
 HeadName = Literal["upernet", "fcn", "mask2former"]
 STEP = 32
@@ -122,12 +122,7 @@ class Segmenter(ModelFolder, nn.Module):
                 "norm": norm,
                 "mask2former": mask2former or Mask2FormerConfig(),
             }
-        if self.num_classes == 1 and getattr(self.head, "scores_are", "logits") == "logits":
-            name = self.class_names[0]
-            raise InputError(
-                f"a single class ({name!r}) has nothing to compete with, so its loss is always 0; name the rest too, "
-                f'such as --data.classes "[background, {name}]", or take --model.head mask2former'
-            )
+        check_single_class(self.classes, getattr(self.head, "scores_are", "logits"))
         self.model_config = describe(backbone, settings)
         self.load_report: LoadReport | None = getattr(backbone, "load_report", None)
 

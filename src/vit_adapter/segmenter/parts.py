@@ -42,6 +42,16 @@ def class_table(
     return classes
 
 
+def check_single_class(classes: ClassTable, scores_are: str) -> None:
+    """Refuses one class for a head that compares the scores of classes: its loss would always be 0."""
+    if len(classes) == 1 and scores_are == "logits":
+        name = classes.names[0]
+        raise InputError(
+            f"a single class ({name!r}) has nothing to compete with, so its loss is always 0; name the rest too, "
+            f'such as --data.classes "[background, {name}]", or take --model.head mask2former'
+        )
+
+
 def normalization_of(backbone: nn.Module) -> Normalization:
     """What the backbone's ViT was trained with; ImageNet's where it does not say."""
     return getattr(backbone, "normalization", Normalization())
