@@ -10,7 +10,7 @@ from folders import save_image
 from PIL import Image
 
 from vit_adapter.config import DataConfig, InputError
-from vit_adapter.data.convert import convert_coco, convert_labelme
+from vit_adapter.data.conversion import convert_coco, convert_labelme
 from vit_adapter.data.dataset import open_dataset
 from vit_adapter.images import read_mask
 

@@ -14,8 +14,8 @@ from PIL import Image
 
 from vit_adapter.config import DataConfig, InputError
 from vit_adapter.data.dataset import open_dataset
-from vit_adapter.data.pairs import Pair
-from vit_adapter.data.split import name_fraction, split_by_name
+from vit_adapter.data.layouts.pairs import Pair
+from vit_adapter.data.layouts.split import name_fraction, split_by_name
 from vit_adapter.images import UnreadableImageError
 
 MASK = two_classes()

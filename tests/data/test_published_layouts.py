@@ -16,7 +16,7 @@ from vit_adapter.config.data import LayoutName
 from vit_adapter.data.check import check_dataset
 from vit_adapter.data.dataset import open_dataset
 from vit_adapter.data.labels import labels_to_ids
-from vit_adapter.data.readers import OFFICIAL, READERS
+from vit_adapter.data.layouts.readers import OFFICIAL, READERS
 from vit_adapter.data.source import find_layout
 
 

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vit_adapter.config import InputError
-from vit_adapter.data.coco import segmentation_mask
-from vit_adapter.data.rasterize import polygon_mask, polygons_mask, runs_mask
+from vit_adapter.data.conversion.coco import segmentation_mask
+from vit_adapter.data.conversion.rasterize import polygon_mask, polygons_mask, runs_mask
 
 
 @pytest.mark.parametrize(("side", "area"), [(9, 81), (10, 100)])

@@ -8,9 +8,9 @@ import numpy as np
 
 from vit_adapter.config import DataConfig
 from vit_adapter.data.class_files import ClassEntry
+from vit_adapter.data.layouts.official import MaskForm, OfficialDataset
+from vit_adapter.data.layouts.readers import OFFICIAL
 from vit_adapter.data.mapping import build_mapping
-from vit_adapter.data.official import MaskForm, OfficialDataset
-from vit_adapter.data.readers import OFFICIAL
 from vit_adapter.images import Mask
 from vit_adapter.zoo import DATASETS
 

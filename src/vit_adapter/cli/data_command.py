@@ -54,7 +54,7 @@ def _convert(words: Sequence[str]) -> int:
     parser.add_argument("--out", type=str, required=True, help="folder to make")
     values = parse(parser, words)
 
-    from vit_adapter.data.convert import convert_coco, convert_labelme
+    from vit_adapter.data.conversion import convert_coco, convert_labelme
 
     source = Path(values.source)
     if source.is_dir():

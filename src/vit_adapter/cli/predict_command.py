@@ -35,7 +35,10 @@ def run(words: Sequence[str]) -> int:
         "--tta", action="store_true", help="average over scales 0.5 to 1.75 and mirror images"
     )
     parser.add_argument(
-        "--threshold", type=float, default=None, help="one or two classes: smallest probability of the last one"
+        "--threshold",
+        type=float,
+        default=None,
+        help="one or two classes: smallest probability of the last one",
     )
     parser.add_argument(
         "--max-pixels",

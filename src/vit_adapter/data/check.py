@@ -12,8 +12,8 @@ from vit_adapter.images import UnreadableImageError, read_image
 from .codes import count_codes
 from .dataset import check_size, only_void, open_dataset
 from .labels import LabelMapping
+from .layouts.pairs import Pair
 from .mapping import require_two_classes
-from .pairs import Pair
 from .report import ClassRow, Report
 from .scan import THREADS, MaskSummary, Palettes, found_values, hidden_foreground
 from .source import Source, channel_count

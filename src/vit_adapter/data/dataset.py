@@ -10,11 +10,11 @@ from vit_adapter.config import DataConfig, InputError
 from vit_adapter.images import read_image
 
 from .labels import LabelMapping
+from .layouts.pairs import Pair
 from .mapping import require_two_classes
-from .pairs import Pair
 from .sample import Sample, SegmentationDataset
 from .scan import MaskReading, MaskSummary, Palettes, evenly, found_values, hidden_foreground, used_palette
-from .scene_dataset import SceneDataset
+from .scenes.scene_dataset import SceneDataset
 from .source import Source, channel_count
 
 SAMPLE = 200  # masks looked through at the start where a class list says what to expect

@@ -8,11 +8,11 @@ from pathlib import Path
 from vit_adapter.config import DataConfig, InputError
 
 from .class_files import ClassEntry
-from .folder import find_folder
 from .labels import LabelMapping
-from .layout import Layout
+from .layouts.folder import find_folder
+from .layouts.layout import Layout
+from .layouts.readers import READERS
 from .mapping import build_mapping, class_entries, pack_colour, renamed
-from .readers import READERS
 from .scan import MaskReading
 
 

@@ -9,7 +9,7 @@ from torch.utils.data import Dataset
 from vit_adapter.config import AugmentationConfig, InputError, Normalization
 from vit_adapter.images import UnreadableImageError
 
-from .transforms import TrainingTransform
+from .transforms import TrainingTransform, check_augmentation
 
 REPLACEMENT_ATTEMPTS = 100
 
@@ -79,6 +79,7 @@ class TrainingSet(Dataset[TrainingSample]):
         """
         if seed < 0:
             raise InputError(f"seed {seed}: expected 0 or more")
+        check_augmentation(augmentation)
         self.dataset = dataset
         self.transform = TrainingTransform(augmentation, normalization, dataset.classes.ignore_index)
         self.seed = seed

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from vit_adapter.config import AugmentationConfig, Normalization
+from vit_adapter.config import AugmentationConfig, InputError, Normalization
 from vit_adapter.images import fit_size, normalize, pad, resize_image, resize_labels, scaled_limits
 
 from .hsv import HUES, hsv_to_rgb, rgb_to_hsv
@@ -34,6 +34,29 @@ class Draws(Protocol):
     def integers(self, low: int, high: int) -> int:
         """Whole number from low to high - 1."""
         ...
+
+
+def check_augmentation(settings: AugmentationConfig) -> None:
+    """Refuses settings that give no picture.
+
+    Raises:
+        InputError: Names the setting, its value and what is expected.
+    """
+    low, high = settings.scale_range
+    for name, value, good, expected in (
+        ("crop", settings.crop, settings.crop >= 1, "a side in pixels, 1 or more"),
+        ("scale_range", [low, high], 0 < low <= high, "two factors above 0, the smaller one first"),
+        ("base_size", settings.base_size, min(settings.base_size or (1,)) >= 1, "sides in pixels, 1 or more"),
+        ("flip", settings.flip, 0 <= settings.flip <= 1, "a probability, 0 to 1"),
+        (
+            "category_max_ratio",
+            settings.category_max_ratio,
+            settings.category_max_ratio > 0,
+            "a share above 0",
+        ),
+    ):
+        if not good:
+            raise InputError(f"--data.augmentation.{name} {value}: expected {expected}")
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,13 @@ import numpy as np
 
 from vit_adapter.config import InputError
 
-from .scene_backdrop import paint_ground, paint_sky
-from .scene_buildings import Buildings
-from .scene_canvas import Canvas
-from .scene_exposure import expose
-from .scene_street import plan_street
-from .scene_things import paint_things
-from .scene_trees import paint_trees
+from .backdrop import paint_ground, paint_sky
+from .buildings import Buildings
+from .canvas import Canvas
+from .exposure import expose
+from .street import plan_street
+from .things import paint_things
+from .trees import paint_trees
 
 
 class SceneClass(NamedTuple):

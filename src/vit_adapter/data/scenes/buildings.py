@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .scene_canvas import BUILDING, TREE, Canvas
-from .scene_colours import draw_colours
-from .scene_noise import noise_at
-from .scene_street import Street
+from .canvas import BUILDING, TREE, Canvas
+from .colours import draw_colours
+from .noise import noise_at
+from .street import Street
 
 ALONG_START, ALONG_END = -20, 150  # metres along the street that have buildings
 _SKYLINE_DEPTH = 95.0

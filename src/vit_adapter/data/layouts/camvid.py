@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from .class_files import ClassEntry
+from ..class_files import ClassEntry
 from .layout import Layout
 from .lists import read_list
 from .pairs import Part, match_folders

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vit_adapter.config import InputError
 
-from .class_files import CLASS_FILE_NAMES, ClassEntry, Colour
+from ..class_files import CLASS_FILE_NAMES, ClassEntry, Colour
 from .layout import Layout
 from .lists import read_list
 from .pairs import Part, joined, match_folders, pictures_below

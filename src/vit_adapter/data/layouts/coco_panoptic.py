@@ -11,9 +11,9 @@ from vit_adapter.config import InputError
 from vit_adapter.config.class_table import check_ids, trimmed_names
 from vit_adapter.images import Mask, read_mask
 
-from .class_files import ClassEntry
-from .coco import read_coco
-from .codes import pack_colours
+from ..class_files import ClassEntry
+from ..codes import pack_colours
+from ..conversion.coco import read_coco
 from .layout import Layout
 from .pairs import Pair, Part
 from .split import split_by_name

@@ -4,8 +4,8 @@ from typing import Literal
 
 from vit_adapter.config import ClassTable, DataConfig, InputError
 
-from .sample import Sample
-from .scenes import SCENE_CLASSES, render_scene
+from ..sample import Sample
+from .scene import SCENE_CLASSES, render_scene
 
 
 class SceneDataset:

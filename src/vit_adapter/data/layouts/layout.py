@@ -6,7 +6,7 @@ from pathlib import Path
 
 from vit_adapter.images import Mask
 
-from .class_files import ClassEntry
+from ..class_files import ClassEntry
 from .pairs import Part
 
 

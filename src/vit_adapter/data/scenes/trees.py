@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from .scene_canvas import TREE, Canvas
-from .scene_colours import draw_colours
-from .scene_noise import noise_at
-from .scene_street import Standing, Street
+from .canvas import TREE, Canvas
+from .colours import draw_colours
+from .noise import noise_at
+from .street import Standing, Street
 
 
 def paint_trees(canvas: Canvas, street: Street, rng: np.random.Generator) -> None:

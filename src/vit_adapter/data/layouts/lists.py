@@ -5,7 +5,7 @@ import re
 import unicodedata
 from pathlib import Path
 
-from .class_files import read_text
+from ..class_files import read_text
 from .pairs import Pair, Part, key_of
 
 LIST_PLACES = ("", "ImageSets/Segmentation", "splits", "lists")

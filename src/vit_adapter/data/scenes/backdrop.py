@@ -3,10 +3,10 @@
 import numpy as np
 from PIL import Image, ImageDraw
 
-from .scene_canvas import PAVEMENT, ROAD, Canvas
-from .scene_colours import draw_colours
-from .scene_noise import noise_at, noise_patch
-from .scene_street import Street
+from .canvas import PAVEMENT, ROAD, Canvas
+from .colours import draw_colours
+from .noise import noise_at, noise_patch
+from .street import Street
 
 # (overhead, near the horizon): blue, pale, overcast, hazy, evening, storm, white.
 _SKIES = np.array(

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from .scene_canvas import SKY, Canvas
-from .scene_noise import noise_patch
-from .scene_street import Street
+from .canvas import SKY, Canvas
+from .noise import noise_patch
+from .street import Street
 
 # White balance of the hour: noon, overcast, morning, evening, dusk, sodium lamps.
 _CASTS = np.array(

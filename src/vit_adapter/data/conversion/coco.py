@@ -12,7 +12,7 @@ from vit_adapter.config import InputError
 from vit_adapter.config.class_table import trimmed_names
 from vit_adapter.images import read_image
 
-from .class_files import read_text
+from ..class_files import read_text
 from .conversion import (
     BACKGROUND_NAMES,
     Conversion,

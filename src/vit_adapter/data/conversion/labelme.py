@@ -14,7 +14,7 @@ import numpy as np
 from vit_adapter.config import InputError
 from vit_adapter.images import read_image, read_mask
 
-from .class_files import read_class_file, read_text
+from ..class_files import read_class_file, read_text
 from .conversion import (
     BACKGROUND_NAMES,
     Conversion,

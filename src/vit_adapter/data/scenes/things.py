@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw
 
-from .scene_canvas import CAR, PERSON, TREE, Canvas
-from .scene_colours import draw_colours
-from .scene_noise import noise_patch
-from .scene_street import Camera, Standing, Street
+from .canvas import CAR, PERSON, TREE, Canvas
+from .colours import draw_colours
+from .noise import noise_patch
+from .street import Camera, Standing, Street
 
 Point = tuple[float, ...]
 Colour = Sequence[float]

@@ -6,9 +6,9 @@ from pathlib import Path
 from vit_adapter.config import class_names
 from vit_adapter.config.class_names import colours_of, names_of
 
-from .class_files import read_class_file
+from ..class_files import read_class_file
+from ..mapping import renamed
 from .layout import Layout
-from .mapping import renamed
 from .official import OfficialDataset, numbered_from_one
 
 # The text file first: the names in some copies of the CSV are cut at blanks.
