@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 from rich.console import Console
 
 from vit_adapter import Segmenter
@@ -24,6 +25,7 @@ from vit_adapter.config import (
     TrainingConfig,
 )
 from vit_adapter.training import run_training
+from vit_adapter.training.checkpoints import read_checkpoint
 from vit_adapter.training.metrics_table import read_table
 
 from .making import SMALL_MASK2FORMER, TINY
@@ -77,6 +79,7 @@ class Pictures:
         self.config = DataConfig()
         self.names = [f"picture {index}" for index in range(len(images))]
         self.dataset, self.normalization = self, Normalization()
+        self.keys_read: list[tuple[int, int]] = []
 
     def __len__(self) -> int:
         return len(self.images)
@@ -86,6 +89,7 @@ class Pictures:
         return SimpleNamespace(image=self.images[index], labels=self.labels[index], name=self.names[index])
 
     def __getitem__(self, key: tuple[int, int]) -> dict[str, Any]:
+        self.keys_read.append(key)
         mean, std = (
             torch.tensor(part)[:, None, None] for part in (self.normalization.mean, self.normalization.std)
         )
@@ -125,8 +129,26 @@ def rows(folder: Path) -> list[dict[str, str]]:
     return read_table(folder / "metrics.csv")[1]
 
 
+def first_gradients(folder: Path) -> dict[str, torch.Tensor]:
+    """Gradients of the only step of a run: AdamW's first average is a tenth of them."""
+    optimizer = read_checkpoint(folder / "last.ckpt")["optimizer"]
+    return {name: state["exp_avg"] * 10 for name, state in optimizer.items()}
+
+
+def assert_gradients_agree(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> None:
+    """Equal within 1e-5 of the largest."""
+    largest = max(float(value.abs().max()) for value in first.values())
+    assert first.keys() == second.keys()
+    assert largest > 0
+    for name, value in first.items():
+        torch.testing.assert_close(second[name], value, rtol=1e-5, atol=1e-5 * largest, msg=name)
+
+
 class ConstantScores(torch.nn.Module):
-    """The same logits everywhere, plus a bias that is learnt; the interface is the Segmenter's."""
+    """In training the same logits everywhere, plus a bias that is learnt; predicts what a picture's blue channel says.
+
+    The interface is the Segmenter's.
+    """
 
     def __init__(self, logits: Sequence[float]) -> None:
         super().__init__()
@@ -143,6 +165,26 @@ class ConstantScores(torch.nn.Module):
         losses = self.pixel_loss(scores.expand(len(labels), -1, *labels.shape[1:]), labels)
         return {"loss": sum(losses.values()), **losses}
 
+    def predict(self, pictures: Any, **settings: Any) -> Any:
+        """Labels from the blue channel."""
+        if isinstance(pictures, list):
+            return [self.predict(picture) for picture in pictures]
+        return SimpleNamespace(labels=pictures[..., 2].copy(), palette=None, class_names=self.class_names)
+
     def save_pretrained(self, folder: Path) -> None:
         """Nothing that anybody reads."""
         folder.mkdir()
+
+
+def painted(labels: np.ndarray) -> np.ndarray:
+    """A picture for which ``ConstantScores`` predicts these labels."""
+    return np.dstack([np.full_like(labels, 90), np.full_like(labels, 90), labels])
+
+
+def save_part(root: Path, images: Sequence[np.ndarray], labels: Sequence[np.ndarray], part: str = "") -> Path:
+    """Pictures and masks as a folder; ``part``: "train" or "val" of one that is divided."""
+    for number, arrays in enumerate(zip(images, labels, strict=True)):
+        for kind, array in zip(("images", "masks"), arrays, strict=True):
+            (root / kind / part).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(array).save(root / kind / part / f"{number}.png")
+    return root

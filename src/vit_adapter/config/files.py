@@ -10,6 +10,8 @@ from pathlib import Path
 
 from .errors import InputError
 
+FULL = "the disk is full; free some space or choose another folder"
+
 # Some writers (torch, safetensors) report a full disk without the system's error number. A disk with less
 # room than this while a write failed is taken for the reason.
 _FULL_BELOW_BYTES = 64 * 1024
@@ -66,6 +68,13 @@ def write_atomically(path: str | Path, writer: Callable[[Path], object]) -> Path
     return Path(path)
 
 
+def system_reason(error: OSError) -> str:
+    """Why the system could not write a file, in words for people."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return FULL
+    return (error.strerror or str(error)).lower()
+
+
 def _flush_to_disk(path: Path) -> None:
     """Network and compressed file systems report a full disk only now."""
     descriptor = os.open(path, os.O_RDONLY)
@@ -77,16 +86,13 @@ def _flush_to_disk(path: Path) -> None:
 
 def _reason(error: Exception, temporary: Path, path: Path) -> str | None:
     """Why the file could not be written, or None when the error is about something else."""
-    full = "the disk is full; free some space or choose another folder"
     if isinstance(error, OSError):
         about = {None, *(str(place) for place in (temporary, path, *path.parents))}
         if error.filename is not None and os.fspath(error.filename) not in about:
             return None  # another file that the writer touched
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return full
-        return (error.strerror or str(error)).lower()
+        return system_reason(error)
     if "No space left on device" in str(error) or _free_bytes(path.parent) < _FULL_BELOW_BYTES:
-        return full
+        return FULL
     return None
 
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from pathlib import Path
 
 from vit_adapter.config import InputError, RunConfig
-from vit_adapter.config.files import write_atomically
+from vit_adapter.config.files import system_reason, write_atomically
 from vit_adapter.config.plain import to_yaml
 
 from .checkpoints import LAST, PREVIOUS
@@ -52,6 +52,6 @@ def _new_folder(vit: str) -> Path:
         except FileExistsError:
             continue
         except OSError as error:
-            raise InputError(f"{folder}: cannot be made: {(error.strerror or str(error)).lower()}") from error
+            raise InputError(f"{folder}: cannot be made: {system_reason(error)}") from error
         return folder
     raise InputError(f"runs/{name}: all names up to {name}-999 are taken")

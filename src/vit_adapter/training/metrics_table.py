@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TextIO
 
 from vit_adapter.config import InputError
-from vit_adapter.config.files import write_atomically
+from vit_adapter.config.files import system_reason, write_atomically
 
 FILE_NAME = "metrics.csv"
 
@@ -48,9 +48,7 @@ class MetricsTable:
                 csv.DictWriter(self._file, self.columns, restval="", lineterminator="\n").writerow(row)
                 self._file.flush()
         except OSError as error:
-            raise InputError(
-                f"{self.path}: cannot be written: {(error.strerror or str(error)).lower()}"
-            ) from error
+            raise InputError(f"{self.path}: cannot be written: {system_reason(error)}") from error
 
     def column(self, name: str) -> tuple[list[int], list[float]]:
         """Steps and values of the rows that have a value in a column."""

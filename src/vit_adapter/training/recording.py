@@ -11,6 +11,7 @@ import lightning.pytorch as lightning
 import numpy as np
 
 from vit_adapter.config import InputError
+from vit_adapter.config.files import system_reason
 
 from . import processes
 from .metrics_table import MetricsTable
@@ -60,7 +61,7 @@ class Recording(lightning.Callback):
         try:
             self.board = SummaryWriter(str(self.folder / "tensorboard"), purge_step=self.first_step + 1)
         except OSError as error:
-            raise InputError(f"{self.folder}: cannot be written: {error.strerror or error}") from error
+            raise InputError(f"{self.folder}: cannot be written: {system_reason(error)}") from error
 
     def on_train_batch_end(
         self,
@@ -84,9 +85,7 @@ class Recording(lightning.Callback):
         except InputError as error:
             pl_module.local_trouble = str(error)
         except OSError as error:
-            pl_module.local_trouble = (
-                f"{self.folder}: cannot be written: {(error.strerror or str(error)).lower()}"
-            )
+            pl_module.local_trouble = f"{self.folder}: cannot be written: {system_reason(error)}"
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Draw the curves a last time and close."""

@@ -16,6 +16,7 @@ from lightning.pytorch.callbacks import WeightAveraging
 from torch import nn
 
 from vit_adapter.config import InputError
+from vit_adapter.config.files import system_reason
 
 from . import processes
 from .averaging import averaged_weights
@@ -144,8 +145,7 @@ def save_model(model: Any, folder: Path, score: dict[str, Any]) -> None:
         os.replace(new, folder)
         shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise InputError(f"{folder}: the model cannot be written: {reason}") from error
+        raise InputError(f"{folder}: the model cannot be written: {system_reason(error)}") from error
     finally:
         shutil.rmtree(new, ignore_errors=True)
 

@@ -1,0 +1,18 @@
+"""The page on situations is up to date and complete."""
+
+from .make_table import NOT_YET, PAGE, TITLES, expected_numbers, find_tests, page
+
+
+def test_every_situation_that_applies_has_a_test():
+    numbers = [number for titles in TITLES.values() for number in titles]
+    assert numbers == list(range(1, 82))
+    assert len(expected_numbers()) == 81 - sum(map(len, NOT_YET.values())) == 68
+    assert sorted({test.number for test in find_tests()}) == expected_numbers()
+
+
+def test_every_test_says_what_the_tool_does():
+    assert [test.name for test in find_tests() if not test.text.endswith(".")] == []
+
+
+def test_the_page_is_up_to_date():
+    assert PAGE.read_text(encoding="utf-8") == page(), "run python tests/situations/make_table.py"
