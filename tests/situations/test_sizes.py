@@ -1,6 +1,7 @@
 """Sizes: pictures smaller than a window, one pixel high, in company, and grids of every shape."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,8 +9,9 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from vit_adapter import ViTAdapter
+from vit_adapter import InputError, ViTAdapter
 from vit_adapter.config import AugmentationConfig, Normalization, Protocol
+from vit_adapter.data.training_set import TrainingSet
 from vit_adapter.data.transforms import TrainingTransform
 from vit_adapter.images import resize_labels
 from vit_adapter.inference import plan_views
@@ -93,6 +95,24 @@ def test_s22_one_pixel_high_in_training():
             assert image.shape == (64, 64, 3)
             assert set(np.unique(labels)) <= {3, 255}
             assert (labels == 3).any()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("crop", 0),
+        ("scale_range", (2.0, 0.5)),
+        ("scale_range", (0.0, 1.0)),
+        ("base_size", (0, 9)),
+        ("flip", 7.0),
+    ],
+)
+def test_s22_settings_that_give_no_picture(name, value):
+    """Settings of random changes that would give no picture are refused by name before training begins."""
+    data = SimpleNamespace(classes=SimpleNamespace(ignore_index=255), names=[])
+    settings = replace(AugmentationConfig(), **{name: value})
+    with pytest.raises(InputError, match=rf"--data\.augmentation\.{name} .*: expected"):
+        TrainingSet(data, settings, Normalization(), 0)  # pyright: ignore
 
 
 CORNERS = {(0, 0): RED, (0, -1): GREEN, (-1, 0): BLUE, (-1, -1): YELLOW}
