@@ -1,0 +1,99 @@
+"""Prediction: pictures of any size to labels, as a segmenter's protocol says."""
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from vit_adapter.config import ClassTable, Protocol
+from vit_adapter.images import read_image
+from vit_adapter.inference import Result, apply_protocol, predict_labels
+
+
+class Prediction(nn.Module):
+    """The part of a segmenter that applies it to pictures."""
+
+    if TYPE_CHECKING:
+        classes: ClassTable
+        protocol: Protocol
+        head: nn.Module
+
+        @property
+        def device(self) -> torch.device: ...
+
+        def _pyramid(self, images: Tensor) -> tuple[list[Tensor], tuple[int, int]]: ...
+
+    def predict(
+        self,
+        pictures: Any,
+        *,
+        batch_size: int = 4,
+        protocol: Protocol | None = None,
+        threshold: float | None = None,
+        precision: Literal["float32", "bfloat16", "float16"] = "float32",
+    ) -> Any:
+        """Segments pictures of any size as the model's protocol says, in evaluation mode.
+
+        Args:
+            pictures: A path, PIL picture, uint8 array (H×W×C, RGB), uint8 tensor (C×H×W), floats in 0..1; or a
+                list of them.
+            batch_size: Windows handled together.
+            protocol: Another way of applying the model than its own.
+            threshold: For two classes: smallest probability of class 1 that makes a pixel class 1.
+            precision: Of the network; scores are merged in float32.
+
+        Returns:
+            A ``Result``; a list of them for a list. Labels are made now, probabilities when they are asked for.
+
+        Raises:
+            InputError: A picture cannot be read, or its values are in another range.
+        """
+        protocol = protocol or self.protocol
+        channels = len(protocol.normalization.mean)
+        several = isinstance(pictures, (list, tuple))
+        images = [read_image(picture, channels) for picture in (pictures if several else [pictures])]
+        settings: dict[str, Any] = {
+            "num_classes": len(self.classes),
+            "scores_are": getattr(self.head, "scores_are", "logits"),
+            "batch_size": batch_size,
+            "device": self.device,
+        }
+        score = partial(self._window_scores, precision=precision)
+        if several:
+            labels = predict_labels(score, images, protocol, threshold=threshold, **settings)
+            predictions = [
+                apply_protocol(score, image, protocol, held_bytes=0, **settings) for image in images
+            ]
+        else:
+            predictions = [apply_protocol(score, images[0], protocol, **settings)]
+            labels = [predictions[0].labels(threshold)]
+        palette = None if self.classes.colours is None else np.array(self.classes.colours, np.uint8)
+        results = [
+            Result(
+                label,
+                self.classes.names,
+                image,
+                palette,
+                self.classes.ids,
+                prediction.scores,
+                ignore_id=self.classes.ignore_id,
+            )
+            for label, image, prediction in zip(labels, images, predictions, strict=True)
+        ]
+        return results if several else results[0]
+
+    @torch.no_grad()
+    def _window_scores(self, windows: Tensor, precision: str) -> Tensor:
+        """[B, K, h/4, w/4] float32 scores of windows padded to multiples of 32, in evaluation mode."""
+        modes = [(module, module.training) for module in self.modules()]
+        self.eval()
+        try:
+            kind = getattr(torch, precision)
+            with torch.autocast(windows.device.type, kind, enabled=precision != "float32"):
+                pyramid, _ = self._pyramid(windows)
+                return self.head(pyramid).float()
+        finally:
+            for module, training in modes:
+                module.training = training
