@@ -1,7 +1,6 @@
 """Performance: a compiled model and pictures of many sizes."""
 
 import numpy as np
-import pytest
 import torch
 
 from vit_adapter.config import Protocol
@@ -9,9 +8,8 @@ from vit_adapter.config import Protocol
 from .making import varied_model
 
 
-@pytest.mark.parametrize("mode", ["slide", "whole"])
-def test_s81_compiled_model_meets_photos_of_many_sizes(mode):
-    """Backbone and head can be compiled: windows have one size, and whole pictures compile once for all sizes."""
+def test_s81_compiled_model_meets_photos_of_many_sizes():
+    """Backbone and head can be compiled, for one window and for several: both of one size."""
     compilations = []
 
     def counting(graph, examples):
@@ -23,10 +21,10 @@ def test_s81_compiled_model_meets_photos_of_many_sizes(mode):
     assert len(set(sizes)) == 30
     draws = np.random.default_rng(0)
     photos = [draws.integers(0, 256, (*size, 3), np.uint8) for size in sizes]
-    model = varied_model(protocol=Protocol(mode=mode, crop=64, stride=64))
+    model = varied_model(protocol=Protocol(crop=64, stride=64))
     expected = [model.predict(photo).labels for photo in photos]
     model.backbone.compile(backend=counting)
     model.head.compile(backend=counting)
     for photo, labels in zip(photos, expected, strict=True):
         assert (model.predict(photo).labels == labels).mean() > 0.999
-    assert 1 <= len(compilations) <= 8
+    assert 2 <= len(compilations) <= 4
