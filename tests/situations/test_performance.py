@@ -27,4 +27,4 @@ def test_s81_compiled_model_meets_photos_of_many_sizes():
     model.head.compile(backend=counting)
     for photo, labels in zip(photos, expected, strict=True):
         assert (model.predict(photo).labels == labels).mean() > 0.999
-    assert 2 <= len(compilations) <= 4
+    assert 2 <= len(compilations) <= 6
