@@ -19,6 +19,9 @@ from vit_adapter.inference import apply_protocol
 from .making import GREEN, RED, colour_model
 from .training_parts import Pictures
 
+SIDE = 128
+"""Full-size scores of 150 classes are 10 MB at this side."""
+
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc and the units of Linux")
 
 
@@ -35,7 +38,7 @@ class _PlainHead(nn.Conv2d):
 def many_classes() -> Segmenter:
     torch.manual_seed(0)
     return Segmenter(
-        colour_model([RED, GREEN]).backbone, _PlainHead(), 150, protocol=Protocol(crop=256, stride=256)
+        colour_model([RED, GREEN]).backbone, _PlainHead(), 150, protocol=Protocol(crop=SIDE, stride=SIDE)
     ).eval()
 
 
@@ -59,9 +62,9 @@ class _Watched(Pictures):
 @linux
 def test_s56_evaluation_that_keeps_everything():
     """Pictures are counted and forgotten one after the other."""
-    data = _Watched(np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8))
+    data = _Watched(np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), np.uint8))
     result = evaluate(many_classes(), data, EvaluationConfig(batch_size=1), progress=False)
-    assert result.matrix.counts.sum() == 200 * 256 * 256
+    assert result.matrix.counts.sum() == 200 * SIDE * SIDE
     assert len(data.megabytes) == 200
     assert max(data.megabytes) - max(data.megabytes[:20]) < 100
 
@@ -77,7 +80,7 @@ def test_s56_prediction_of_a_folder(tmp_path):
         return segment(*arguments, **settings)
 
     model.predict = watched
-    noise = np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8)
+    noise = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), np.uint8)
     for number in range(100):
         Image.fromarray(noise).save(tmp_path / f"{number}.png", compress_level=0)
     assert predict(model, [tmp_path], tmp_path / "out", quiet=True) == []
