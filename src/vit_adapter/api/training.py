@@ -59,7 +59,7 @@ def train(config: RunConfig, *, recipe: str | None = None, dry_run: bool = False
             "no data.root is given: the numbers of pictures are the published ones",
             *sources(config, published),
         ]
-        print_plan(model, config, counts, operator_forms(), notes)
+        print_plan(model, config, counts, operator_forms(), notes, published_batch=published.total_batch)
         return None
     # Its queries may find nothing, so that one class is enough.
     data = replace(config.data, one_class=config.data.one_class or config.model.head == "mask2former")
@@ -83,6 +83,7 @@ def train(config: RunConfig, *, recipe: str | None = None, dry_run: bool = False
         operator_forms=operator_forms(),
         notes=notes,
         dry_run=dry_run,
+        **({} if published is None else {"published_batch": published.total_batch}),
     )
 
 

@@ -14,7 +14,7 @@ from .checks import check_batch_norm, check_settings
 from .engine import choose_accelerator, count_devices
 from .frame import print_lines
 from .parameter_groups import count_layers, layer_of, parameter_groups
-from .start_block import StartBlock
+from .start_block import PUBLISHED_BATCH, StartBlock
 
 
 def print_plan(
@@ -24,6 +24,7 @@ def print_plan(
     operator_forms: dict[str, str],
     notes: Sequence[str],
     console: Console | None = None,
+    published_batch: int | None = PUBLISHED_BATCH,
 ) -> None:
     """The dry run of a recipe whose data set is not at hand.
 
@@ -34,6 +35,7 @@ def print_plan(
         operator_forms: Operator to the form of it that will run.
         notes: Further lines.
         console: Where the lines go; None: standard output.
+        published_batch: Pictures in a step of the published model; None: not told.
 
     Raises:
         InputError: A setting or device cannot be used.
@@ -45,7 +47,8 @@ def print_plan(
     check_batch_norm(model, config, world, synchronised=accelerator == "cuda")
     folder = training.out or "a new one under runs/"
     names = list(model.class_names)
-    block = StartBlock(*pictures, names, world, accelerator, 0, None, operator_forms, folder, [*notes])
+    facts = *pictures, names, world, accelerator, 0, None, operator_forms, folder, [*notes]
+    block = StartBlock(*facts, published_batch)
     lines = [*plan_lines(model, config, rule_name), *block.lines(training, model)]
     print_lines(console or Console(), lines)
 

@@ -30,7 +30,7 @@ from .recording import Recording
 from .resume import check_same_run, fingerprint
 from .sampler import SampleOrder, StepSampler
 from .signals import StopSignals
-from .start_block import StartBlock
+from .start_block import PUBLISHED_BATCH, StartBlock
 from .unused import unused_parameters
 from .validation import BEST, Validation, ValidationState
 from .validation_pictures import example_overlays, make_evaluate
@@ -92,6 +92,7 @@ def run_training(
     operator_forms: dict[str, str] | None = None,
     notes: Sequence[str] = (),
     dry_run: bool = False,
+    published_batch: int | None = PUBLISHED_BATCH,
 ) -> RunResult | None:
     """Train a model, or continue an interrupted run exactly.
 
@@ -103,6 +104,7 @@ def run_training(
         console: Where lines and the progress bar go; None: standard output.
         operator_forms: Operator to the form of it that will run, for the start block.
         notes: Further lines for the start block.
+        published_batch: Pictures in a step of the published model, for the start block; None: not told.
         dry_run: Print the plan of the run and its start block, and do nothing.
 
     Returns:
@@ -131,7 +133,18 @@ def run_training(
         names = list(model.class_names)  # pyright: ignore
         forms = operator_forms or {}
         notes_ = [*notes, *lines]
-        return StartBlock(*pictures, names, process_count, device, first_step, weights, forms, folder, notes_)
+        return StartBlock(
+            *pictures,
+            names,
+            process_count,
+            device,
+            first_step,
+            weights,
+            forms,
+            folder,
+            notes_,
+            published_batch,
+        )
 
     if dry_run:
         folder = training.out or "a new one under runs/"

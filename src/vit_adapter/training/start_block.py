@@ -11,6 +11,7 @@ from vit_adapter.config import TrainingConfig
 from .schedule import Schedule
 
 PUBLISHED_BATCH = 16
+"""Pictures in a step of nearly all published models."""
 
 
 @dataclass
@@ -28,6 +29,7 @@ class StartBlock:
         operator_forms: Operator and the form of it that will run.
         folder: The run's folder.
         notes: Further lines (resumed from ..., settings that changed).
+        published_batch: Pictures in a step of the published model; None: not told.
     """
 
     training_pictures: int
@@ -40,6 +42,7 @@ class StartBlock:
     operator_forms: dict[str, str]
     folder: str
     notes: list[str] = field(default_factory=list)
+    published_batch: int | None = PUBLISHED_BATCH
 
     def lines(self, config: TrainingConfig, model: nn.Module) -> list[str]:
         """One line for each fact, the name first."""
@@ -56,7 +59,7 @@ class StartBlock:
             "steps": f"{config.steps - self.first_step} to go, {config.steps} in all ({passes:.1f} passes), "
             f"warm-up {schedule.warmup_steps}",
             "batch": f"{batch} = {devices} x {config.batch_size} x {config.accumulate} accumulated "
-            f"(published: {PUBLISHED_BATCH})",
+            f"(published: {self.published_batch or 'not told'})",
             "learning rate": f"{schedule.highest_rate(base, self.first_step):.3g} at most, "
             f"{schedule.rate(base, self.first_step):.3g} in the next step",
             "parameters": f"{trained / 1e6:.2f} M trained, {frozen / 1e6:.2f} M frozen",
