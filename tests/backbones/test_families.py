@@ -91,6 +91,7 @@ def test_a_frozen_vit_gets_no_gradients_and_stays_in_evaluation_mode(family, inj
         assert ran_with_graph == [injectors]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", SMALL)
 def test_compiles_without_graph_breaks(family):
     backbone = small(family).eval()

@@ -44,6 +44,7 @@ def make(with_head):
     return model.double()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("with_head", [True, False])
 def test_batch_of_one(training, with_head):

@@ -85,11 +85,18 @@ def test_help_of_every_command_answers_at_once():
     ],
     ids=lambda words: " ".join(words),
 )
-def test_mistakes_get_one_line_and_exit_code_2(words, parts, tmp_path):
-    one_line(run(*words, cwd=tmp_path), *parts)
+def test_mistakes_get_one_line_and_exit_code_2(words, parts, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    code = main(words)
+    one_line(subprocess.CompletedProcess(words, code, *capsys.readouterr()), *parts)
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_mistake_ends_the_process_with_code_2(tmp_path):
+    one_line(run("train", "--data.root", "nowhere", cwd=tmp_path), "nowhere")
+
+
+@pytest.mark.slow
 def test_train_predict_and_evaluate_on_a_folder_of_ten(folder):
     done = run(
         "train", "--data.root", "mine", *TINY, "--training.steps", 12, "--out", "run", "--quiet", cwd=folder
@@ -110,6 +117,7 @@ def test_train_predict_and_evaluate_on_a_folder_of_ten(folder):
     assert sum(map(sum, metrics["confusion"])) == 2 * 48 * 80
 
 
+@pytest.mark.slow
 def test_prediction_goes_on_over_bad_files_and_keeps_equal_stems_apart(folder, tmp_path):
     done = run(
         "train", "--data.root", "mine", *TINY, "--training.steps", 2, "--out", "run", "--quiet", cwd=folder

@@ -421,6 +421,7 @@ class TestRealData:
         assert (ids[labels] == stored).all()
 
 
+@pytest.mark.slow
 def test_names_outside_ascii_under_the_c_locale(tmp_path):
     """S17: pairs are found, and messages can be printed, with or without lists."""
     root = make_pairs(tmp_path / "täst 図", {"фото 1": MASK, "фото 2": MASK})

@@ -22,6 +22,7 @@ def blocks(language: str) -> list:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", blocks("python"))
 def test_python_examples_run(code, tmp_path):
     done = subprocess.run(

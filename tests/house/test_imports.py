@@ -78,6 +78,7 @@ def modules_after(statement: str) -> set[str]:
     return {name.split(".")[0] for name in output.split()}
 
 
+@pytest.mark.slow
 def test_the_package_and_a_model_import_no_extra():
     modules = modules_after(
         "import vit_adapter\nvit_adapter.Segmenter, vit_adapter.ViTAdapter, vit_adapter.load"

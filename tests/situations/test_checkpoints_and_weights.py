@@ -280,6 +280,7 @@ for folder in sys.argv[1:]:
 """
 
 
+@pytest.mark.slow
 def test_s64_normalisation_travels_with_the_model(tmp_path, capsys):
     """Each ViT's own mean and deviation are used in training and prediction, and stored in `config.json`."""
     grey = [np.full((SIDE, SIDE, 3), 128, np.uint8)] * 2

@@ -69,6 +69,7 @@ def test_s56_evaluation_that_keeps_everything():
     assert max(data.megabytes) - max(data.megabytes[:20]) < 100
 
 
+@pytest.mark.slow
 @linux
 def test_s56_prediction_of_a_folder(tmp_path):
     """Results are written one after the other; memory does not grow with the number of pictures."""
@@ -112,6 +113,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
 """
 
 
+@pytest.mark.slow
 @linux
 def test_s57_more_than_2_31_elements_in_one_resize():
     """Scores of large pictures are made and reduced in strips: labels are right and memory stays below 4 GB."""

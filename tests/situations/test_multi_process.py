@@ -28,6 +28,7 @@ def run_together(function, arguments, folder, codes=(0, 0)) -> list[str]:
     return [child.text for child in children]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("head", "model"),
     [
@@ -52,6 +53,7 @@ def test_s51_one_process_without_anything_to_learn_from(tmp_path, head, model):
                 assert float(two[column]) == pytest.approx(float(one[column]), rel=1e-4)
 
 
+@pytest.mark.slow
 def test_s52_decisions_taken_per_process(tmp_path):
     """Early stopping and the best model follow the joint score, so all processes stop at the same step."""
     told = run_together(train_with_half_known, {"out": str(tmp_path / "run")}, tmp_path)

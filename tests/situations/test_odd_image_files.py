@@ -159,6 +159,7 @@ print(json.dumps({"before": before, "imported": imported, "after": switches(), "
 """
 
 
+@pytest.mark.slow
 def test_s15_process_wide_switches(tmp_path, model):
     """Importing and predicting change no setting of other libraries; half a file is refused by name."""
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
@@ -196,6 +197,7 @@ def one_bit_png(path: Path, width: int, height: int) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_s16_large_but_honest_pictures(tmp_path):
     """Up to 250 megapixels are read without a warning; labels have exactly the picture's size."""
     photo = one_bit_png(tmp_path / "large.png", 12000, 9000)
@@ -238,6 +240,7 @@ print(missing, data, main(["predict", model, photo, "--out", out, "--device", "c
 """
 
 
+@pytest.mark.slow
 def test_s17_names_outside_ascii(tmp_path, model, capfd):
     """Files and folders may have any name, under any locale; the label file has the same stem."""
     folder = save_pairs(tmp_path / "täst 図", {name: halves(0, 1) for name in ("фото 1", "фото 2", "b")})

@@ -1,6 +1,7 @@
 """Performance: a compiled model and pictures of many sizes."""
 
 import numpy as np
+import pytest
 import torch
 
 from vit_adapter.config import Protocol
@@ -8,6 +9,7 @@ from vit_adapter.config import Protocol
 from .making import varied_model
 
 
+@pytest.mark.slow
 def test_s81_compiled_model_meets_photos_of_many_sizes():
     """Backbone and head can be compiled, for one window and for several: both of one size."""
     compilations = []

@@ -62,6 +62,7 @@ def test_s45_killed_in_the_middle_of_a_pass(tmp_path, die_before, settings):
     assert len({line.split()[1] for line in whole[:10]}) == 10  # every picture once in the first pass
 
 
+@pytest.mark.slow
 def test_s46_the_best_score_is_forgotten(tmp_path):
     """Best score, best model and the patience of early stopping survive a restart."""
     settings = {"steps": 60, "validate_every": 5, "checkpoint_every": 5, "early_stopping": 3, "peaking": True}
@@ -148,6 +149,7 @@ def test_s48_no_room_for_a_checkpoint(small_disk, tmp_path):
     assert not [path for path in folder.rglob("*") if "partial" in path.name]
 
 
+@pytest.mark.slow
 def test_s48_no_room_for_the_second_model(small_disk, tmp_path):
     """What was written before stays whole, and with room again the run goes on from there."""
     folder = small_disk / "run"
@@ -240,6 +242,7 @@ print(*data.classes.names, digest.hexdigest())
 """
 
 
+@pytest.mark.slow
 def test_s50_order_of_classes_out_of_a_set(tmp_path):
     """Classes found by a scan are sorted, so hash seeds and the order of files on disk change no class number."""
     told = []

@@ -48,6 +48,7 @@ def test_s69_another_encoding(tmp_path):
         read_class_file(path)
 
 
+@pytest.mark.slow
 def test_s69_a_console_without_such_letters(tmp_path):
     """Names that the console cannot show are written with escapes; nothing fails under a C locale."""
     data = save_pairs(tmp_path / "data", {"a": halves(0, 1), "b": halves(1, 0)})
@@ -71,6 +72,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_s70_spawned_workers(tmp_path):
     """Whatever workers need can be sent to new processes: batches and weights are those without workers."""
     data = save_pairs(tmp_path / "data", {name: halves(0, 1) for name in "abcd"})

@@ -48,6 +48,7 @@ def assert_same_end(folder, whole):
         assert (folder / file).read_bytes() == (whole / file).read_bytes(), file
 
 
+@pytest.mark.slow
 def test_killed_at_a_step_between_checkpoints(tmp_path, whole):
     run = tmp_path / "run"
     child = Child(train_slowly, {"out": str(run), **SETTINGS}, tmp_path / "1.txt")
@@ -110,6 +111,7 @@ def test_killed_while_saving_always_leaves_a_checkpoint(tmp_path):  # S48 b
     assert steps[-1] < 400
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 128 + signal.SIGTERM), (signal.SIGINT, 130)])
 def test_a_polite_signal_finishes_the_step_and_saves(tmp_path, whole, number, code):
     run = tmp_path / "run"

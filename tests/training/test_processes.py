@@ -49,6 +49,7 @@ def own_rank() -> str:
     return os.environ.get("RANK", "alone")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
     [
@@ -103,6 +104,7 @@ def test_accumulation_equals_the_large_batch(tmp_path, average):  # S41
         assert float(small["loss"]) == pytest.approx(float(large["loss"]), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_two_processes_resume_exactly(tmp_path):
     arguments = {"pictures": 7, "steps": 24, "ema_decay": 0.5, "validate_every": 5, "checkpoint_every": 3}
     assert run_together(train_slowly, {"out": str(tmp_path / "whole"), **arguments}, tmp_path / "a") == [0, 0]

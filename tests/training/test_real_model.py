@@ -68,6 +68,7 @@ def train(config: RunConfig, stop_at: int | None = None) -> Segmenter:
     return model
 
 
+@pytest.mark.slow
 def test_resuming_continues_exactly(tmp_path):
     whole = train(run_config(tmp_path / "whole", accumulate=2, checkpoint_every=2, validate_every=3))
     settings = {"accumulate": 2, "checkpoint_every": 2, "validate_every": 3}

@@ -59,6 +59,7 @@ def assert_equal_states(first, second):
         assert torch.equal(value, second[name]), name
 
 
+@pytest.mark.slow
 def test_training_learns_and_leaves_a_model(tmp_path):
     _, result = train(tmp_path / "run", validation=4, steps=60, learning_rate=3e-2)
     assert result.best_mIoU > 0.8
@@ -139,6 +140,7 @@ def script_scores(monkeypatch, score):
     )
 
 
+@pytest.mark.slow
 def test_best_score_and_patience_survive_a_restart(tmp_path, monkeypatch):  # S46
     script_scores(monkeypatch, lambda step: 1 - abs(step - 20) / 100)
     settings = {"validation": 2, "steps": 60, "validate_every": 5, "early_stopping": 3, "checkpoint_every": 5}
