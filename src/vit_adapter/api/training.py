@@ -44,7 +44,7 @@ def train(config: RunConfig, *, recipe: str | None = None, dry_run: bool = False
     """
     from vit_adapter.data.dataset import open_dataset
     from vit_adapter.data.training_set import TrainingSet
-    from vit_adapter.training import print_plan, run_training
+    from vit_adapter.training import PUBLISHED_BATCH, print_plan, run_training
 
     torch.manual_seed(config.training.seed)
     published = None if recipe is None else find_recipe(recipe)
@@ -83,7 +83,7 @@ def train(config: RunConfig, *, recipe: str | None = None, dry_run: bool = False
         operator_forms=operator_forms(),
         notes=notes,
         dry_run=dry_run,
-        **({} if published is None else {"published_batch": published.total_batch}),
+        published_batch=PUBLISHED_BATCH if published is None else published.total_batch,
     )
 
 

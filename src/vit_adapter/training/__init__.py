@@ -2,5 +2,6 @@
 
 from .plan import print_plan
 from .run import RunResult, run_training
+from .start_block import PUBLISHED_BATCH
 
-__all__ = ["RunResult", "print_plan", "run_training"]
+__all__ = ["PUBLISHED_BATCH", "RunResult", "print_plan", "run_training"]
