@@ -87,7 +87,8 @@ def pixel_accuracy(scores: Tensor, labels: Tensor) -> Tensor:
     Returns:
         float32 scalar, 0..100.
     """
-    hits = (scores.detach().argmax(1) == labels).sum()
+    best = scores.detach().max(1).indices  # argmax is several times slower on the CPU
+    hits = (best == labels).sum()
     return hits.float() * (100.0 / labels.numel())
 
 
