@@ -128,8 +128,9 @@ def test_prediction_goes_on_over_bad_files_and_keeps_equal_stems_apart(folder, t
     Image.new("RGB", (40, 30), "red").save(photos / "a.jpg")
     Image.new("RGB", (20, 10), "blue").save(photos / "a.png")
     (photos / "b.jpg").write_bytes(b"")
-    done = run("predict", "run", photos, "--out", "out", "--device", "cpu", "--quiet", cwd=folder)
+    done = run("predict", "run", photos, "--out", "out", "--device", "cpu", cwd=folder)
     assert done.returncode == 2
+    assert done.stdout.splitlines()[-1] == "2 pictures: label maps and overlays in out"
     assert "b.jpg" in done.stderr
     assert "Traceback" not in done.stderr
     written = sorted(path.name for path in (folder / "out").glob("*_labels.png"))

@@ -73,8 +73,8 @@ def test_every_class_occurs_in_most_scenes(scenes: list[Scene]):
 def test_small_objects_stay_in():
     sizes = object_size_statistics(150, (128, 128), "val", small=64)
     assert set(sizes) == {"car", "person"}
-    assert 0.15 < sizes["car"].small_share < 0.4
-    assert 0.2 < sizes["person"].small_share < 0.5
+    assert 1 / 4 <= sizes["car"].small_share < 0.4
+    assert 1 / 3 <= sizes["person"].small_share < 0.5
     for statistics in sizes.values():
         low, middle, high = statistics.quartiles
         assert low <= middle <= high

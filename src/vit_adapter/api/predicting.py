@@ -65,8 +65,9 @@ def predict(
     if not files:
         raise InputError(f"no picture at {', '.join(map(str, pictures))}")
     failures = []
-    with progress_bar("predicting", len(files), quiet) as advance:
-        for file, stem in result_names(files).items():
+    names = result_names(files)
+    with progress_bar("predicting", len(names), quiet) as advance:
+        for file, stem in names.items():
             try:
                 picture = read_image(file, channels, max_pixels=max_pixels)
             except InputError as error:
@@ -75,6 +76,10 @@ def predict(
                 result = model.predict(picture, batch_size=batch_size, threshold=threshold)
                 result.save(out, stem, ids, scores, alpha)  # pyright: ignore
             advance()
+    written = len(names) - len(failures)
+    if written and not quiet:
+        kinds = "label maps, overlays and scores" if scores else "label maps and overlays"
+        print(f"{written} {'picture' if written == 1 else 'pictures'}: {kinds} in {out}")
     return failures
 
 

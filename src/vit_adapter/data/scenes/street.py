@@ -184,7 +184,7 @@ def _people(rng: np.random.Generator, camera: Camera, kerb: float, walls: float)
     people: list[Standing] = []
     wanted = rng.integers(3, 8)
     for column, far, crossing, size in rng.random((40, 4)).tolist():
-        depth = 3.2 + 19 * far**2.3
+        depth = 3.2 + 19 * far**1.7
         across, along = camera.place(column, depth)
         on_pavement = kerb + 0.3 < abs(across) < walls - 0.3
         feet = camera.project(across, along, 0)[1]
