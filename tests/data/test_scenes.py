@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from vit_adapter.config import InputError
-from vit_adapter.data.scenes import SCENE_CLASSES, Scene, object_size_statistics, render_scene
+from vit_adapter.config import DataConfig, InputError
+from vit_adapter.data.scenes import SCENE_CLASSES, Scene, object_size_statistics, render_scene, scene_dataset
+from vit_adapter.data.scenes.scene_dataset import SceneDataset
 
 NAMES = [scene_class.name for scene_class in SCENE_CLASSES]
 
@@ -131,3 +132,15 @@ def test_colour_and_position_do_not_give_the_class_away():
     iou = correct / (confusion.sum(0) + confusion.sum(1) - correct)
     assert iou.mean() <= 0.55
     assert iou.mean() > 1 / len(NAMES) / 2, "trees that learn nothing would prove nothing"
+
+
+def test_a_data_set_draws_a_scene_once_while_there_is_room(monkeypatch):
+    dataset = SceneDataset(DataConfig(layout="scenes", scenes=(3, 1), scene_size=64), "train")
+    first = dataset.read(1)
+    assert dataset.read(1) is first
+    with pytest.raises(ValueError, match="read-only"):
+        first.labels[0, 0] = 1
+    monkeypatch.setattr(scene_dataset, "KEPT_BYTES", 2 * (first.image.nbytes + first.labels.nbytes))
+    assert dataset.read(2) is dataset.read(2)
+    assert dataset.read(0) is not dataset.read(0)
+    np.testing.assert_array_equal(dataset.read(0).image, render_scene(0, (64, 64), "train").image)
