@@ -13,7 +13,6 @@ import resource
 import shutil
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from floors import majority, pixels
 from linear import linear_segmenter
 from rows import ROWS, Row
 from table import write_readme
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from vit_adapter.api.training import operator_forms, prepare_model
 from vit_adapter.config import EvaluationConfig, RunConfig
@@ -72,15 +72,13 @@ def train(row: Row, config: RunConfig) -> dict[str, Any]:
         config.training.seed,
     )
     inside = validation if config.training.validate_every is not None else None
-    begun, first = time.perf_counter(), _steps(folder)
     result = run_training(model, train_set, inside, config, operator_forms=operator_forms())
-    seconds = (time.perf_counter() - begun) / max(1, config.training.steps - first)
     assert result is not None
     model.eval()  # the model of the last step, chosen by nothing
     measured = evaluate(model, validation, EvaluationConfig(batch_size=4), progress=False)
     return {
         "steps": config.training.steps,
-        "seconds_a_step": round(seconds, 3),
+        "seconds_a_step": round(_seconds_a_step(folder), 3),
         "peak_memory_gb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2),
         "trained_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
         "validations": _validations(folder),
@@ -116,10 +114,11 @@ def _table(folder: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def _steps(folder: Path) -> int:
-    """Steps that a run took up again has behind it."""
-    table = _table(folder)
-    return int(table[-1]["step"]) if table else 0
+def _seconds_a_step(folder: Path) -> float:
+    """The median, which neither a pause nor a validation changes."""
+    events = EventAccumulator(str(folder / "tensorboard"), size_guidance={"scalars": 0})
+    events.Reload()
+    return float(np.median(np.diff([event.wall_time for event in events.Scalars("training/loss")])))
 
 
 def _validations(folder: Path) -> dict[str, float]:
