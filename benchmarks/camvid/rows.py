@@ -3,7 +3,14 @@
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from vit_adapter.config import AugmentationConfig, DataConfig, ModelConfig, RunConfig, TrainingConfig
+from vit_adapter.config import (
+    AugmentationConfig,
+    DataConfig,
+    ModelConfig,
+    Protocol,
+    RunConfig,
+    TrainingConfig,
+)
 
 CROP = 256
 
@@ -20,6 +27,7 @@ class Row:
         model: Settings of ``ModelConfig`` that differ from the laptop's choice.
         training: Settings of ``TrainingConfig`` that differ.
         augmentation: Settings of ``AugmentationConfig`` that differ.
+        protocol: How validation pictures are read; None: in windows of the crop at native resolution.
     """
 
     title: str
@@ -29,6 +37,7 @@ class Row:
     model: dict[str, Any] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
     augmentation: dict[str, Any] = field(default_factory=dict)
+    protocol: Protocol | None = None
 
     def config(self, weights: str, data: str, out: str) -> RunConfig:
         """All settings of its run."""
@@ -60,6 +69,7 @@ class Row:
                 root=data, layout="camvid", workers=0, augmentation=replace(augmentation, **self.augmentation)
             ),
             replace(training, **self.training),
+            protocol=self.protocol,
         )
 
 
@@ -92,6 +102,12 @@ ROWS: dict[str, Row] = {
         "the laptop's choice, group norm, batch 1 accumulated 4 times",
         model={"norm": "group"},
         training={"batch_size": 1, "accumulate": 4},
+    ),
+    "laptop-dice": Row("the laptop's choice, Dice loss beside cross entropy", training={"dice_weight": 1.0}),
+    "laptop-larger": Row(
+        "the laptop's choice, pictures half as large again",
+        augmentation={"scale_range": (0.9, 2.4)},
+        protocol=Protocol(resize=(720, 540), crop=CROP, stride=CROP * 2 // 3),
     ),
     "laptop-200": Row("the laptop's choice, 200 steps", training={"steps": 200, "warmup_steps": 10}),
     "laptop-long": Row("the laptop's choice, 1500 steps", training=LONG),
