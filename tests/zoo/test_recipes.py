@@ -10,7 +10,7 @@ from typing import get_args
 import pytest
 import timm
 
-from vit_adapter.config import InputError, RunConfig
+from vit_adapter.config import InputError
 from vit_adapter.config.data import LayoutName
 from vit_adapter.zoo import DATASETS, PRETRAINED, find_recipe, get_recipe, list_recipes
 from vit_adapter.zoo.recipes import RECIPES
@@ -252,8 +252,10 @@ def test_data_sets(key):
         assert list(DATASETS[ours.evaluated_on or ""].class_names) == theirs["trained_classes"]
 
 
-def test_own_data_is_the_default():
-    assert get_recipe("own_data").config() == RunConfig()
+def test_own_data_has_a_narrow_head_and_leaves_the_crop_to_the_data():
+    config = get_recipe("own_data").config()
+    assert config.model.head_channels == 128
+    assert config.data.augmentation.crop is None
     with pytest.raises(InputError, match="no published model"):
         get_recipe("own_data").classes()
 

@@ -24,6 +24,7 @@ UNIPERCEIVER = "uniperceiver_large"
 def own_protocol(config: RunConfig, normalization: Normalization) -> Protocol:
     """How a model trained on one's own data is applied: windows of the training crop, two thirds of a crop apart."""
     crop = config.data.augmentation.crop
+    assert crop is not None
     return Protocol(crop=crop, stride=max(1, crop * 2 // 3), normalization=normalization)
 
 
@@ -42,6 +43,7 @@ def train(config: RunConfig, *, recipe: str | None = None, dry_run: bool = False
     Raises:
         InputError: Something in the configuration or in the data cannot be used.
     """
+    from vit_adapter.data.crop_size import with_crop
     from vit_adapter.data.dataset import open_dataset
     from vit_adapter.data.training_set import TrainingSet
     from vit_adapter.training import PUBLISHED_BATCH, print_plan, run_training
@@ -64,6 +66,13 @@ def train(config: RunConfig, *, recipe: str | None = None, dry_run: bool = False
     # Its queries may find nothing, so that one class is enough.
     data = replace(config.data, one_class=config.data.one_class or config.model.head == "mask2former")
     training, validation = open_dataset(data, "train"), open_dataset(data, "val")
+    augmentation = with_crop(config.data.augmentation, training)
+    crop_note = (
+        []
+        if config.data.augmentation.crop
+        else [f"crop of {augmentation.crop} pixels, by the pictures' size"]
+    )
+    config = replace(config, data=replace(config.data, augmentation=augmentation))
     if dry_run and not resume:
         model, notes = bare_model(config, training.classes), sources(config, published)
     else:
@@ -81,7 +90,7 @@ def train(config: RunConfig, *, recipe: str | None = None, dry_run: bool = False
         validation,
         config,
         operator_forms=operator_forms(),
-        notes=notes,
+        notes=[*crop_note, *notes],
         dry_run=dry_run,
         published_batch=PUBLISHED_BATCH if published is None else published.total_batch,
     )

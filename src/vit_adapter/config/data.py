@@ -34,7 +34,7 @@ class AugmentationConfig:
             size.
         scale_range: Smallest and largest factor of the random resize.
         crop: Side in pixels of the square crop; smaller pictures are padded (image 0 after normalisation,
-            labels with the ignore id).
+            labels with the ignore id). None: the short side of the median picture, within 256 and 512.
         category_max_ratio: A crop in which one class fills more than this share is drawn again, up to ten
             times; 1: never.
         flip: Probability of a horizontal mirror image.
@@ -43,7 +43,7 @@ class AugmentationConfig:
 
     base_size: tuple[int, int] | None = None
     scale_range: tuple[float, float] = (0.5, 2.0)
-    crop: int = 512
+    crop: int | None = 512
     category_max_ratio: float = 0.75
     flip: float = 0.5
     photometric: bool = True

@@ -44,7 +44,7 @@ def check_augmentation(settings: AugmentationConfig) -> None:
     """
     low, high = settings.scale_range
     for name, value, good, expected in (
-        ("crop", settings.crop, settings.crop >= 1, "a side in pixels, 1 or more"),
+        ("crop", settings.crop, (settings.crop or 0) >= 1, "a side in pixels, 1 or more"),
         ("scale_range", [low, high], 0 < low <= high, "two factors above 0, the smaller one first"),
         ("base_size", settings.base_size, min(settings.base_size or (1,)) >= 1, "sides in pixels, 1 or more"),
         ("flip", settings.flip, 0 <= settings.flip <= 1, "a probability, 0 to 1"),
@@ -199,6 +199,7 @@ class TrainingTransform:
             ``ignore_index`` in the padding.
         """
         settings = self.augmentation
+        assert settings.crop is not None
         square = (settings.crop, settings.crop)
         size = RandomResize(settings.base_size, settings.scale_range).draw(draws, labels.shape)
         labels = resize_labels(labels, size)

@@ -126,8 +126,10 @@ class OwnData:
     name: str = "own_data"
 
     def config(self) -> RunConfig:
-        """Everything at its default."""
-        return RunConfig()
+        """A narrow head, which trains three times as fast as a published one, and crops as the pictures are large."""
+        return RunConfig(
+            model=ModelConfig(head_channels=128), data=DataConfig(augmentation=AugmentationConfig(crop=None))
+        )
 
     def classes(self) -> ClassTable:
         """The classes are those of the data.

@@ -1,0 +1,39 @@
+"""The training crop, where the settings leave it to the data."""
+
+import statistics
+from dataclasses import replace
+
+import numpy as np
+
+from vit_adapter.config import AugmentationConfig
+from vit_adapter.images import UnreadableImageError
+
+from .sample import SegmentationDataset
+
+SMALLEST, LARGEST, MULTIPLE = 256, 512, 32
+"""Sides in pixels; every crop is a multiple of the last one, the coarsest stride of the pyramid."""
+
+PICTURES = 15
+"""As many are looked at, evenly spaced."""
+
+
+def with_crop(settings: AugmentationConfig, dataset: SegmentationDataset) -> AugmentationConfig:
+    """The settings with a crop: theirs, or if they have none, the short side of the median picture.
+
+    A ``base_size`` counts as the pictures' size. The side is rounded down to a multiple of 32 and kept within 256 and
+    512 pixels.
+    """
+    if settings.crop is not None:
+        return settings
+    side = _short_side(dataset) if settings.base_size is None else min(settings.base_size)
+    return replace(settings, crop=min(max(side // MULTIPLE * MULTIPLE, SMALLEST), LARGEST))
+
+
+def _short_side(dataset: SegmentationDataset) -> int:
+    sides = []
+    for index in np.unique(np.linspace(0, len(dataset) - 1, PICTURES).round().astype(int)).tolist():
+        try:
+            sides.append(min(dataset.read(index).labels.shape))
+        except UnreadableImageError:  # training replaces or reports it
+            continue
+    return statistics.median_low(sides) if sides else LARGEST
