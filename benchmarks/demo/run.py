@@ -115,9 +115,9 @@ def write_table() -> None:
         )
     lines += [
         "",
-        "`make demo` after installation, two threads and nothing else running on our side: 5 min 51 s, mIoU 83.1, on a",
-        "time-shared AMD EPYC (AVX2 only) in an hour when a core multiplied matrices at 60 GFLOPS; a step took 0.44 to",
-        "0.54 s. In a quieter hour (88 GFLOPS) forward, backward and update took 0.22 s; no whole demo was timed then.",
+        "`make demo` after installation, two threads and nothing else running on our side: 5 min 34 s, mIoU 83.1, on a",
+        "time-shared AMD EPYC (AVX2 only) in an hour when a core multiplied matrices at 73 GFLOPS (5 min 51 s at 60),",
+        "0.45 s a step. In a quiet hour (88 GFLOPS) forward, backward and update took 0.22 s; no whole demo ran then.",
     ]
     small = ", ".join(f"{100 * share:.0f} % of {name}" for name, share in rows[0]["below_64_pixels"].items())
     machines = sorted({row["machine"]["processor"] for row in rows})
