@@ -7,10 +7,10 @@ from rows import ROWS
 
 HEAD = r"""# CamVid: what a pretrained ViT and the adapter give on real streets
 
-DINOv2 ViT-S/14; 367 training pictures of 480 x 360; all 101 validation pictures whole, 11 classes, void ignored. If
-the row does not say otherwise: 300 steps of batch 4 at crop 256, scales 0.6 to 1.6, flip, UperNet head of width 128,
-automatic class weights, seed 0, the model of the last step. IoU in percent. One seed each: **differences below 2 are
-noise**; training and validation pictures are frames of the same drives in one city.
+DINOv2 ViT-S/14; 367 training pictures of 480 x 360; all 101 validation pictures whole, in windows of the crop, 11
+classes, void ignored. If the row does not say otherwise: 300 steps of batch 4 at crop 256, scales 0.6 to 1.6, flip,
+UperNet head of width 128, automatic class weights, seed 0, the model of the last step. IoU in percent. One seed each:
+**differences below 2 are noise**; training and validation pictures are frames of the same drives in one city.
 
 ```sh
 python benchmarks/camvid/run.py --data camvid --weights dinov2_vits14.safetensors        # every missing row

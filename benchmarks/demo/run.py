@@ -117,14 +117,15 @@ def write_table() -> None:
         "",
         "`make demo` after installation, two threads and nothing else running on our side: 5 min 34 s, mIoU 83.1, on a",
         "time-shared AMD EPYC (AVX2 only) in an hour when a core multiplied matrices at 73 GFLOPS (5 min 51 s at 60),",
-        "0.45 s a step. In a quiet hour (88 GFLOPS) forward, backward and update took 0.22 s; no whole demo ran then.",
+        "0.45 s a step. In a quiet hour (88 GFLOPS) forward, backward and update took 0.22 s, Dice loss not yet among",
+        "them; no whole demo ran then.",
     ]
     small = ", ".join(f"{100 * share:.0f} % of {name}" for name, share in rows[0]["below_64_pixels"].items())
     machines = sorted({row["machine"]["processor"] for row in rows})
     lines += [
         "",
         "From random weights the spatial prior earns nearly all of the gain over the ViT alone; the interactions add",
-        "about one point, the same in every seed. The demo shows that the whole learns, not what they are worth with a",
+        "0.5 to 1.5 points by seed. The demo shows that the whole learns, not what they are worth with a",
         "pretrained ViT: that is the [CamVid study](../camvid/README.md).",
     ]
     lines += ["", f"Visible areas below 64 pixels: {small}. Machine: {'; '.join(machines)}.", ""]

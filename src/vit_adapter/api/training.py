@@ -67,11 +67,8 @@ def train(config: RunConfig, *, recipe: str | None = None, dry_run: bool = False
     data = replace(config.data, one_class=config.data.one_class or config.model.head == "mask2former")
     training, validation = open_dataset(data, "train"), open_dataset(data, "val")
     augmentation = with_crop(config.data.augmentation, training)
-    crop_note = (
-        []
-        if config.data.augmentation.crop
-        else [f"crop of {augmentation.crop} pixels, by the pictures' size"]
-    )
+    chosen = augmentation != config.data.augmentation
+    crop_note = [f"crop of {augmentation.crop} pixels, by the pictures' size"] if chosen else []
     config = replace(config, data=replace(config.data, augmentation=augmentation))
     if dry_run and not resume:
         model, notes = bare_model(config, training.classes), sources(config, published)
