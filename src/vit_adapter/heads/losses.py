@@ -68,11 +68,12 @@ class PixelLoss(nn.Module):
     @staticmethod
     def _dice(scores: Tensor, labels: Tensor, valid: Tensor) -> Tensor:
         shares = scores.float().softmax(1) * valid[:, None]
-        truth = F.one_hot(labels.where(valid, torch.zeros_like(labels)), scores.shape[1])
-        truth = truth.permute(0, 3, 1, 2) * valid[:, None]  # [B, K, H, W]
+        classes = torch.arange(scores.shape[1], device=labels.device).view(1, -1, 1, 1)
+        truth = (labels[:, None] == classes) & valid[:, None]  # [B, K, H, W]
+        areas = truth.sum((0, 2, 3))
         overlap = (shares * truth).sum((0, 2, 3))
-        total = shares.sum((0, 2, 3)) + truth.sum((0, 2, 3))
-        present = truth.sum((0, 2, 3)) > 0
+        total = shares.sum((0, 2, 3)) + areas
+        present = areas > 0
         dice = 1 - (2 * overlap + 1) / (total + 1)
         return (dice * present).sum() / present.sum().clamp(min=1)
 

@@ -228,11 +228,16 @@ class Segmenter(ModelFolder, Prediction):
         self, pyramid: list[Tensor], padded: tuple[int, int], labels: Tensor
     ) -> dict[str, Tensor]:
         height, width = labels.shape[-2:]
-        scores = resize_maps(self.head(pyramid), padded)[..., :height, :width]
+
+        def full_scores(head: nn.Module) -> Tensor:
+            # In plain order while small: the losses would copy the scores of the full size into it.
+            return resize_maps(head(pyramid).contiguous(), padded)[..., :height, :width]
+
+        scores = full_scores(self.head)
         losses = dict(self.pixel_loss(scores, labels))
         accuracies = {"accuracy": pixel_accuracy(scores, labels)}
         if self.auxiliary_head is not None:
-            helper = resize_maps(self.auxiliary_head(pyramid), padded)[..., :height, :width]
+            helper = full_scores(self.auxiliary_head)
             for name, value in self.pixel_loss(helper, labels).items():
                 losses[f"auxiliary.{name}"] = self.auxiliary_weight * value
             accuracies["auxiliary.accuracy"] = pixel_accuracy(helper, labels)
