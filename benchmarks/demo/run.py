@@ -115,18 +115,18 @@ def write_table() -> None:
         )
     lines += [
         "",
-        "`make demo` after installation, two threads and nothing else running on our side: 5 min 34 s, mIoU 83.1, on a",
-        "time-shared AMD EPYC (AVX2 only) in an hour when a core multiplied matrices at 73 GFLOPS (5 min 51 s at 60),",
-        "0.45 s a step. In a quiet hour (88 GFLOPS) forward, backward and update took 0.22 s, Dice loss not yet among",
-        "them; no whole demo ran then.",
+        "`make demo` after installation, two threads and nothing else running on our side: 4 min 53 s, mIoU 83.4, on a",
+        "time-shared AMD EPYC (AVX2 only) in an hour when a core multiplied matrices at 43 to 49 GFLOPS, 0.43 s a step",
+        "(660 steps of the model before: 5 min 42 s that day). In quiet hours a core of that machine has 88 GFLOPS; no",
+        "whole demo ran in one.",
     ]
     small = ", ".join(f"{100 * share:.0f} % of {name}" for name, share in rows[0]["below_64_pixels"].items())
     machines = sorted({row["machine"]["processor"] for row in rows})
     lines += [
         "",
-        "From random weights the spatial prior earns nearly all of the gain over the ViT alone; the interactions add",
-        "0.5 to 1.5 points by seed. The demo shows that the whole learns, not what they are worth with a",
-        "pretrained ViT: that is the [CamVid study](../camvid/README.md).",
+        "From random weights the spatial prior earns the gain over the ViT alone; the interactions add nothing beyond",
+        "the spread of the seeds (they have no feed-forward here). The demo shows that the whole learns, not what they",
+        "are worth with a pretrained ViT: that is the [CamVid study](../camvid/README.md).",
     ]
     lines += ["", f"Visible areas below 64 pixels: {small}. Machine: {'; '.join(machines)}.", ""]
     (HERE / "README.md").write_text("\n".join(lines), encoding="utf-8")
