@@ -184,6 +184,7 @@ def test_predicting_leaves_training_mode_as_it_was():
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 
+@pytest.mark.slow
 def test_normalisation_travels_with_the_model(tmp_path):
     for name, mean in (("vit_tiny_patch16_224", 127.5), ("deit_tiny_patch16_224", 123.675)):
         model = Segmenter(ViTAdapter(name, vit_options=TINY), num_classes=2)

@@ -28,6 +28,7 @@ NAMES = {
 
 
 @pytest.mark.parametrize(("name", "prefix"), NAMES.items())
+@pytest.mark.slow
 def test_builds_and_runs_on_the_meta_device(name, prefix):
     with torch.device("meta"):
         backbone = ViTAdapter(name)

@@ -1,5 +1,6 @@
 """A real pretrained ViT (DINOv2 ViT-S/14): loaded completely, and driven block by block to timm's own tokens."""
 
+import pytest
 import timm
 import torch
 from safetensors.torch import load_file
@@ -25,6 +26,7 @@ def test_loads_completely_and_says_what_was_resampled(weights_root):
     torch.testing.assert_close(backbone.vit.blocks[5].ls1.gamma, stored["blocks.5.ls1.gamma"].float())
 
 
+@pytest.mark.slow
 def test_blocks_one_by_one_give_timms_tokens(weights_root):
     file = weights_root / "dinov2_vits14.safetensors"
     reference = timm.create_model(NAME, num_classes=0)

@@ -56,6 +56,7 @@ def folder(tmp_path):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_help_of_every_command_answers_at_once():
     for command in COMMANDS:
         begin = time.monotonic()
@@ -92,6 +93,7 @@ def test_mistakes_get_one_line_and_exit_code_2(words, parts, tmp_path, monkeypat
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_mistake_ends_the_process_with_code_2(tmp_path):
     one_line(run("train", "--data.root", "nowhere", cwd=tmp_path), "nowhere")
 
@@ -138,6 +140,7 @@ def test_prediction_goes_on_over_bad_files_and_keeps_equal_stems_apart(folder, t
     assert Image.open(folder / "out" / "a_png_labels.png").size == (20, 10)
 
 
+@pytest.mark.slow
 def test_info_and_zoo_and_recipe():
     assert "deformable attention" in run("info").stdout
     assert "upernet_augreg_adapter_large_512_160k_ade20k" in run("zoo").stdout

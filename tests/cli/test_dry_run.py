@@ -69,6 +69,7 @@ def test_rules_by_name_have_groups_over_all_layers(capsys):
     ]
 
 
+@pytest.mark.slow
 def test_steps_batch_and_where_it_starts_from(capsys):
     name = "mask2former_beit_adapter_large_896_80k_ade20k"
     text = dry_run(capsys, name, "--training.accumulate", "16", "--training.accelerator", "cpu")

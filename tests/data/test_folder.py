@@ -335,6 +335,7 @@ class TestPalettes:
 
 
 class TestClasses:
+    @pytest.mark.slow
     def test_found_values_in_ascending_order(self, tmp_path):
         """S50: neither the hash seed of Python nor the order of creation matters."""
         masks = {"b": MASK * 40, "a": MASK * 7, "c": np.where(MASK, 3, 40)}

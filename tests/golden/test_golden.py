@@ -76,6 +76,7 @@ def test_optimizer(record):
 
 
 @pytest.mark.parametrize("record", parameters([r for r in RECORDS if r.folder == "manifests"]))
+@pytest.mark.slow
 def test_manifest(record):
     run(record)
 

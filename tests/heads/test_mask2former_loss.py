@@ -102,6 +102,7 @@ def test_more_masks_than_queries_drops_the_rest():
     assert all(value.isfinite() for value in losses.values())
 
 
+@pytest.mark.slow
 def test_one_class_is_learnt_with_its_outside():
     """S10: the road and nothing there, from masks of 0 and 255."""
     head = tiny_head(num_classes=1)

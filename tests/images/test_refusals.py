@@ -22,6 +22,7 @@ def save(array_or_image, path, **options):
 
 
 @pytest.mark.parametrize(("width", "height"), [(12000, 9000), (16000, 12000)])
+@pytest.mark.slow
 def test_large_honest_pictures_are_read_without_a_word(tmp_path, width, height, capfd):
     path = save(Image.new("1", (width, height)), tmp_path / "large.png")
     with warnings.catch_warnings():

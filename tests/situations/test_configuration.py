@@ -40,6 +40,7 @@ def test_s65_class_names_that_yaml_reads_as_something_else(tmp_path, name, text)
         read_class_file(path)
 
 
+@pytest.mark.slow
 def test_s65_class_names_in_settings(tmp_path, capfd):
     """On the command line names stay as typed; in a `--config` file, which is YAML, others than texts are refused by
     position, and what a run writes is read back unchanged."""

@@ -401,6 +401,7 @@ def test_s10_one_class_for_mask2former(values, settings, road, nothing, tmp_path
     assert result.scores.iou.tolist() == [0.5, 0]  # road everywhere is no success
 
 
+@pytest.mark.slow
 def test_s10_one_class_from_training_to_measuring(tmp_path, capfd):
     """Training, prediction and evaluation of Mask2Former with the one class road, by commands."""
     folder = save_pairs(tmp_path / "data", dict.fromkeys("abc", halves(255, 0, 64, 64)))

@@ -60,6 +60,7 @@ class _Watched(Pictures):
 
 
 @linux
+@pytest.mark.slow
 def test_s56_evaluation_that_keeps_everything():
     """Pictures are counted and forgotten one after the other."""
     data = _Watched(np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), np.uint8))

@@ -110,6 +110,7 @@ def test_s34_truth_resized_for_the_metric():
 
 
 @pytest.mark.parametrize("head", ["upernet", "mask2former"])
+@pytest.mark.slow
 def test_s34_validation_and_evaluation_agree(tmp_path, head):
     """Validation during training and `eval` of the saved model give the same score to the last digit."""
     config = tiny_run(tmp_path / "run", {"head": head}, steps=3, learning_rate=1e-2, ema_decay=0.5)

@@ -73,6 +73,7 @@ def test_s52_decisions_taken_per_process(tmp_path):
 @pytest.mark.parametrize(
     ("trouble", "message"), [("loss", "not finite; pictures"), ("file", "masks/7.png: value 77")]
 )
+@pytest.mark.slow
 def test_s52_trouble_of_one_process(tmp_path, trouble, message):
     """What one process cannot go on with ends all of them with exit code 2, and the line comes once."""
     arguments = {"out": str(tmp_path / "run"), "trouble": trouble}
@@ -83,6 +84,7 @@ def test_s52_trouble_of_one_process(tmp_path, trouble, message):
     assert read_checkpoint(tmp_path / "run" / "last.ckpt")["step"] % 2 == 0
 
 
+@pytest.mark.slow
 def test_s53_object_counts_over_processes(tmp_path):
     """Mask and Dice loss of Mask2Former are divided by the masks of all processes; its class loss is each process's
     own, as published."""
@@ -94,6 +96,7 @@ def test_s53_object_counts_over_processes(tmp_path):
         assert float(two[column]) == pytest.approx(float(one[column]), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_s54_same_random_numbers_on_every_process(tmp_path):
     """Augmentation depends on seed, pass and picture, not on the number of processes; drop masks differ in each."""
     run_together(train_and_note, {"out": str(tmp_path / "two")}, tmp_path)
@@ -112,6 +115,7 @@ def test_s54_same_random_numbers_on_every_process(tmp_path):
     assert len({tuple(mask) for mask in masks}) > 1
 
 
+@pytest.mark.slow
 def test_s55_one_run_one_folder(tmp_path):
     """The first process chooses the folder for all; every line and every row comes once."""
     told = run_together(train_in_a_new_folder, {"folder": str(tmp_path)}, tmp_path)

@@ -310,6 +310,7 @@ def test_s19_fractions_scaled_twice_or_never(tmp_path):
     np.testing.assert_array_equal(small.predict(dark).scores, small.predict(tmp_path / "dark.png").scores)
 
 
+@pytest.mark.slow
 def test_s20_grey_and_colour_in_one_batch(tmp_path, capfd):
     """Pictures of any mode train in one batch; grey has three equal channels and equals its RGB copy."""
     mask = halves(0, 1, 64, 64)

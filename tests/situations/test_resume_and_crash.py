@@ -53,6 +53,7 @@ def kill_and_resume(tmp_path: Path, die_before: int, **settings) -> tuple[list[s
     ],
     ids=["after step 5", "after step 7, 3 workers", "inside an accumulated step"],
 )
+@pytest.mark.slow
 def test_s45_killed_in_the_middle_of_a_pass(tmp_path, die_before, settings):
     """A resumed run goes on with the very next picture and ends with the same weights, bit for bit on the CPU."""
     settings = {"steps": 12, "batch_size": 1, "checkpoint_every": 5, **settings}
@@ -117,6 +118,7 @@ def test_s48_checkpoint_cut_short(tmp_path):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.slow
 def test_s48_killed_while_saving(tmp_path):
     """Whatever moment a run is killed at, one of its two checkpoints can be loaded."""
     draws, steps = random.Random(0), [0]
@@ -134,6 +136,7 @@ def test_s48_killed_while_saving(tmp_path):
     assert steps[-1] > 5
 
 
+@pytest.mark.slow
 def test_s48_no_room_for_a_checkpoint(small_disk, tmp_path):
     """A full disk ends the run with one line; the best model stays, and no partial file is left."""
     folder = small_disk / "run"
@@ -176,6 +179,7 @@ def test_s48_no_room_for_the_second_model(small_disk, tmp_path):
     ],
     ids=["frozen", "layer decay", "without auxiliary head", "another width"],
 )
+@pytest.mark.slow
 def test_s49_optimiser_memory_matched_by_position(tmp_path, model, training, message):
     """Another frozen part, layer decay or set of trained weights is refused, naming the setting and both values."""
     out = tmp_path / "run"

@@ -206,6 +206,7 @@ def test_s25_neighbours_in_a_batch(head, mode):
         np.testing.assert_array_equal(result.labels[clear], alone.labels[clear])
 
 
+@pytest.mark.slow
 def test_s25_batches_of_a_folder(tmp_path, capfd):
     """Prediction of a folder writes the same labels with batches of 1 and of 4."""
     varied_model().save_pretrained(tmp_path / "model")

@@ -34,6 +34,7 @@ def test_s27_fewer_images_than_the_batch(tmp_path):
 
 
 @pytest.mark.parametrize("batch", [8, 2])
+@pytest.mark.slow
 def test_s28_one_image_left_over_for_batch_norm(tmp_path, batch):
     """No batch is ever incomplete, so batch norm never meets a single picture."""
     source = Pictures(noise(9, 32), [bars(0, 1, 2, side=32)] * 9)

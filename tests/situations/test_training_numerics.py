@@ -56,6 +56,7 @@ def test_s41_accumulation_equals_the_large_batch(tmp_path):
 
 
 @pytest.mark.parametrize("head", ["upernet", "mask2former"])
+@pytest.mark.slow
 def test_s41_accumulation_equals_the_large_batch_in_real_models(tmp_path, head):
     """Gradients of accumulated parts are those of the large batch; of Mask2Former in mask and Dice loss, while its
     class loss is divided by the weights of each part's own labels, as published for processes."""

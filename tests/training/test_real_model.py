@@ -84,6 +84,7 @@ def test_resuming_continues_exactly(tmp_path):
 
 
 @pytest.mark.parametrize("injectors", [True, False])
+@pytest.mark.slow
 def test_a_frozen_vit_stays_as_it_is(tmp_path, injectors):
     config = run_config(
         tmp_path / "run", {"frozen": "vit", "injectors": injectors}, steps=3, validate_every=2

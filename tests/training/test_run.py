@@ -90,6 +90,7 @@ def test_no_batch_is_incomplete(tmp_path):  # S28
     assert [len(batch) for batch in model.seen] == [8] * 4
 
 
+@pytest.mark.slow
 def test_validation_interval_longer_than_the_data(tmp_path):  # S30
     train(tmp_path / "run", pictures=10, batch_size=1, steps=40, validate_every=16, validation=2)
     _, rows = read_table(tmp_path / "run" / "metrics.csv")
@@ -113,6 +114,7 @@ def test_number_of_workers_changes_nothing(tmp_path, workers):  # S44
         (12, {"accumulate": 2, "checkpoint_every": 5, "average_over": "valid", "void": True}),
     ],
 )
+@pytest.mark.slow
 def test_resuming_continues_exactly(tmp_path, breaks_at, settings):  # S45
     whole, first = train(tmp_path / "whole", validation=3, validate_every=4, **settings)
     broken, resumed, second = break_and_resume(
@@ -155,6 +157,7 @@ def test_best_score_and_patience_survive_a_restart(tmp_path, monkeypatch):  # S4
     assert json.loads((tmp_path / "broken" / "best" / "score.json").read_text()) == {"step": 20, "mIoU": 1.0}
 
 
+@pytest.mark.slow
 def test_a_score_that_is_no_number_is_never_better(tmp_path, monkeypatch):
     script_scores(monkeypatch, lambda step: {4: 0.5, 8: float("nan")}.get(step, 0.25))
     _, result = train(tmp_path / "run", validation=2, steps=12, validate_every=4)
@@ -180,6 +183,7 @@ def test_fewer_steps_than_are_done_are_refused(tmp_path):
         train(tmp_path / "run", steps=4, resume=True)
 
 
+@pytest.mark.slow
 def test_a_finished_run_stays_as_it_is(tmp_path):
     _, first = train(tmp_path / "run", validation=2, steps=4)
     before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
@@ -431,6 +435,7 @@ def test_class_weights_reach_the_loss(tmp_path):
     assert model.pixel_loss.class_weights.tolist() == [1, 2, 3]
 
 
+@pytest.mark.slow
 def test_nothing_but_the_runs_own_lines_is_printed(tmp_path, capfd, recwarn):
     train(tmp_path / "run", validation=2, steps=3, workers=1)
     out, err = capfd.readouterr()

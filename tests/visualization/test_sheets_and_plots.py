@@ -77,6 +77,7 @@ def test_curves_of_every_history(history, tmp_path, recwarn):
 
 
 @pytest.mark.parametrize("classes", [1, 2, 20, 21, 150])
+@pytest.mark.slow
 def test_confusion_of_few_and_many_classes(classes, tmp_path, recwarn):
     matrix = np.eye(classes, dtype=np.int64) * 50 + 1
     matrix[classes // 2] = 0

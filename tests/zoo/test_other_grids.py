@@ -36,6 +36,7 @@ def model_of(recipe, size: int | None = None) -> Segmenter:
 
 @pytest.mark.parametrize("variant", ["protocol", "multi_scale"])
 @pytest.mark.parametrize("name", BEIT)
+@pytest.mark.slow
 def test_pictures_of_any_size_by_the_published_protocols(name, variant):
     recipe = narrow(name)
     protocol = replace(

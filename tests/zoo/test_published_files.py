@@ -75,6 +75,7 @@ def predict(name: str, photo, out, *words: str) -> int:
 
 
 @pytest.mark.parametrize("ending", ["_ss", "_ms"])
+@pytest.mark.slow
 def test_a_photo_is_segmented_with_the_published_archive(publish, server, photo, tmp_path, ending):
     recipe = publish(BEITV2, "model.zip")
     model = model_of(recipe, 1)
@@ -92,6 +93,7 @@ def test_a_photo_is_segmented_with_the_published_archive(publish, server, photo,
     assert len(server.ranges) == 1  # kept
 
 
+@pytest.mark.slow
 def test_several_scales_are_the_published_ones(publish, server, photo, tmp_path):
     recipe = publish(BEITV2)
     model = model_of(recipe, 1)
@@ -161,6 +163,7 @@ def test_nothing_is_fetched_for_a_dry_run(publish, server):
     assert server.ranges == []
 
 
+@pytest.mark.slow
 def test_starting_from_a_model_of_equal_classes_takes_all_of_it(publish, server):
     recipe = publish(CITYSCAPES, "unused.pth")
     start = publish(str(recipe.start))

@@ -62,6 +62,7 @@ def through_a_file(state: dict[str, torch.Tensor], classes: tuple[str, ...], pat
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
+@pytest.mark.slow
 def test_published_sizes(name, tmp_path):
     model = build(name)
     randomise(model)
@@ -88,6 +89,7 @@ def test_narrow_models_of_every_family(name, tmp_path):
         assert torch.equal(again(images), model.eval()(images))
 
 
+@pytest.mark.slow
 def test_by_the_command_line(tmp_path, capsys):
     """A file becomes a folder, the folder a file: the same tensors under the same names."""
     model = build(PUBLISHED[0])
