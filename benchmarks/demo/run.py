@@ -117,8 +117,8 @@ def write_table() -> None:
         "",
         "`make demo` after installation, two threads and nothing else running on our side: 4 min 53 s, mIoU 83.4, on a",
         "time-shared AMD EPYC (AVX2 only) in an hour when a core multiplied matrices at 43 to 49 GFLOPS, 0.43 s a step",
-        "(660 steps of the model before: 5 min 42 s that day). In quiet hours a core of that machine has 88 GFLOPS; no",
-        "whole demo ran in one.",
+        "(660 steps of the model before: 5 min 42 s that day). On another day a core of such a machine had 88; no",
+        "whole demo has run in an hour like that.",
     ]
     small = ", ".join(f"{100 * share:.0f} % of {name}" for name, share in rows[0]["below_64_pixels"].items())
     machines = sorted({row["machine"]["processor"] for row in rows})

@@ -17,7 +17,10 @@ DEMO_STEPS = 600
 def demo_config(
     out: str | None = None, steps: int = DEMO_STEPS, seed: int = 0, quiet: bool = False
 ) -> RunConfig:
-    """The settings of the demo: a ViT of four blocks, 128-pixel scenes, random weights."""
+    """The settings of the demo: a ViT of four blocks, 128-pixel scenes, random weights.
+
+    Interactions are as cheap as they come: benchmarks/demo shows that they earn nothing from random weights.
+    """
     return RunConfig(
         model=ModelConfig(
             vit="vit_tiny_patch16_224",
