@@ -76,7 +76,15 @@ class Row:
 TUNED_MODEL = {"frozen": None, "injectors": True}
 # The ViT's blocks learn the slower the nearer they are to the picture; adapter and head at the full rate.
 TUNED_TRAINING = {"learning_rate": 1e-3, "layer_decay": 0.65}
-LONG = {"steps": 1500, "warmup_steps": 75, "validate_every": 500}
+LONG = {"steps": 1500, "warmup_steps": 75, "validate_every": 750}
+LARGER: dict[str, Any] = {
+    "augmentation": {"scale_range": (0.9, 2.4)},
+    "protocol": Protocol(resize=(720, 540), crop=CROP, stride=CROP * 2 // 3),
+}
+TWICE: dict[str, Any] = {
+    "augmentation": {"scale_range": (1.2, 3.2), "crop": 384},
+    "protocol": Protocol(resize=(960, 720), crop=384, stride=256),
+}
 
 ROWS: dict[str, Row] = {
     "majority": Row("the most frequent class everywhere", kind="majority"),
@@ -104,12 +112,57 @@ ROWS: dict[str, Row] = {
         training={"batch_size": 1, "accumulate": 4},
     ),
     "laptop-dice": Row("the laptop's choice, Dice loss beside cross entropy", training={"dice_weight": 1.0}),
-    "laptop-larger": Row(
-        "the laptop's choice, pictures half as large again",
-        augmentation={"scale_range": (0.9, 2.4)},
-        protocol=Protocol(resize=(720, 540), crop=CROP, stride=CROP * 2 // 3),
-    ),
+    "laptop-larger": Row("the laptop's choice, pictures half as large again", **LARGER),
+    "laptop-clip": Row("the laptop's choice, gradients clipped", training={"clip_gradient_norm": 0.5}),
     "laptop-200": Row("the laptop's choice, 200 steps", training={"steps": 200, "warmup_steps": 10}),
     "laptop-long": Row("the laptop's choice, 1500 steps", training=LONG),
     "method-long": Row("the method, 1500 steps", model=TUNED_MODEL, training={**TUNED_TRAINING, **LONG}),
+    "vit-frozen-long": Row("frozen ViT alone, 1500 steps", model={"backbone": "pyramid"}, training=LONG),
+    "vit-tuned-long": Row(
+        "tuned ViT alone, 1500 steps",
+        model={"backbone": "pyramid", "frozen": None},
+        training={**TUNED_TRAINING, **LONG},
+    ),
+    "laptop-long-larger": Row(
+        "the laptop's choice, pictures half as large again, 1500 steps", training=LONG, **LARGER
+    ),
+    "method-long-larger": Row(
+        "the method, pictures half as large again, 1500 steps",
+        model=TUNED_MODEL,
+        training={**TUNED_TRAINING, **LONG},
+        **LARGER,
+    ),
+    "method-long-dice": Row(
+        "the method, Dice loss, 1500 steps",
+        model=TUNED_MODEL,
+        training={**TUNED_TRAINING, **LONG, "dice_weight": 1.0},
+    ),
+    "laptop-long-twice": Row(
+        "the laptop's choice, pictures twice as large, crop 384, 1500 steps", training=LONG, **TWICE
+    ),
+    "method-long-twice": Row(
+        "the method, pictures twice as large, crop 384, 1500 steps",
+        model=TUNED_MODEL,
+        training={**TUNED_TRAINING, **LONG},
+        **TWICE,
+    ),
+    "vit-tuned-long-twice": Row(
+        "tuned ViT alone, pictures twice as large, crop 384, 1500 steps",
+        model={"backbone": "pyramid", "frozen": None},
+        training={**TUNED_TRAINING, **LONG},
+        **TWICE,
+    ),
+    "method-longest-twice": Row(
+        "the method, pictures twice as large, crop 384, Dice loss, 3000 steps",
+        model=TUNED_MODEL,
+        training={
+            **TUNED_TRAINING,
+            **LONG,
+            "steps": 3000,
+            "warmup_steps": 150,
+            "validate_every": 1500,
+            "dice_weight": 1.0,
+        },
+        **TWICE,
+    ),
 }

@@ -2,6 +2,7 @@
 
     python benchmarks/camvid/run.py --data camvid --weights dinov2_vits14.safetensors              every missing row
     python benchmarks/camvid/run.py --data camvid --weights dinov2_vits14.safetensors laptop ...   these rows
+    python benchmarks/camvid/run.py --data camvid --weights dinov2_vits14.safetensors laptop --seed 1
 
 A row's result is a JSON file in ``results/``; README.md is made anew from all of them. A row that was cut off goes on
 from its last checkpoint. No CamVid picture is written here: its licence is non-commercial.
@@ -31,6 +32,7 @@ from vit_adapter.data.dataset import SegmentationDataset, open_dataset
 from vit_adapter.data.training_set import TrainingSet
 from vit_adapter.evaluation import ConfusionMatrix, evaluate
 from vit_adapter.training import run_training
+from vit_adapter.training.engine import choose_accelerator
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from machine import describe_machine, write_json
@@ -74,12 +76,13 @@ def train(row: Row, config: RunConfig) -> dict[str, Any]:
     inside = validation if config.training.validate_every is not None else None
     result = run_training(model, train_set, inside, config, operator_forms=operator_forms())
     assert result is not None
-    model.eval()  # the model of the last step, chosen by nothing
+    model.to(choose_accelerator(config.training)).eval()  # the model of the last step, chosen by nothing
     measured = evaluate(model, validation, EvaluationConfig(batch_size=4), progress=False)
     return {
         "steps": config.training.steps,
         "seconds_a_step": round(_seconds_a_step(folder), 3),
         "peak_memory_gb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2),
+        "device_memory_gb": _device_memory(),
         "trained_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
         "validations": _validations(folder),
         **_scores(measured.matrix, validation.classes.names),
@@ -95,6 +98,11 @@ def floor(row: Row, config: RunConfig) -> dict[str, Any]:
         sample = validation.read(index)
         matrix.update(sample.labels, predict(sample.image))
     return {"steps": 0, **_scores(matrix, validation.classes.names)}
+
+
+def _device_memory() -> float | None:
+    """The most that tensors took on the accelerator, in GB; None on the CPU."""
+    return round(torch.cuda.max_memory_allocated() / 2**30, 2) if torch.cuda.is_available() else None
 
 
 def _scores(matrix: ConfusionMatrix, names: tuple[str, ...]) -> dict[str, Any]:
@@ -127,15 +135,35 @@ def _validations(folder: Path) -> dict[str, float]:
 
 def run_row(name: str, arguments: argparse.Namespace) -> None:
     """Measures a row in this process and writes what it gave."""
-    row, folder = ROWS[name], arguments.runs / name
+    row, seed = ROWS[name], arguments.seed
+    result = result_name(name, seed)
+    folder = arguments.runs / result
     config = row.config(str(arguments.weights), str(arguments.data), str(folder))
+    config = replace(
+        config,
+        data=replace(config.data, workers=arguments.workers),
+        training=replace(config.training, seed=seed),
+    )
+    torch.set_float32_matmul_precision("high")  # TensorFloat-32 where there is a GPU
     values = train(row, config) if row.kind == "train" else floor(row, config)
     write_json(
-        RESULTS / f"{name}.json",
-        {"row": name, "title": row.title, "pictures": row.pictures, **values, "machine": describe_machine()},
+        RESULTS / f"{result}.json",
+        {
+            "row": name,
+            "title": row.title,
+            "seed": seed,
+            "pictures": row.pictures,
+            **values,
+            "machine": describe_machine(),
+        },
     )
     if (folder / "curves.png").exists():
-        shutil.copy(folder / "curves.png", RESULTS / f"{name}.png")
+        shutil.copy(folder / "curves.png", RESULTS / f"{result}.png")
+
+
+def result_name(row: str, seed: int) -> str:
+    """File name of a result."""
+    return row if seed == 0 else f"{row}-seed-{seed}"
 
 
 def main() -> None:
@@ -151,20 +179,23 @@ def main() -> None:
     parser.add_argument(
         "--runs", type=Path, default=Path("runs/benchmark-camvid"), help="folder for run folders"
     )
+    parser.add_argument("--seed", type=int, default=0, help="of weights, order and augmentation")
+    parser.add_argument("--workers", type=int, default=0, help="processes that read pictures")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.here:
         run_row(arguments.rows[0], arguments)
         return
     for name in arguments.rows or ROWS:
-        if not (RESULTS / f"{name}.json").exists():
+        if not (RESULTS / f"{result_name(name, arguments.seed)}.json").exists():
             subprocess.run([sys.executable, *sys.argv[:1], name, "--here", *_options(arguments)], check=True)
             write_readme(RESULTS, HERE / "README.md")
     write_readme(RESULTS, HERE / "README.md")
 
 
 def _options(arguments: argparse.Namespace) -> list[str]:
-    values = {"data": arguments.data, "weights": arguments.weights, "runs": arguments.runs}
+    names = "data", "weights", "runs", "seed", "workers"
+    values = {name: getattr(arguments, name) for name in names}
     return [word for name, value in values.items() for word in (f"--{name}", str(value))]
 
 

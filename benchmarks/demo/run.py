@@ -32,6 +32,7 @@ HERE = Path(__file__).parent
 RESULTS, RUNS = HERE / "results", Path("runs") / "benchmark-demo"
 KINDS = {
     "full": "ViT-Adapter",
+    "four-interactions": "ViT-Adapter, four interactions and the ViT's own maps",
     "no-interactions": "spatial prior beside the ViT, no injectors and extractors",
     "vit-alone": "the ViT alone (ViTPyramid)",
     "untrained": "ViT-Adapter, random weights",
@@ -55,10 +56,12 @@ def build(kind: str, config: RunConfig, classes) -> Segmenter:
     """The model of a row."""
     if kind == "vit-alone":
         config = replace(config, model=replace(config.model, backbone="pyramid"))
+    if kind == "four-interactions":
+        config = replace(config, model=replace(config.model, interaction_indexes=None, add_vit_feature=True))
     torch.manual_seed(config.training.seed)
     model, _ = prepare_model(config, classes)
     if kind == "no-interactions":
-        model.backbone.interactions = nn.ModuleList(Untouched() for _ in range(4))
+        model.backbone.interactions = nn.ModuleList(Untouched() for _ in model.backbone.interactions)
         # It is measured as it stands at the end.
         model.save_pretrained = lambda folder, **_: Path(folder).mkdir(parents=True)  # pyright: ignore
     return model

@@ -136,7 +136,7 @@ def test_s57_full_scores_of_a_large_picture():
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no accelerator here")
 def test_s57_on_an_accelerator():
     """The same labels where scores are made on an accelerator."""
-    image = np.zeros((4000, 6000, 3), np.uint8)
+    image = np.full((4000, 6000, 3), RED, np.uint8)
     image[2000:, 3000:] = GREEN
     model = colour_model([RED] * 149 + [GREEN], Protocol(crop=1024, stride=1024)).cuda()
     labels = model.predict(image).labels

@@ -366,6 +366,15 @@ def test_average_is_the_recursion(tmp_path):
     torch.testing.assert_close(model.head.weight.detach(), expected)
 
 
+def test_betas_are_those_of_the_averages(tmp_path):
+    first = {}
+    for name, betas in {"usual": (0.9, 0.999), "short": (0.5, 0.9)}.items():
+        train(tmp_path / name, steps=1, betas=betas)
+        first[name] = read_checkpoint(tmp_path / name / "last.ckpt")["optimizer"]["head.weight"]
+    torch.testing.assert_close(first["short"]["exp_avg"], first["usual"]["exp_avg"] * 5)
+    torch.testing.assert_close(first["short"]["exp_avg_sq"], first["usual"]["exp_avg_sq"] * 100)
+
+
 def test_a_picture_alone_in_batch_norm_is_refused_with_remedies(tmp_path):
     config = tiny_config(tmp_path / "run", batch_size=1)
     config = replace(config, model=replace(config.model, head="upernet"))
@@ -389,6 +398,7 @@ def test_a_picture_alone_in_batch_norm_is_refused_with_remedies(tmp_path):
         {"validate_every": 0},
         {"learning_rate": 0.0},
         {"ema_decay": 1.0},
+        {"betas": (0.9, 1.0)},
         {"clip_gradient_norm": 0.0},
         {"devices": 0},
         {"precision": "16-mixed"},

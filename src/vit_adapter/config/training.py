@@ -13,6 +13,7 @@ class TrainingConfig:
         batch_size: Pictures per device and step, before accumulation.
         accumulate: Batches whose gradients are added up for one step.
         learning_rate: Highest rate of AdamW.
+        betas: Decay a step of AdamW's averages of gradients and of squared ones.
         weight_decay: Decoupled decay; 1-dimensional parameters and biases get none (rule 69).
         layer_decay: Rate of each ViT block relative to the next one (rule 68); 1 or None: none.
         head_learning_rate_factor: Rate of the head's parameters relative to the rest (rule 73, AugReg-B); 1: same.
@@ -44,6 +45,7 @@ class TrainingConfig:
     batch_size: int = 4
     accumulate: int = 1
     learning_rate: float = 1e-3
+    betas: tuple[float, float] = (0.9, 0.999)
     weight_decay: float = 0.05
     layer_decay: float | None = None
     head_learning_rate_factor: float = 1.0

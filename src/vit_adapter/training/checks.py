@@ -22,6 +22,10 @@ def check_settings(config: RunConfig, pictures: int) -> None:
             raise InputError(f"training.{name}={value}, expected at least 1, or none")
     if training.learning_rate <= 0:
         raise InputError(f"training.learning_rate={training.learning_rate:g}, expected a number above 0")
+    if not all(0 <= beta < 1 for beta in training.betas):
+        raise InputError(
+            f"training.betas={list(training.betas)}, expected two numbers of at least 0 and below 1"
+        )
     if training.ema_decay is not None and not 0 <= training.ema_decay < 1:
         raise InputError(f"training.ema_decay={training.ema_decay:g}, expected at least 0 and below 1")
     if training.clip_gradient_norm is not None and training.clip_gradient_norm <= 0:

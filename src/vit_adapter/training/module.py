@@ -73,7 +73,7 @@ class TrainingModule(lightning.LightningModule):
         # The fused form unscales the gradients of half precision itself, which does not go with clipping.
         fused = self.device.type in FUSED_DEVICES and self.config.precision != "16-mixed"
         return torch.optim.AdamW(
-            groups, lr=self.config.learning_rate, betas=(0.9, 0.999), eps=1e-8, fused=fused
+            groups, lr=self.config.learning_rate, betas=self.config.betas, eps=1e-8, fused=fused
         )
 
     def on_train_start(self) -> None:
