@@ -62,6 +62,10 @@ def train(row: Row, config: RunConfig) -> dict[str, Any]:
     scenes, validation = open_dataset(config.data, "train"), open_dataset(config.data, "val")
     folder = Path(str(config.training.out))
     config = replace(config, training=replace(config.training, resume=(folder / "last.ckpt").exists()))
+    table = _table(folder)
+    finished = (
+        bool(table) and int(table[-1]["step"]) == config.training.steps
+    )  # its memory is not seen any more
     torch.manual_seed(config.training.seed)
     model, _ = prepare_model(config, scenes.classes)
     if row.linear:
@@ -81,8 +85,8 @@ def train(row: Row, config: RunConfig) -> dict[str, Any]:
     return {
         "steps": config.training.steps,
         "seconds_a_step": round(_seconds_a_step(folder), 3),
-        "peak_memory_gb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2),
-        "device_memory_gb": _device_memory(),
+        "peak_memory_gb": None if finished else _process_memory(),
+        "device_memory_gb": None if finished else _device_memory(),
         "trained_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
         "validations": _validations(folder),
         **_scores(measured.matrix, validation.classes.names),
@@ -98,6 +102,11 @@ def floor(row: Row, config: RunConfig) -> dict[str, Any]:
         sample = validation.read(index)
         matrix.update(sample.labels, predict(sample.image))
     return {"steps": 0, **_scores(matrix, validation.classes.names)}
+
+
+def _process_memory() -> float:
+    """The most that this process took, in GB."""
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2)
 
 
 def _device_memory() -> float | None:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from rows import ROWS
 
@@ -15,6 +16,7 @@ UperNet head of width 128, automatic class weights, seed 0, the model of the las
 ```sh
 python benchmarks/camvid/run.py --data camvid --weights dinov2_vits14.safetensors        # every missing row
 python benchmarks/camvid/run.py --data camvid --weights dinov2_vits14.safetensors laptop # one row
+python benchmarks/camvid/run.py --data camvid --weights dinov2_vits14.safetensors laptop --seed 1 --workers 1
 ```
 
 By the command line, the laptop's choice is (`laptop-200` was trained and measured so):
@@ -34,45 +36,76 @@ Rates: 2e-3 where the ViT is frozen; 1e-3 with layer decay 0.65 where it is tune
 
 
 def write_readme(results: Path, path: Path) -> None:
-    """Table, times and curves of every row that has a result."""
-    rows = [
-        json.loads((results / f"{name}.json").read_text())
-        for name in ROWS
-        if (results / f"{name}.json").exists()
-    ]
+    """Table, times and curves of every result."""
+    order = list(ROWS)
+    files = [file for file in results.glob("*.json") if not file.stem.startswith("speed-")]
+    rows = [json.loads(file.read_text()) | {"file": file.stem} for file in files]
+    rows.sort(key=lambda row: (order.index(row["row"]), row.get("seed", 0), row["file"]))
     if not rows:
         return
-    names = list(rows[0]["IoU"])
-    lines = [
-        HEAD,
-        "| row | what | steps | mIoU | " + " | ".join(names) + " |",
-        "|" + "---|" * (4 + len(names)),
-    ]
-    for row in rows:
-        figures = " | ".join(f"{100 * row['IoU'][name]:.1f}" for name in names)
-        lines.append(
-            f"| {row['row']} | {row['title']} | {row['steps'] or ''} | **{100 * row['mIoU']:.1f}** | {figures} |"
-        )
-    lines += [
-        "",
-        "| row | seconds a step | peak memory, GB | trained parameters, M | machine |",
-        "|---|---|---|---|---|",
-    ]
-    for row in rows:
-        if "seconds_a_step" in row:
-            machine = row["machine"]
-            place = f"{machine['processor']} ({', '.join(machine['flags'])}), threads {machine['threads']}"
-            lines.append(
-                f"| {row['row']} | {row['seconds_a_step']:.1f} | {row['peak_memory_gb']:.1f} | "
-                f"{row['trained_parameters'] / 1e6:.1f} | {machine['cuda'] or place}, load {machine['load']} |"
-            )
+    lines = [HEAD, *_scores(rows), "", *_costs(rows)]
     missing = [name for name in ROWS if name not in {row["row"] for row in rows}]
     if missing:
         lines += ["", f"Not run yet: {', '.join(missing)}."]
+    for file in sorted(results.glob("speed-*.json")):
+        lines += ["", *_speed(json.loads(file.read_text()))]
     lines += ["", "Loss and, where it was validated on the way, mIoU:", ""]
     lines += [
-        f"![{row['title']}](results/{row['row']}.png)"
+        f"![{row['title']}](results/{row['file']}.png)"
         for row in rows
-        if (results / f"{row['row']}.png").exists()
+        if (results / f"{row['file']}.png").exists()
     ]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _scores(rows: list[dict[str, Any]]) -> list[str]:
+    names = list(rows[0]["IoU"])
+    lines = [
+        "| row | what | seed | on | steps | mIoU | " + " | ".join(names) + " |",
+        "|" + "---|" * (6 + len(names)),
+    ]
+    for row in rows:
+        figures = " | ".join(f"{100 * row['IoU'][name]:.1f}" for name in names)
+        place = "GPU" if row["machine"]["cuda"] else "CPU"
+        lines.append(
+            f"| {row['row']} | {row['title']} | {row.get('seed', 0)} | {place} | {row['steps'] or ''} | "
+            f"**{100 * row['mIoU']:.1f}** | {figures} |"
+        )
+    return lines
+
+
+def _costs(rows: list[dict[str, Any]]) -> list[str]:
+    lines = [
+        "| row | seed | seconds a step | memory, GB | of the GPU, GB | trained parameters, M | machine |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        if "seconds_a_step" in row:
+            memory = " | ".join(_number(row.get(key), 1) for key in ("peak_memory_gb", "device_memory_gb"))
+            lines.append(
+                f"| {row['row']} | {row.get('seed', 0)} | {_number(row['seconds_a_step'], 2)} | {memory} | "
+                f"{row['trained_parameters'] / 1e6:.1f} | {_machine(row['machine'])} |"
+            )
+    return lines
+
+
+def _speed(values: dict[str, Any]) -> list[str]:
+    lines = [
+        f"A step alone on {_machine(values['machine'])} (`speed.py`: loss, gradients, update; no reading of pictures):",
+        "",
+        "| row | milliseconds a step | memory of the GPU, GB |",
+        "|---|---|---|",
+    ]
+    for name, seconds in values["seconds_a_step"].items():
+        memory = _number(values["device_memory_gb"].get(name), 1)
+        lines.append(f"| {name} | {1000 * seconds:.0f} | {memory} |")
+    return lines
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "" if value is None else f"{value:.{digits}f}"
+
+
+def _machine(machine: dict[str, Any]) -> str:
+    place = f"{machine['processor']} ({', '.join(machine['flags'])}), threads {machine['threads']}"
+    return f"{machine['cuda'] or place}, load {machine['load']}"

@@ -25,6 +25,25 @@ def test_ignored_pixels_count_nowhere():
     assert count_pixels(data, 3).tolist() == [(labels == number).sum() for number in range(3)]
 
 
+def test_a_large_data_set_is_sampled_evenly():
+    class Large:
+        def __len__(self):
+            return 100_000
+
+        def read(self, index):
+            raise AssertionError("labels need no picture")
+
+        def read_labels(self, index):
+            read.append(index)
+            return np.full((2, 2), index * 3 // 100_000)
+
+    read = []
+    counts = count_pixels(Large(), 3)
+    assert (len(read), read[0], read[-1]) == (1000, 0, 99_999)
+    assert counts.sum() == 4000
+    assert counts == pytest.approx(4000 / 3, abs=4)
+
+
 def test_weights_from_a_file(tmp_path):
     file = tmp_path / "weights.txt"
     file.write_text("1, 2.5\n0.5\n")

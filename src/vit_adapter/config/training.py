@@ -23,7 +23,8 @@ class TrainingConfig:
         minimum_learning_rate: Rate at the end, not scaled by layer decay (rule 70).
         clip_gradient_norm: Largest norm of all gradients together; None: no clipping.
         ema_decay: Exponential average of weights and buffers, used for validation and saving; None: none.
-        class_weights: None, "auto" (square root of median frequency / frequency) or a file with one number a class.
+        class_weights: None, "auto" (square root of median frequency / frequency, counted in up to 1000 pictures) or a
+            file with one number a class; not for Mask2Former.
         dice_weight: Weight of a Dice loss beside cross entropy.
         focal_gamma: Exponent of a focal loss instead of cross entropy; None: cross entropy.
         average_over: Loss averaged over "all" pixels, void ones included (published, rule 55), or "valid" ones.

@@ -16,11 +16,24 @@ class LabelSource(Protocol):
     def read(self, index: int) -> Any: ...
 
 
+COUNTED = 1000
+"""Pictures whose labels are counted, evenly spaced over the data set: more would only make the start slow."""
+
+
 def count_pixels(dataset: LabelSource, num_classes: int) -> np.ndarray:
-    """Pixels of every class over a data set, int64 [num_classes]; ignored pixels count nowhere."""
+    """Pixels of every class over ``COUNTED`` pictures of a data set, or all; ignored pixels count nowhere.
+
+    Returns:
+        int64 [num_classes].
+    """
     counts = np.zeros(num_classes, np.int64)
-    for index in range(len(dataset)):
-        labels = np.asarray(dataset.read(index).labels).reshape(-1)
+    read_labels = getattr(
+        dataset, "read_labels", None
+    )  # no picture is decoded where a mask is a file of its own
+    count = min(len(dataset), COUNTED)
+    for index in np.linspace(0, len(dataset) - 1, count).round().astype(int).tolist():
+        labels = dataset.read(index).labels if read_labels is None else read_labels(index)
+        labels = np.asarray(labels).reshape(-1)
         counts += np.bincount(labels[labels < num_classes], minlength=num_classes)
     return counts
 

@@ -121,7 +121,9 @@ def run_training(
     accelerator = choose_accelerator(training)
     world = count_devices(training, accelerator) * training.nodes
     check_batch_norm(model, config, world, synchronised=accelerator == "cuda")
-    weights = class_weights(training.class_weights, train_set.dataset, model.num_classes)  # pyright: ignore
+    by_masks = config.model.head == "mask2former"  # its loss weighs masks, not pixels
+    wanted = None if by_masks else training.class_weights
+    weights = class_weights(wanted, train_set.dataset, model.num_classes)  # pyright: ignore
     set_loss(model, config, weights)
     run = fingerprint(model, config, list(model.class_names), len(train_set))  # pyright: ignore
 
@@ -155,7 +157,6 @@ def run_training(
         print_lines(console, [f"{files.last}: the run is finished, at step {first_step}"])
         return _result(files.folder, state, first_step, {}, start["replaced"])
 
-    by_masks = config.model.head == "mask2former"
     by_valid_pixels = training.average_over == "valid" and not by_masks
     # Convolutions are faster in this order of memory, on the CPU and in half precision on CUDA.
     model.to(memory_format=torch.channels_last)  # pyright: ignore
