@@ -1,11 +1,13 @@
 """Which pictures a step sees."""
 
+import os
 from collections import Counter
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vit_adapter.training.loader import make_loader
 from vit_adapter.training.randomness import position_seed
 from vit_adapter.training.sampler import SampleOrder, StepSampler
 
@@ -73,3 +75,9 @@ def test_neighbouring_positions_have_unrelated_seeds():
         position_seed(0, step, part, rank) for step in range(20) for part in range(4) for rank in range(4)
     }
     assert len(seeds) == 20 * 4 * 4
+
+
+def test_no_more_workers_than_processors(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 1}, raising=False)
+    sampler = StepSampler(SampleOrder(4, 0), 2, 1, 0, 1)
+    assert [make_loader([], sampler, workers).num_workers for workers in (0, 1, 8)] == [0, 1, 2]  # pyright: ignore

@@ -82,7 +82,7 @@ def check_classes(model: Segmenter, classes: ClassTable) -> None:
         some = ", ".join(classes.names[:8]) + (" ..." if len(classes) > 8 else "")
         raise InputError(
             f"the model knows {model.num_classes} classes, the data set has {len(classes)}: {some}; name the model's "
-            "classes with --data.classes"
+            "classes with --data.classes, and what was ignored in training with --data.ignored_values"
         )
     if classes.names != model.class_names and set(classes.names) == set(model.class_names):
         index = next(i for i, pair in enumerate(zip(classes.names, model.class_names)) if pair[0] != pair[1])

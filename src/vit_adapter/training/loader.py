@@ -1,5 +1,6 @@
 """Batches of a step, prepared by worker processes."""
 
+import os
 import signal
 from typing import Any, Protocol
 
@@ -76,17 +77,23 @@ def make_loader(source: PictureSource, sampler: StepSampler, workers: int, pin: 
     Args:
         source: The training set.
         sampler: Steps to read.
-        workers: Worker processes, 0: none.
+        workers: Worker processes, 0: none; no more than there are processors (PyTorch warns of more).
         pin: Page-locked memory, for CUDA.
     """
     return DataLoader(
         _Guarded(source),
         batch_sampler=sampler,
-        num_workers=workers,
+        num_workers=min(workers, _processors()),
         collate_fn=_Collate(sampler.batch_size),
         pin_memory=pin,
         worker_init_fn=_ignore_stop_signals,
     )
+
+
+def _processors() -> int:
+    """Processors that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)  # not on macOS and Windows
+    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
 
 
 def _ignore_stop_signals(worker: int) -> None:
