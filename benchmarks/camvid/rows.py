@@ -116,6 +116,9 @@ ROWS: dict[str, Row] = {
     "laptop-clip": Row("the laptop's choice, gradients clipped", training={"clip_gradient_norm": 0.5}),
     "laptop-200": Row("the laptop's choice, 200 steps", training={"steps": 200, "warmup_steps": 10}),
     "laptop-long": Row("the laptop's choice, 1500 steps", training=LONG),
+    "laptop-long-slower": Row(
+        "the laptop's choice at half the rate, 1500 steps", training={**LONG, "learning_rate": 1e-3}
+    ),
     "method-long": Row("the method, 1500 steps", model=TUNED_MODEL, training={**TUNED_TRAINING, **LONG}),
     "vit-frozen-long": Row("frozen ViT alone, 1500 steps", model={"backbone": "pyramid"}, training=LONG),
     "vit-tuned-long": Row(

@@ -14,6 +14,7 @@ import resource
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -176,7 +177,10 @@ def result_name(row: str, seed: int) -> str:
 
 
 def main() -> None:
-    """Runs what is asked for, every row in a process of its own (its memory is measured)."""
+    """Runs what is asked for, every row in a process of its own (its memory is measured).
+
+    A row that fails leaves the others alone.
+    """
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -190,16 +194,34 @@ def main() -> None:
     )
     parser.add_argument("--seed", type=int, default=0, help="of weights, order and augmentation")
     parser.add_argument("--workers", type=int, default=0, help="processes that read pictures")
+    parser.add_argument(
+        "--at-once", type=int, default=1, help="rows at a time: one alone leaves a GPU half idle"
+    )
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.here:
         run_row(arguments.rows[0], arguments)
         return
-    for name in arguments.rows or ROWS:
-        if not (RESULTS / f"{result_name(name, arguments.seed)}.json").exists():
-            subprocess.run([sys.executable, *sys.argv[:1], name, "--here", *_options(arguments)], check=True)
+    wanted = [
+        name
+        for name in arguments.rows or ROWS
+        if not (RESULTS / f"{result_name(name, arguments.seed)}.json").exists()
+    ]
+
+    def start(name: str) -> bool:
+        done = subprocess.run(
+            [sys.executable, *sys.argv[:1], name, "--here", *_options(arguments)], check=False
+        )
+        return done.returncode == 0
+
+    failed = []
+    with ThreadPoolExecutor(arguments.at_once) as pool:
+        for name, done in zip(wanted, pool.map(start, wanted), strict=True):
+            failed += [] if done else [name]
             write_readme(RESULTS, HERE / "README.md")
     write_readme(RESULTS, HERE / "README.md")
+    if failed:
+        sys.exit(f"not finished: {', '.join(failed)}")
 
 
 def _options(arguments: argparse.Namespace) -> list[str]:

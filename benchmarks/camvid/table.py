@@ -16,7 +16,8 @@ UperNet head of width 128, automatic class weights, seed 0, the model of the las
 ```sh
 python benchmarks/camvid/run.py --data camvid --weights dinov2_vits14.safetensors        # every missing row
 python benchmarks/camvid/run.py --data camvid --weights dinov2_vits14.safetensors laptop # one row
-python benchmarks/camvid/run.py --data camvid --weights dinov2_vits14.safetensors laptop --seed 1 --workers 1
+python benchmarks/camvid/run.py --data camvid --weights dinov2_vits14.safetensors laptop --seed 1
+python benchmarks/camvid/run.py --data camvid --weights dinov2_vits14.safetensors --workers 1 --at-once 8 # on a GPU
 ```
 
 By the command line, the laptop's choice is (`laptop-200` was trained and measured so):
