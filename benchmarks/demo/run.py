@@ -118,18 +118,18 @@ def write_table() -> None:
         )
     lines += [
         "",
-        "`make demo` after installation, two threads and nothing else running on our side: 4 min 53 s, mIoU 83.4, on a",
-        "time-shared AMD EPYC (AVX2 only) in an hour when a core multiplied matrices at 43 to 49 GFLOPS, 0.43 s a step",
-        "(660 steps of the model before: 5 min 42 s that day). On another day a core of such a machine had 88; no",
-        "whole demo has run in an hour like that.",
+        "`make demo` after installation, two threads and nothing else running on our side: 3 min 57 s, mIoU 84.0, on",
+        "a time-shared AMD EPYC (AVX2 only) in an hour when a core multiplied matrices at 71 GFLOPS (88 in its best",
+        "hours). On two cores of an Intel Xeon (AVX-512), with other work on the other cores, data and training took",
+        "2 min 51 s; the whole demo before it (four interactions, 600 steps) 3 min 50 s there.",
     ]
     small = ", ".join(f"{100 * share:.0f} % of {name}" for name, share in rows[0]["below_64_pixels"].items())
     machines = sorted({row["machine"]["processor"] for row in rows})
     lines += [
         "",
-        "From random weights the spatial prior earns the gain over the ViT alone; the interactions add nothing beyond",
-        "the spread of the seeds (they have no feed-forward here). The demo shows that the whole learns, not what they",
-        "are worth with a pretrained ViT: that is the [CamVid study](../camvid/README.md).",
+        "From random weights the spatial prior earns the gain over the ViT alone; one interaction adds nothing beyond",
+        "the spread of the seeds, four cost a point (they have no feed-forward here). The demo shows that the whole",
+        "learns, not what interactions are worth with a pretrained ViT: see the [CamVid study](../camvid/README.md).",
     ]
     lines += ["", f"Visible areas below 64 pixels: {small}. Machine: {'; '.join(machines)}.", ""]
     (HERE / "README.md").write_text("\n".join(lines), encoding="utf-8")
