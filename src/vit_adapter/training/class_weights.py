@@ -27,9 +27,8 @@ def count_pixels(dataset: LabelSource, num_classes: int) -> np.ndarray:
         int64 [num_classes].
     """
     counts = np.zeros(num_classes, np.int64)
-    read_labels = getattr(
-        dataset, "read_labels", None
-    )  # no picture is decoded where a mask is a file of its own
+    # No picture is decoded where a mask is a file of its own.
+    read_labels = getattr(dataset, "read_labels", None)
     count = min(len(dataset), COUNTED)
     for index in np.linspace(0, len(dataset) - 1, count).round().astype(int).tolist():
         labels = dataset.read(index).labels if read_labels is None else read_labels(index)
