@@ -36,7 +36,8 @@ Rates: 2e-3 where the ViT is frozen; 1e-3 with layer decay 0.65 where it is tune
 nine rows ran at a time (so their seconds a step are those of nine; the last table has a step alone) with
 TensorFloat-32. Rows that were run on a CPU too differ by 2.1 and 0.3: so large is the noise. Cut off halfway, mIoU
 after 750 of 1500 steps: method-long-twice 66.4 (method-long 62.9), laptop-long-twice 59.1 (laptop-long 59.1),
-vit-frozen-long 59.2. What follows for one's own pictures: [few pictures and a laptop](../../docs/small-data.md).
+vit-frozen-long 59.2, laptop-long-slower (on the CPU, 4.6 s a step with two threads) 58.5. What follows for one's own
+pictures: [few pictures and a laptop](../../docs/small-data.md).
 """
 
 
