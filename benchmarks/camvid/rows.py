@@ -77,6 +77,9 @@ TUNED_MODEL = {"frozen": None, "injectors": True}
 # The ViT's blocks learn the slower the nearer they are to the picture; adapter and head at the full rate.
 TUNED_TRAINING = {"learning_rate": 1e-3, "layer_decay": 0.65}
 LONG = {"steps": 1500, "warmup_steps": 75, "validate_every": 750}
+TUNED_LONG = {**TUNED_TRAINING, **LONG}
+ALONE = {"backbone": "pyramid"}
+ALONE_TUNED = {**ALONE, "frozen": None}
 LARGER: dict[str, Any] = {
     "augmentation": {"scale_range": (0.9, 2.4)},
     "protocol": Protocol(resize=(720, 540), crop=CROP, stride=CROP * 2 // 3),
@@ -89,11 +92,11 @@ TWICE: dict[str, Any] = {
 ROWS: dict[str, Row] = {
     "majority": Row("the most frequent class everywhere", kind="majority"),
     "pixels": Row("colour and position of a pixel (boosted trees)", kind="pixels"),
-    "linear": Row("frozen ViT, one linear layer", linear=True, model={"backbone": "pyramid"}),
-    "vit-frozen": Row("frozen ViT alone, UperNet", model={"backbone": "pyramid"}),
+    "linear": Row("frozen ViT, one linear layer", linear=True, model=ALONE),
+    "vit-frozen": Row("frozen ViT alone, UperNet", model=ALONE),
     "vit-tuned": Row(
         "tuned ViT alone, UperNet",
-        model={"backbone": "pyramid", "frozen": None},
+        model=ALONE_TUNED,
         training=TUNED_TRAINING,
     ),
     "laptop": Row("frozen ViT, extractors only, UperNet (the laptop's choice)"),
@@ -119,12 +122,12 @@ ROWS: dict[str, Row] = {
     "laptop-long-slower": Row(
         "the laptop's choice at half the rate, 1500 steps", training={**LONG, "learning_rate": 1e-3}
     ),
-    "method-long": Row("the method, 1500 steps", model=TUNED_MODEL, training={**TUNED_TRAINING, **LONG}),
-    "vit-frozen-long": Row("frozen ViT alone, 1500 steps", model={"backbone": "pyramid"}, training=LONG),
+    "method-long": Row("the method, 1500 steps", model=TUNED_MODEL, training=TUNED_LONG),
+    "vit-frozen-long": Row("frozen ViT alone, 1500 steps", model=ALONE, training=LONG),
     "vit-tuned-long": Row(
         "tuned ViT alone, 1500 steps",
-        model={"backbone": "pyramid", "frozen": None},
-        training={**TUNED_TRAINING, **LONG},
+        model=ALONE_TUNED,
+        training=TUNED_LONG,
     ),
     "laptop-long-larger": Row(
         "the laptop's choice, pictures half as large again, 1500 steps", training=LONG, **LARGER
@@ -132,13 +135,13 @@ ROWS: dict[str, Row] = {
     "method-long-larger": Row(
         "the method, pictures half as large again, 1500 steps",
         model=TUNED_MODEL,
-        training={**TUNED_TRAINING, **LONG},
+        training=TUNED_LONG,
         **LARGER,
     ),
     "method-long-dice": Row(
         "the method, Dice loss, 1500 steps",
         model=TUNED_MODEL,
-        training={**TUNED_TRAINING, **LONG, "dice_weight": 1.0},
+        training={**TUNED_LONG, "dice_weight": 1.0},
     ),
     "laptop-long-twice": Row(
         "the laptop's choice, pictures twice as large, crop 384, 1500 steps", training=LONG, **TWICE
@@ -146,21 +149,20 @@ ROWS: dict[str, Row] = {
     "method-long-twice": Row(
         "the method, pictures twice as large, crop 384, 1500 steps",
         model=TUNED_MODEL,
-        training={**TUNED_TRAINING, **LONG},
+        training=TUNED_LONG,
         **TWICE,
     ),
     "vit-tuned-long-twice": Row(
         "tuned ViT alone, pictures twice as large, crop 384, 1500 steps",
-        model={"backbone": "pyramid", "frozen": None},
-        training={**TUNED_TRAINING, **LONG},
+        model=ALONE_TUNED,
+        training=TUNED_LONG,
         **TWICE,
     ),
     "method-longest-twice": Row(
         "the method, pictures twice as large, crop 384, Dice loss, 3000 steps",
         model=TUNED_MODEL,
         training={
-            **TUNED_TRAINING,
-            **LONG,
+            **TUNED_LONG,
             "steps": 3000,
             "warmup_steps": 150,
             "validate_every": 1500,

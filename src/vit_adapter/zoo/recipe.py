@@ -126,7 +126,7 @@ class OwnData:
     name: str = "own_data"
 
     def config(self) -> RunConfig:
-        """What paid on few pictures (docs/small-data.md): a head of a quarter of the published width, class weights,
+        """The settings of the rows in docs/small-data.md: a head of a quarter of the published width, class weights,
         ViT blocks that learn the slower the nearer they are to the picture; and crops as the pictures are large."""
         return RunConfig(
             model=ModelConfig(head_channels=128),
