@@ -145,6 +145,31 @@ def test_training_starts_from_the_untouched_vit():
     torch.testing.assert_close(seen[0], untouched, rtol=0, atol=0)
 
 
+@pytest.mark.parametrize("family", ["plain", "dinov3"])
+def test_stages_are_read_through_the_final_norm(family):
+    name, options = SMALL[family]
+    torch.manual_seed(0)
+    vit = timm.create_model(name, num_classes=0, img_size=(64, 96), **options).eval()
+    torch.nn.init.normal_(vit.norm.weight)
+    images = torch.randn(1, 3, 64, 96)
+    with torch.no_grad():
+        expected = vit.forward_intermediates(images, indices=[0, 1, 2, 3], norm=True, intermediates_only=True)
+        backbone = ViTAdapter(
+            vit, injectors=False, final_norm=True, conv_inplanes=8, prefix_tokens=True
+        ).eval()
+        seen = []
+        for interaction in backbone.interactions:
+            interaction.extractor.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[1]))
+        added = []
+        backbone.norms[2].register_forward_pre_hook(lambda module, inputs: added.append(inputs[0]))
+        backbone(images)
+        backbone.add_vit_feature = False
+        backbone(images)
+    for stage, tokens in zip(expected, seen, strict=False):
+        torch.testing.assert_close(tokens, stage.flatten(2).transpose(1, 2), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(added[0] - added[1], expected[2], rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize("side", [(32, 48), (33, 32), (0, 32)])
 def test_other_sides_are_refused_with_the_next_ones(side):
     with pytest.raises(InputError, match=rf"{side[0]} x {side[1]}.*multiples of 32.*such as"):
@@ -164,6 +189,8 @@ def test_other_sides_are_refused_with_the_next_ones(side):
         ("vit_base_patch16_siglip_224", {"prefix_tokens": True}, "no class or register tokens"),
         ("beit_base_patch16_224", {"prefix_tokens": False}, "class token"),
         ("vit_tiny_patch16_224", {"norm": "layer"}, "norm='layer'"),
+        ("beit_base_patch16_224", {"final_norm": True}, "Beit has no layer norm behind its last block"),
+        ("uniperceiver_large", {"final_norm": True}, "UniPerceiver has no layer norm"),
         ("vit_tiny_patch16_224", {"vit_options": {"depht": 3}}, "depht"),
     ],
 )

@@ -26,6 +26,14 @@ def test_loads_completely_and_says_what_was_resampled(weights_root):
     torch.testing.assert_close(backbone.vit.blocks[5].ls1.gamma, stored["blocks.5.ls1.gamma"].float())
 
 
+def test_the_final_norm_is_loaded_where_it_is_read(weights_root):
+    file = weights_root / "dinov2_vits14.safetensors"
+    backbone = ViTAdapter(NAME, pretrained=str(file), final_norm=True)
+    assert backbone.load_report.complete
+    assert not backbone.load_report.left_out
+    torch.testing.assert_close(backbone.vit.norm.weight, load_file(file)["norm.weight"].float())
+
+
 @pytest.mark.slow
 def test_blocks_one_by_one_give_timms_tokens(weights_root):
     file = weights_root / "dinov2_vits14.safetensors"

@@ -79,6 +79,8 @@ class ViTAdapter(nn.Module):
         no_layer_scale: Take the ViT's layer scales away.
         window_sizes: Attention window of every block in tokens, None for global attention.
         add_vit_feature: Add the ViT's own stage maps to the pyramid; needs four interactions.
+        final_norm: Read every stage through the ViT's final layer norm (DINOv3's form), for extractors and
+            pyramid alike; the blocks go on with the tokens as they are.
         extra_extractors: Two further extractors in the last interaction.
         drop_path_rate: Stochastic depth in 0..1: linear over the ViT's blocks, full in the extractors.
         frozen: "vit": train the adapter only; the ViT stays in evaluation mode without gradients of its weights.
@@ -120,6 +122,7 @@ class ViTAdapter(nn.Module):
         no_layer_scale: bool = False,
         window_sizes: list[int | None] | None = None,
         add_vit_feature: bool = True,
+        final_norm: bool = False,
         extra_extractors: bool = True,
         drop_path_rate: float = 0.1,
         frozen: Literal["vit"] | None = None,
@@ -137,6 +140,7 @@ class ViTAdapter(nn.Module):
             vit,
             pretrained=pretrained,
             prefix_tokens=prefix_tokens,
+            final_norm=final_norm,
             layer_scale=layer_scale,
             no_layer_scale=no_layer_scale,
             window_sizes=window_sizes,
@@ -247,8 +251,9 @@ class ViTAdapter(nn.Module):
             grid = interaction.inject(grid, prior, grid_points, shapes)
             with torch.set_grad_enabled(torch.is_grad_enabled() and (self.has_injectors or not self.frozen)):
                 prefix, grid = self.driver.run(first, last, prefix, grid, grid_size)
-            prior = interaction.extract(prior, grid, prior_points, grid_size, shapes)
-            stages.append(grid)
+                stage = self.driver.read(grid)
+            prior = interaction.extract(prior, stage, prior_points, grid_size, shapes)
+            stages.append(stage)
 
         tokens = prior.split([h * w for h, w in shapes], dim=1)
         c2, c3, c4 = (tokens_to_map(level, size) for level, size in zip(tokens, shapes, strict=True))

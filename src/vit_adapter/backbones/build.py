@@ -48,6 +48,7 @@ def build_backbone(config: ModelConfig) -> nn.Module:
         injector_init=config.injector_init,
         window_sizes=config.window_sizes,
         add_vit_feature=config.add_vit_feature,
+        final_norm=config.final_norm,
         extra_extractors=config.extra_extractors,
         **common,  # pyright: ignore
     )

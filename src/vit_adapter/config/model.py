@@ -56,6 +56,7 @@ class ModelConfig:
         no_layer_scale: Build the ViT's blocks without layer scales where the loaded model has none.
         window_sizes: Side of the attention window of every block in tokens, None for global attention.
         add_vit_feature: Add the ViT's own stage maps to the pyramid.
+        final_norm: Read the ViT's stages through its final layer norm (DINOv3's form).
         extra_extractors: Two further extractors in the last interaction.
         drop_path_rate: Stochastic depth, 0..1; grows linearly over the ViT's blocks.
         frozen: "vit": train adapter and head only.
@@ -93,6 +94,7 @@ class ModelConfig:
     no_layer_scale: bool = False
     window_sizes: list[int | None] | None = None
     add_vit_feature: bool = True
+    final_norm: bool = False
     extra_extractors: bool = True
     drop_path_rate: float = 0.1
     frozen: Literal["vit"] | None = None

@@ -65,13 +65,13 @@ class BeitDriver(Driver):
 
     vit: Beit
 
-    def __init__(self, vit: Beit, prefix_tokens: bool | None = None) -> None:
-        super().__init__(vit, prefix_tokens)
+    def __init__(self, vit: Beit, prefix_tokens: bool | None = None, final_norm: bool = False) -> None:
+        super().__init__(vit, prefix_tokens, final_norm)
         if prefix_tokens is False:
             raise InputError(
                 "prefix_tokens=False: BEiT's relative positions include the class token; leave it on"
             )
-        remove_unused(vit, ("norm", "fc_norm", "head_drop", "head"))
+        remove_unused(vit, ("fc_norm", "head_drop", "head"))
         self.grid, self.table_prefix = table_form(vit, 1)
         # timm keeps the index in every block, at 896 pixels 1.9 GB in all; here the blocks share one.
         for holder in (*(block.attn for block in vit.blocks), vit.rel_pos_bias):

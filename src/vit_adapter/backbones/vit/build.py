@@ -45,6 +45,7 @@ def build_vit(
     *,
     pretrained: bool | str = False,
     prefix_tokens: bool | None = None,
+    final_norm: bool = False,
     layer_scale: float | None = None,
     no_layer_scale: bool = False,
     window_sizes: list[int | None] | None = None,
@@ -76,7 +77,7 @@ def build_vit(
     else:
         module = _create(vit, in_chans, img_size, vit_options)
     normalization = _normalization(module, in_chans)
-    driver = _drive(module, prefix_tokens)
+    driver = _drive(module, prefix_tokens, final_norm)
     own_channels = _first_convolution(module).in_channels
     if own_channels != in_chans:
         raise InputError(f"in_chans={in_chans}, but the ViT takes pictures of {own_channels} channels")
@@ -164,15 +165,15 @@ def _first_convolution(module: nn.Module) -> nn.Conv2d:
     return module.patch_embed.proj  # pyright: ignore
 
 
-def _drive(module: nn.Module, prefix_tokens: bool | None) -> Driver:
+def _drive(module: nn.Module, prefix_tokens: bool | None, final_norm: bool) -> Driver:
     if isinstance(module, UniPerceiver):
-        return UniPerceiverDriver(module, prefix_tokens)
+        return UniPerceiverDriver(module, prefix_tokens, final_norm)
     if isinstance(module, Beit):
-        return BeitDriver(module, prefix_tokens)
+        return BeitDriver(module, prefix_tokens, final_norm)
     if isinstance(module, Eva):
-        return EvaDriver(module, prefix_tokens)
+        return EvaDriver(module, prefix_tokens, final_norm)
     if isinstance(module, VisionTransformer):
-        return PlainDriver(module, prefix_tokens)
+        return PlainDriver(module, prefix_tokens, final_norm)
     raise InputError(
         f"{type(module).__name__} is not a plain ViT of the families VisionTransformer, Beit, Eva or UniPerceiver"
     )

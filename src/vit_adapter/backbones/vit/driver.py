@@ -49,6 +49,7 @@ class Driver(ABC):
     Args:
         vit: The ViT; its classification parts are removed, since nothing here uses them.
         prefix_tokens: Keep class and register tokens in the blocks; None: as published for the family.
+        final_norm: Keep the layer norm behind the last block, for ``read``.
 
     Attributes:
         vit: The ViT.
@@ -65,10 +66,18 @@ class Driver(ABC):
     norm_eps = 1e-6
     """Epsilon of the adapter's layer norms beside this family (rule 20)."""
 
-    def __init__(self, vit: nn.Module, prefix_tokens: bool | None = None) -> None:
+    def __init__(self, vit: nn.Module, prefix_tokens: bool | None = None, final_norm: bool = False) -> None:
         self.vit = vit
         self.grad_checkpointing = False
         self.prefix_wanted = prefix_tokens
+        self.has_final_norm = final_norm
+        if not final_norm:
+            remove_unused(vit, ("norm",))
+        elif isinstance(getattr(vit, "norm", None), (nn.Identity, type(None))):
+            raise InputError(
+                f"final_norm=True: this {type(vit).__name__} has no layer norm behind its last block "
+                "(it averages first); leave it off"
+            )
 
     @property
     @abstractmethod
@@ -121,6 +130,10 @@ class Driver(ABC):
         Returns:
             Prefix and grid of the same shapes.
         """
+
+    def read(self, grid: Tensor) -> Tensor:
+        """A stage's grid tokens as the adapter reads them: through the final layer norm, where it is kept."""
+        return self.vit.norm(grid) if self.has_final_norm else grid  # pyright: ignore
 
     def take_grid(self, grid: Size) -> None:
         """Makes room for a position table of another grid, which keeps its stored size (FACTS 11)."""

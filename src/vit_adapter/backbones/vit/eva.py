@@ -16,9 +16,9 @@ class EvaDriver(Driver):
 
     vit: Eva
 
-    def __init__(self, vit: Eva, prefix_tokens: bool | None = None) -> None:
-        super().__init__(vit, prefix_tokens)
-        remove_unused(vit, ("norm", "fc_norm", "head_drop", "head", "attn_pool"))
+    def __init__(self, vit: Eva, prefix_tokens: bool | None = None, final_norm: bool = False) -> None:
+        super().__init__(vit, prefix_tokens, final_norm)
+        remove_unused(vit, ("fc_norm", "head_drop", "head", "attn_pool"))
         self.tokens = [name for name in ("cls_token", "reg_token") if getattr(vit, name) is not None]
         count = sum(getattr(vit, name).shape[1] for name in self.tokens)
         self.grid, self.table_prefix = table_form(vit, count)

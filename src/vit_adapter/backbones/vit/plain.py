@@ -23,14 +23,16 @@ class PlainDriver(Driver):
 
     vit: VisionTransformer
 
-    def __init__(self, vit: VisionTransformer, prefix_tokens: bool | None = None) -> None:
-        super().__init__(vit, prefix_tokens)
+    def __init__(
+        self, vit: VisionTransformer, prefix_tokens: bool | None = None, final_norm: bool = False
+    ) -> None:
+        super().__init__(vit, prefix_tokens, final_norm)
         if not isinstance(vit.patch_embed, PatchEmbed):
             raise InputError(
                 f"a ViT with a convolutional stem ({type(vit.patch_embed).__name__}) is not a plain ViT; take one "
                 "that cuts the picture into patches, such as vit_small_patch16_224"
             )
-        remove_unused(vit, ("norm", "fc_norm", "head_drop", "head", "head_dist", "attn_pool"))
+        remove_unused(vit, ("fc_norm", "head_drop", "head", "head_dist", "attn_pool"))
         self.tokens = [
             name for name in ("cls_token", "dist_token", "reg_token") if getattr(vit, name, None) is not None
         ]

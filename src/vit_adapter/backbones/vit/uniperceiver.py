@@ -142,8 +142,10 @@ class UniPerceiverDriver(Driver):
     norm_eps = 1e-5
     vit: UniPerceiver
 
-    def __init__(self, vit: UniPerceiver, prefix_tokens: bool | None = None) -> None:
-        super().__init__(vit, prefix_tokens)
+    def __init__(
+        self, vit: UniPerceiver, prefix_tokens: bool | None = None, final_norm: bool = False
+    ) -> None:
+        super().__init__(vit, prefix_tokens, final_norm)
         if prefix_tokens:
             raise InputError("prefix_tokens=True: Uni-Perceiver's encoder has no class token for pictures")
         self.grid = vit.grid_size, vit.grid_size
