@@ -116,6 +116,13 @@ ROWS: dict[str, Row] = {
     ),
     "laptop-dice": Row("the laptop's choice, Dice loss beside cross entropy", training={"dice_weight": 1.0}),
     "laptop-larger": Row("the laptop's choice, pictures half as large again", **LARGER),
+    "laptop-normed": Row(
+        "the laptop's choice, the ViT read through its final norm", model={"final_norm": True}
+    ),
+    "laptop-late": Row(
+        "the laptop's choice, reading blocks 9 to 12 in place of 3, 6, 9 and 12",
+        model={"interaction_indexes": [(0, 8), (9, 9), (10, 10), (11, 11)]},
+    ),
     "laptop-clip": Row("the laptop's choice, gradients clipped", training={"clip_gradient_norm": 0.5}),
     "laptop-200": Row("the laptop's choice, 200 steps", training={"steps": 200, "warmup_steps": 10}),
     "laptop-long": Row("the laptop's choice, 1500 steps", training=LONG),
