@@ -4,8 +4,9 @@
     python benchmarks/camvid/run.py --data camvid --weights dinov2_vits14.safetensors laptop ...   these rows
     python benchmarks/camvid/run.py --data camvid --weights dinov2_vits14.safetensors laptop --seed 1
 
-A row's result is a JSON file in ``results/``; README.md is made anew from all of them. A row that was cut off goes on
-from its last checkpoint. No CamVid picture is written here: its licence is non-commercial.
+A row's result is a JSON file in ``results/``; README.md is made anew from all of them. Rows that are named are run
+whether or not their result is there. A row that was cut off goes on from its last checkpoint, one whose run is finished
+is only measured again. No CamVid picture is written here: its licence is non-commercial.
 """
 
 import argparse
@@ -202,11 +203,8 @@ def main() -> None:
     if arguments.here:
         run_row(arguments.rows[0], arguments)
         return
-    wanted = [
-        name
-        for name in arguments.rows or ROWS
-        if not (RESULTS / f"{result_name(name, arguments.seed)}.json").exists()
-    ]
+    missing = [name for name in ROWS if not (RESULTS / f"{result_name(name, arguments.seed)}.json").exists()]
+    wanted = arguments.rows or missing
 
     def start(name: str) -> bool:
         done = subprocess.run(
