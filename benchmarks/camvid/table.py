@@ -36,8 +36,8 @@ Rates: 2e-3 where the ViT is frozen and the row does not say otherwise; 1e-3 wit
 1e-3 from random weights. On the GPU nine rows ran at a time (so their seconds a step are those of nine; the last table
 has a step alone) with TensorFloat-32. Rows that were run on a CPU too differ by 2.1 and 0.3: so large is the noise. Cut
 off halfway, mIoU after 750 of 1500 steps: method-long-twice 66.4 (method-long 62.9), laptop-long-twice 59.1
-(laptop-long 59.1), vit-frozen-long 59.2. `laptop-long-slower` was trained in four sittings, with two threads and with
-one beside other work.
+(laptop-long 59.1), vit-frozen-long 59.2. `laptop-long-slower` was trained in several sittings, with two threads and
+with one beside other work.
 
 The bars set before the study, 64 for the laptop's choice and 66 for the method, both after 1500 steps: the method has
 68.3; the laptop's choice 64.7 at a rate of 1e-3, which was the rate of the trial that set the bar, and 63.3 at 2e-3. At

@@ -75,8 +75,8 @@ class Driver(ABC):
             remove_unused(vit, ("norm",))
         elif isinstance(getattr(vit, "norm", None), (nn.Identity, type(None))):
             raise InputError(
-                f"final_norm=True: this {type(vit).__name__} has no layer norm behind its last block "
-                "(it averages first); leave it off"
+                f"final_norm=True: this {type(vit).__name__} has no layer norm behind its last block; "
+                "leave it off"
             )
 
     @property
