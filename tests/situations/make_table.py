@@ -7,7 +7,7 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent
 PAGE = FOLDER.parents[1] / "docs" / "situations.md"
-TEST = re.compile(r"test_s(\d\d)_")
+TEST = re.compile(r"test_s(\d{2,3})_")
 
 TITLES = {
     "Labels and masks": {
@@ -124,7 +124,7 @@ TITLES = {
         81: "Compiled model meets photos of many sizes",
     },
 }
-"""Situations by number, under the headings of the list."""
+"""The first situations by number, under their headings; later files bring a HEADING and TITLES of their own."""
 
 NOT_YET = {
     "Instance and panoptic data and their metrics": [35, 36, 37, 38, 73, 74, 75, 76, 77, 78, 79, 80],
@@ -150,10 +150,26 @@ class SituationTest:
     text: str
 
 
+def all_titles() -> dict[str, dict[int, str]]:
+    """Every situation's title by number, under its heading: those above and those that test files bring."""
+    titles = {heading: dict(rows) for heading, rows in TITLES.items()}
+    for path in sorted(FOLDER.glob("test_*.py")):
+        own: dict[str, str | dict[int, str]] = {}
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+                name = node.targets[0].id
+                if name in ("HEADING", "TITLES"):
+                    own[name] = ast.literal_eval(node.value)
+        if own:
+            rows = titles.setdefault(str(own["HEADING"]), {})
+            rows.update(own["TITLES"])  # pyright: ignore
+    return titles
+
+
 def expected_numbers() -> list[int]:
     """Situations that must have a test."""
     waiting = {number for numbers in NOT_YET.values() for number in numbers}
-    return [number for titles in TITLES.values() for number in titles if number not in waiting]
+    return sorted(number for titles in all_titles().values() for number in titles if number not in waiting)
 
 
 def find_tests() -> list[SituationTest]:
@@ -177,7 +193,7 @@ def page() -> str:
         "is made from the tests in [tests/situations](../tests/situations), which make the input and assert the value:",
         "`python tests/situations/make_table.py` writes this page.",
     ]
-    for heading, titles in TITLES.items():
+    for heading, titles in all_titles().items():
         rows = []
         for number, title in titles.items():
             own = [test for test in tests if test.number == number]
