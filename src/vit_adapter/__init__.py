@@ -2,6 +2,11 @@
 
 from typing import TYPE_CHECKING, Any
 
+from .config.random_state import random_state_kept
+
+with random_state_kept():
+    import rich.style  # noqa: F401 (it draws a random number when it is first imported)
+
 if TYPE_CHECKING:
     from .api import build, evaluate, load, predict, train
     from .backbones import UniPerceiver, ViTAdapter, ViTPyramid

@@ -51,7 +51,7 @@ class PaintedModel:
     def class_names(self):
         return tuple(f"class {index}" for index in range(self.num_classes))
 
-    def predict(self, pictures, *, batch_size, threshold, precision):
+    def predict(self, pictures, *, batch_size, threshold, precision, protocol=None):
         several = isinstance(pictures, list)
         self.calls.append((len(pictures) if several else None, batch_size, threshold, precision))
         results = [

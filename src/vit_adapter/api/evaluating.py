@@ -34,7 +34,7 @@ def evaluate(
         data: The data set.
         evaluation: Device, precision, limit, multi-scale ...
         checkpoint: For a recipe: its weights.
-        protocol: Another way of applying it than the model's own.
+        protocol: Another way of applying it than the model's own, which stays as it is.
         out: Folder for ``metrics.json``, confusion matrix and the worst pictures; None: the table alone.
         split: "val" or "train".
         quiet: No progress bar.
@@ -50,17 +50,16 @@ def evaluate(
     recipe = None if isinstance(model, Segmenter) else find_recipe(str(model))
     if not isinstance(model, Segmenter):
         model = load(model, checkpoint, device=evaluation.device)
-    if protocol is not None:
-        model.protocol = protocol
+    protocol = protocol or model.protocol
     if evaluation.tta:
-        model.protocol = multi_scale(model.protocol) if recipe is None else recipe.multi_scale
+        protocol = multi_scale(protocol) if recipe is None else recipe.multi_scale
     if data.classes is None and recipe is not None:
         data = replace(data, classes=list(model.class_names))
     if model.num_classes == 1:
         data = replace(data, one_class=True)
     dataset = open_dataset(data, split)  # pyright: ignore
     check_classes(model, dataset.classes)
-    result = run_evaluation(model, dataset, evaluation, progress=not quiet)
+    result = run_evaluation(model, dataset, evaluation, protocol=protocol, progress=not quiet)
     print_table(result)
     if out is not None:
         write_report(result, model, dataset, Path(out), evaluation.batch_size)

@@ -58,9 +58,10 @@ def predict(
     recipe = None if isinstance(model, Segmenter) else find_recipe(str(model))
     if not isinstance(model, Segmenter):
         model = load(model, checkpoint, device=device)
+    protocol = model.protocol
     if multi_scale:
-        model.protocol = multi_scale_protocol(model.protocol) if recipe is None else recipe.multi_scale
-    channels = len(model.protocol.normalization.mean)
+        protocol = multi_scale_protocol(protocol) if recipe is None else recipe.multi_scale
+    channels = len(protocol.normalization.mean)
     files = [file for place in pictures for file in list_images(place, channels)]
     if not files:
         raise InputError(f"no picture at {', '.join(map(str, pictures))}")
@@ -73,7 +74,7 @@ def predict(
             except InputError as error:
                 failures.append((str(file), str(error)))
             else:
-                result = model.predict(picture, batch_size=batch_size, threshold=threshold)
+                result = model.predict(picture, batch_size=batch_size, protocol=protocol, threshold=threshold)
                 result.save(out, stem, ids, scores, alpha)  # pyright: ignore
             advance()
     written = len(names) - len(failures)

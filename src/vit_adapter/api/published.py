@@ -8,6 +8,7 @@ from torch import Tensor
 
 from vit_adapter.config import ClassTable, InputError
 from vit_adapter.config.files import write_atomically
+from vit_adapter.config.random_state import random_state_kept
 from vit_adapter.segmenter import Segmenter
 from vit_adapter.weights.files import WeightsFile, read_state_dict
 from vit_adapter.weights.load import match
@@ -55,11 +56,12 @@ def _ours(state: dict[str, Tensor], file: WeightsFile) -> dict[str, Tensor]:
 
 
 def _fill(recipe: Recipe, state: dict[str, Tensor], file: WeightsFile) -> Segmenter:
-    model = Segmenter.from_config(
-        replace(recipe.config().model, pretrained=False),
-        _classes(recipe, state, file),
-        recipe.config().protocol,
-    )
+    with random_state_kept():  # no random weight survives
+        model = Segmenter.from_config(
+            replace(recipe.config().model, pretrained=False),
+            _classes(recipe, state, file),
+            recipe.config().protocol,
+        )
     chosen, report = match(model.state_dict(), state, file=file)
     model.load_state_dict(chosen)
     model.load_report = report

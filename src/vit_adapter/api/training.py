@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from vit_adapter.config import ClassTable, InputError, Normalization, Protocol, RunConfig
+from vit_adapter.config.random_state import random_state_kept
 from vit_adapter.segmenter import Segmenter
 from vit_adapter.zoo import PRETRAINED, Recipe, find_recipe, get_recipe
 from vit_adapter.zoo.download import download, published_checkpoint
@@ -28,8 +29,9 @@ def own_protocol(config: RunConfig, normalization: Normalization) -> Protocol:
     return Protocol(crop=crop, stride=max(1, crop * 2 // 3), normalization=normalization)
 
 
+@random_state_kept()
 def train(config: RunConfig, *, recipe: str | None = None, dry_run: bool = False) -> RunResult | None:
-    """Trains a model, or goes on with an interrupted run.
+    """Trains a model, or goes on with an interrupted run; the caller's random generators stay as they are.
 
     Args:
         config: Everything that the run needs.

@@ -63,7 +63,7 @@ class ViTAdapter(nn.Module):
 
     Args:
         vit: Name of a timm model, or a module, of the families VisionTransformer, Beit and Eva; or a
-            ``UniPerceiver`` (or "uniperceiver_large").
+            ``UniPerceiver`` (or "uniperceiver_large"). A module becomes a part of this one and is changed with it.
         pretrained: True: timm's weights; a path: a file on disk; False: random weights. With a module: an error.
         interaction_indexes: First and last block (from 0, both included) of every interaction; None: the depth
             cut in four, longer stages first.

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from vit_adapter.config import EvaluationConfig, InputError
+from vit_adapter.config import EvaluationConfig, InputError, Protocol
 from vit_adapter.images import UnreadableImageError
 
 from .metrics import ConfusionMatrix
@@ -44,6 +44,7 @@ class EvaluationResult:
         pictures: Number of pictures that were measured.
         worst: The pictures with the lowest scores of their own, worst first.
         skipped: (name, reason) of the pictures that could not be decoded.
+        protocol: How the model was applied; None: as its own protocol says.
     """
 
     scores: Scores
@@ -53,10 +54,16 @@ class EvaluationResult:
     pictures: int
     worst: list[PictureScore] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
+    protocol: Protocol | None = None
 
 
 def evaluate(
-    model: Any, dataset: Any, config: EvaluationConfig | None = None, *, progress: bool = True
+    model: Any,
+    dataset: Any,
+    config: EvaluationConfig | None = None,
+    *,
+    protocol: Protocol | None = None,
+    progress: bool = True,
 ) -> EvaluationResult:
     """Measures a model; memory does not grow with the number of pictures (S56).
 
@@ -64,6 +71,7 @@ def evaluate(
         model: A ``Segmenter``: ``predict`` gives labels at the picture's own size, the same walk as prediction.
         dataset: A ``data.SegmentationDataset``.
         config: Limit, batch, precision, threshold, number of worst pictures.
+        protocol: How the model is applied; None: as its own protocol says.
         progress: Show a progress bar on the error stream.
 
     Returns:
@@ -86,6 +94,7 @@ def evaluate(
         results = model.predict(
             [sample.image for _, sample in group],
             batch_size=config.batch_size,
+            protocol=protocol,
             threshold=config.threshold,
             precision=config.precision,
         )
@@ -113,6 +122,7 @@ def evaluate(
         count - len(skipped),
         [PictureScore(dataset.names[index], index, score) for score, index in ordered],
         skipped,
+        protocol,
     )
 
 

@@ -48,6 +48,7 @@ def write_worst_pictures(
         predicted = model.predict(
             sample.image,
             batch_size=batch_size or config.batch_size,
+            protocol=result.protocol,
             threshold=config.threshold,
             precision=config.precision,
         )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from huggingface_hub import HfApi, ModelHubMixin, snapshot_download
 
 from vit_adapter.config import ClassTable, InputError, ModelConfig, Protocol, from_plain, to_plain
+from vit_adapter.config.random_state import random_state_kept
 from vit_adapter.weights.model_folder import load_exactly, read_model_folder, write_model_folder
 
 from .card import model_card
@@ -112,7 +113,8 @@ class ModelFolder(
         if not folder.is_dir():
             folder = Path(_download(str(pretrained_model_name_or_path), hub))
         config, state = read_model_folder(folder)
-        model = cls.from_dict(config, str(folder / "config.json"))
+        with random_state_kept():  # no random weight survives
+            model = cls.from_dict(config, str(folder / "config.json"))
         load_exactly(model, state, str(folder / "model.safetensors"))
         return model.eval()
 

@@ -1,5 +1,6 @@
 """From a name or a module to a ViT that the adapter can drive."""
 
+import copy
 import difflib
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -118,7 +119,8 @@ def rebuilding_arguments(arguments: dict[str, Any], built: BuiltViT) -> dict[str
     if isinstance(arguments["vit"], nn.Module):
         return None
     side = built.driver.grid[0] * PATCH_SIZE
-    return {**arguments, "pretrained": False, "img_size": side}
+    # Copied: lists and dictionaries of the caller may change afterwards.
+    return copy.deepcopy({**arguments, "pretrained": False, "img_size": side})
 
 
 def _create(name: str, in_chans: int, img_size: int | None, options: dict | None) -> nn.Module:
