@@ -43,6 +43,7 @@ def evaluate(
         InputError: Model or data cannot be used, or their classes differ.
     """
     from vit_adapter.data.dataset import open_dataset
+    from vit_adapter.data.start_check import check_before_run
     from vit_adapter.evaluation import evaluate as run_evaluation
     from vit_adapter.evaluation import print_table, write_report
 
@@ -59,6 +60,8 @@ def evaluate(
         data = replace(data, one_class=True)
     dataset = open_dataset(data, split)  # pyright: ignore
     check_classes(model, dataset.classes)
+    for line in check_before_run({split: dataset}, evaluation.limit):
+        print(line)
     result = run_evaluation(model, dataset, evaluation, protocol=protocol, progress=not quiet)
     print_table(result)
     if out is not None:

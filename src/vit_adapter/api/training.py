@@ -47,6 +47,7 @@ def train(config: RunConfig, *, recipe: str | None = None, dry_run: bool = False
     """
     from vit_adapter.data.crop_size import with_crop
     from vit_adapter.data.dataset import open_dataset
+    from vit_adapter.data.start_check import check_before_run
     from vit_adapter.data.training_set import TrainingSet
     from vit_adapter.training import PUBLISHED_BATCH, print_plan, run_training
 
@@ -68,6 +69,7 @@ def train(config: RunConfig, *, recipe: str | None = None, dry_run: bool = False
     # Its queries may find nothing, so that one class is enough.
     data = replace(config.data, one_class=config.data.one_class or config.model.head == "mask2former")
     training, validation = open_dataset(data, "train"), open_dataset(data, "val")
+    checked = check_before_run({"train": training, "val": validation})
     augmentation = with_crop(config.data.augmentation, training)
     chosen = augmentation != config.data.augmentation
     crop_note = [f"crop of {augmentation.crop} pixels, by the pictures' size"] if chosen else []
@@ -89,7 +91,7 @@ def train(config: RunConfig, *, recipe: str | None = None, dry_run: bool = False
         validation,
         config,
         operator_forms=operator_forms(),
-        notes=[*crop_note, *notes],
+        notes=[*checked, *crop_note, *notes],
         dry_run=dry_run,
         published_batch=PUBLISHED_BATCH if published is None else published.total_batch,
     )

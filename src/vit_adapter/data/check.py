@@ -15,14 +15,14 @@ from .labels import LabelMapping
 from .layouts.pairs import Pair
 from .mapping import require_two_classes
 from .report import ClassRow, Report
-from .scan import THREADS, MaskSummary, Palettes, found_values, hidden_foreground
+from .scan import THREADS, MaskReading, MaskSummary, Palettes, found_values, hidden_foreground
 from .source import Source, channel_count
 
 SCENES_LOOKED_AT = 100
 
 
 @dataclass(frozen=True)
-class _Looked:
+class Looked:
     """A pair after both files were read; what could not be read is None."""
 
     pair: Pair
@@ -69,21 +69,22 @@ def check_dataset(config: DataConfig, sample: int | None = None) -> Report:
         everything = [everything[index * len(everything) // sample] for index in range(sample)]
     report.looked_at = len(everything)
     with ThreadPoolExecutor(THREADS) as pool:
-        looked = list(pool.map(lambda item: _look(source, *item), everything))
-    _report_files(report, config, looked)
-    _report_copies(report, looked)
+        looked = list(pool.map(lambda item: look(config, source.reading, *item), everything))
+    report_files(report, config, looked)
+    report_copies(report, looked)
     _report_labels(report, source, looked)
     return report
 
 
-def _look(source: Source, part: str, pair: Pair) -> _Looked:
+def look(config: DataConfig, reading: MaskReading, part: str, pair: Pair) -> Looked:
+    """Reads both files of a pair, and keeps what cannot be read as text."""
     summary, mask_error, image_size, image_error, damaged = None, None, None, None, False
     try:
-        summary = source.reading.summarize(pair.mask)
+        summary = reading.summarize(pair.mask)
     except InputError as error:
         mask_error = str(error)
     try:
-        channels, limit = channel_count(source.config), source.config.max_pixels
+        channels, limit = channel_count(config), config.max_pixels
         image_size = read_image(pair.image, channels, max_pixels=limit).shape[:2]
     except InputError as error:
         image_error, damaged = str(error), isinstance(error, UnreadableImageError)
@@ -91,7 +92,7 @@ def _look(source: Source, part: str, pair: Pair) -> _Looked:
         digest = _digest(pair.image)
     except OSError:
         digest = None
-    return _Looked(pair, part, summary, mask_error, image_size, image_error, damaged, digest)
+    return Looked(pair, part, summary, mask_error, image_size, image_error, damaged, digest)
 
 
 def _digest(file: Path) -> str:
@@ -99,7 +100,8 @@ def _digest(file: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _report_files(report: Report, config: DataConfig, looked: Sequence[_Looked]) -> None:
+def report_files(report: Report, config: DataConfig, looked: Sequence[Looked]) -> None:
+    """Files that cannot be read, and images and masks of different sizes."""
     errors: list[str] = []
     skipped: list[str] = []
     for item in looked:
@@ -121,7 +123,7 @@ def _report_files(report: Report, config: DataConfig, looked: Sequence[_Looked])
         report.add("note", f"training skips the {len(skipped)} pictures that cannot be decoded")
 
 
-def _report_copies(report: Report, looked: Sequence[_Looked]) -> None:
+def report_copies(report: Report, looked: Sequence[Looked]) -> None:
     """Byte-identical pictures on both sides make the score too good."""
     first: dict[str, Path] = {}
     for item in looked:
@@ -138,14 +140,14 @@ def _report_copies(report: Report, looked: Sequence[_Looked]) -> None:
     )
 
 
-def _report_labels(report: Report, source: Source, looked: Sequence[_Looked]) -> None:
+def _report_labels(report: Report, source: Source, looked: Sequence[Looked]) -> None:
     masks = [(item.part, item.summary) for item in looked if item.summary is not None]
     summaries = [summary for _, summary in masks]
     hidden = hidden_foreground(summaries) if source.reads_255_as_void else None
     if hidden is not None:
         report.add("error", hidden)
     if source.reading.colours is None:
-        _report_palettes(report, summaries)
+        report_palettes(report, summaries)
     mapping = source.mapping(found_values(summaries))
     colours_only = not found_values(summaries)
     if summaries and hidden is None and not (colours_only and source.needs_values):
@@ -153,13 +155,14 @@ def _report_labels(report: Report, source: Source, looked: Sequence[_Looked]) ->
             require_two_classes(mapping.table, f"{report.root}: {source.where}", source.config.one_class)
         except InputError as error:
             report.add("error", str(error))
-    _count(report, mapping, masks)
-    _report_unknown(report, mapping, summaries)
+    count_classes(report, mapping, masks)
+    report_unknown(report, mapping, summaries)
     if summaries and only_void(summaries, mapping):
         report.add("error", f"{report.root}: all pixels of all {len(summaries)} masks are ignored")
 
 
-def _report_palettes(report: Report, summaries: Sequence[MaskSummary]) -> None:
+def report_palettes(report: Report, summaries: Sequence[MaskSummary]) -> None:
+    """Palettes that give one index two colours."""
     palettes = Palettes()
     problems = []
     for summary in summaries:
@@ -168,7 +171,8 @@ def _report_palettes(report: Report, summaries: Sequence[MaskSummary]) -> None:
     report.add("error", [problem for problem in problems if problem is not None])
 
 
-def _count(report: Report, mapping: LabelMapping, masks: Sequence[tuple[str, MaskSummary]]) -> None:
+def count_classes(report: Report, mapping: LabelMapping, masks: Sequence[tuple[str, MaskSummary]]) -> None:
+    """Pixels and images of each class, and what is odd about their number."""
     void = mapping.table.ignore_index
     pixels = dict.fromkeys([*range(len(mapping.table)), void, -1], 0)
     pictures = {part: dict.fromkeys(range(len(mapping.table)), 0) for part in ("train", "val")}
@@ -206,7 +210,7 @@ def _report_rare(report: Report) -> None:
         report.add("warning", f"classes that occur in validation only: {_some(unseen)}")
 
 
-def _report_unknown(report: Report, mapping: LabelMapping, summaries: Sequence[MaskSummary]) -> None:
+def report_unknown(report: Report, mapping: LabelMapping, summaries: Sequence[MaskSummary]) -> None:
     """One error for each unknown value, with the first file that has it."""
     first: dict[tuple[int, bool], MaskSummary] = {}
     masks: dict[tuple[int, bool], int] = {}

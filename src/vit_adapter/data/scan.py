@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from vit_adapter.images import MAX_PIXELS, Mask
 from .codes import NO_DATA, Codes, count_codes, load_mask, mask_codes
 
 Colour = tuple[int, int, int]
+Item = TypeVar("Item")
 THREADS = 4  # decoding releases Python's lock
 
 
@@ -95,7 +97,7 @@ class MaskReading:
         return summaries, [result for result in results if isinstance(result, InputError)]
 
 
-def evenly(files: Sequence[Path], count: int | None) -> list[Path]:
+def evenly(files: Sequence[Item], count: int | None) -> list[Item]:
     """At most ``count`` of the files, spread evenly over them."""
     if count is None or len(files) <= count:
         return list(files)
