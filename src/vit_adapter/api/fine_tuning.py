@@ -7,6 +7,7 @@ import torch
 
 from vit_adapter.config import InputError
 from vit_adapter.segmenter import Segmenter
+from vit_adapter.weights.channels import convert_channels
 from vit_adapter.weights.files import read_state_dict
 from vit_adapter.weights.model_folder import read_model_folder
 from vit_adapter.weights.official import from_official
@@ -15,6 +16,13 @@ from .models import model_folder
 
 CLASSIFIERS = ("head.classifier", "auxiliary_head.classifier", "head.transformer_decoder.classifier")
 """Layers with a row for each class; Mask2Former's has one more at the end, for "no object"."""
+
+FIRST_CONVOLUTIONS = (
+    "backbone.vit.patch_embed.proj.weight",
+    "backbone.vit.visual_embed.patch_embed.proj.weight",
+    "backbone.spatial_prior.stem.0.weight",
+)
+"""The layers that see the image's channels."""
 
 
 def start_from(model: Segmenter, source: str, as_published: bool = False) -> str:
@@ -35,6 +43,7 @@ def start_from(model: Segmenter, source: str, as_published: bool = False) -> str
     """
     own = model.state_dict()
     state, names = _read(source, own)
+    state, converted = _first_convolutions(state, own)
     taken = {
         name: value
         for name, value in state.items()
@@ -53,12 +62,30 @@ def start_from(model: Segmenter, source: str, as_published: bool = False) -> str
     text = f"started from {source}: {len(taken)} of {len(own)} tensors"
     if fresh:
         text += f"; new: {', '.join(fresh[:4])}{' ...' if len(fresh) > 4 else ''}"
+    text += converted
     if as_published:
         return text
     matched = [name for name in model.class_names if name in kept]
     new = [name for name in model.class_names if name not in kept]
     text += f"; classes taken over by name: {', '.join(matched) or 'none'}"
     return text + (f"; new classes: {', '.join(new)}" if new else "")
+
+
+def _first_convolutions(
+    state: dict[str, torch.Tensor], own: dict[str, torch.Tensor]
+) -> tuple[dict[str, torch.Tensor], str]:
+    """The weights with first convolutions for the model's number of channels, and a text about them."""
+    state = dict(state)
+    before = after = 0
+    for name in FIRST_CONVOLUTIONS:
+        if name not in state or name not in own or state[name].shape[2:] != own[name].shape[2:]:
+            continue
+        wanted = own[name].shape[1]
+        kernel = convert_channels(state[name], wanted)
+        if kernel is not state[name]:
+            before, after = state[name].shape[1], wanted
+            state[name] = kernel
+    return state, f"; first convolutions converted from {before} to {after} channels" if after else ""
 
 
 def _rows_by_name(

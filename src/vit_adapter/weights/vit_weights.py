@@ -10,6 +10,7 @@ from torch import Tensor
 
 from vit_adapter.config import InputError
 
+from .channels import convert_channels
 from .files import WeightsFile
 from .load import align_names, match, shape_text
 from .pretraining import TABLE, prepare_beit
@@ -35,6 +36,7 @@ _UNUSED = (
 )
 _LAYER_SCALES = ("blocks.*.ls1.gamma", "blocks.*.ls2.gamma", "blocks.*.gamma_1", "blocks.*.gamma_2")
 _POSITION_TABLES = ("pos_embed", "visual_embed.patch_embed.spatial_pos_embed.weight")
+HALF = (torch.float16, torch.bfloat16)
 _PATCH_KERNELS = ("patch_embed.proj.weight", "visual_embed.patch_embed.proj.weight")
 
 
@@ -96,6 +98,8 @@ def adapt_vit_weights(
     """
     where = file.path if file is not None else "weights"
     source, notes = align_names(target, source)
+    # Sums and resampled values are not to be rounded to half precision on their way.
+    source = {name: value.float() if value.dtype in HALF else value for name, value in source.items()}
     state, renamings = to_timm_names(source, target)
     notes = [*notes, *renamings]
     registers = target["reg_token"].shape[1] if "reg_token" in target else 0
@@ -207,11 +211,7 @@ def _patches(
             f"{where}: has patches of {stored} pixels, the named ViT has {patch_size}; name the ViT that the file "
             "belongs to, its patches are then resampled"
         )
-    channels = own.shape[1]
-    if kernel.shape[1] == 3 and channels != 3:
-        # One channel sees what grey pictures gave; more repeat red, green, blue at the same total strength.
-        repeated = kernel.repeat(1, -(-channels // 3), 1, 1)[:, :channels] * (3 / channels)
-        kernel = kernel.sum(1, keepdim=True) if channels == 1 else repeated
+    kernel = convert_channels(kernel, own.shape[1])
     if stored == patch_size and stored != wanted:
         kernel = resample_patches(kernel, wanted, mode)
     return kernel
