@@ -6,11 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vit_adapter.config import ClassTable, DataConfig, EvaluationConfig, InputError, Protocol
+from vit_adapter.config import ClassTable, DataConfig, EvaluationConfig, InputError
 from vit_adapter.segmenter import Segmenter
 from vit_adapter.zoo import find_recipe
 
 from .models import load
+from .protocols import ProtocolChanges, applied_protocol
 
 if TYPE_CHECKING:
     from vit_adapter.evaluation import EvaluationResult
@@ -22,7 +23,7 @@ def evaluate(
     evaluation: EvaluationConfig | None = None,
     *,
     checkpoint: str | Path | None = None,
-    protocol: Protocol | None = None,
+    protocol: ProtocolChanges = None,
     out: str | Path | None = None,
     split: str = "val",
     quiet: bool = False,
@@ -34,7 +35,8 @@ def evaluate(
         data: The data set.
         evaluation: Device, precision, limit, multi-scale ...
         checkpoint: For a recipe: its weights.
-        protocol: Another way of applying it than the model's own, which stays as it is.
+        protocol: What shall differ in the way it is applied, such as ``{"flip": True}``: the rest is the model's own,
+            which stays as it is. A ``Protocol`` replaces all of it.
         out: Folder for ``metrics.json``, confusion matrix and the worst pictures; None: the table alone.
         split: "val" or "train".
         quiet: No progress bar.
@@ -51,9 +53,7 @@ def evaluate(
     recipe = None if isinstance(model, Segmenter) else find_recipe(str(model))
     if not isinstance(model, Segmenter):
         model = load(model, checkpoint, device=evaluation.device)
-    protocol = protocol or model.protocol
-    if evaluation.tta:
-        protocol = multi_scale(protocol) if recipe is None else recipe.multi_scale
+    protocol = applied_protocol(model, protocol, multi_scale=evaluation.tta, recipe=recipe, data=data)
     if data.classes is None and recipe is not None:
         data = replace(data, classes=list(model.class_names))
     if model.num_classes == 1:
@@ -67,11 +67,6 @@ def evaluate(
     if out is not None:
         write_report(result, model, dataset, Path(out), evaluation.batch_size)
     return result
-
-
-def multi_scale(protocol: Protocol) -> Protocol:
-    """The published multi-scale form: six scales, each with its mirror image."""
-    return replace(protocol, scales=(0.5, 0.75, 1.0, 1.25, 1.5, 1.75), flip=True)
 
 
 def check_classes(model: Segmenter, classes: ClassTable) -> None:

@@ -7,7 +7,7 @@ import torch
 
 from vit_adapter.config import ClassTable, InputError
 from vit_adapter.segmenter import Segmenter
-from vit_adapter.zoo import find_recipe, get_recipe
+from vit_adapter.zoo import Recipe, find_recipe, get_recipe
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -44,7 +44,8 @@ def build(name: str, *, num_classes: int | None = None) -> Segmenter:
     recipe = get_recipe(name)
     config = recipe.config()
     classes = recipe.classes() if num_classes is None else ClassTable.numbered(num_classes)
-    return Segmenter.from_config(replace(config.model, pretrained=False), classes, config.protocol)
+    protocol = recipe.test_protocol if isinstance(recipe, Recipe) else None
+    return Segmenter.from_config(replace(config.model, pretrained=False), classes, protocol)
 
 
 def load(name: str | Path, checkpoint: str | Path | None = None, *, device: str = "cpu") -> Segmenter:

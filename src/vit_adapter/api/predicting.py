@@ -11,9 +11,9 @@ from vit_adapter.images import MAX_PIXELS, list_images, read_image
 from vit_adapter.segmenter import Segmenter
 from vit_adapter.zoo import find_recipe
 
-from .evaluating import multi_scale as multi_scale_protocol
 from .models import load
 from .progress import progress_bar
+from .protocols import applied_protocol
 
 
 def predict(
@@ -58,9 +58,7 @@ def predict(
     recipe = None if isinstance(model, Segmenter) else find_recipe(str(model))
     if not isinstance(model, Segmenter):
         model = load(model, checkpoint, device=device)
-    protocol = model.protocol
-    if multi_scale:
-        protocol = multi_scale_protocol(protocol) if recipe is None else recipe.multi_scale
+    protocol = applied_protocol(model, multi_scale=multi_scale, recipe=recipe)
     channels = len(protocol.normalization.mean)
     files = [file for place in pictures for file in list_images(place, channels)]
     if not files:

@@ -60,7 +60,7 @@ def _fill(recipe: Recipe, state: dict[str, Tensor], file: WeightsFile) -> Segmen
         model = Segmenter.from_config(
             replace(recipe.config().model, pretrained=False),
             _classes(recipe, state, file),
-            recipe.config().protocol,
+            recipe.test_protocol,
         )
     chosen, report = match(model.state_dict(), state, file=file)
     model.load_state_dict(chosen)

@@ -7,26 +7,20 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from vit_adapter.config import ClassTable, InputError, Normalization, Protocol, RunConfig
+from vit_adapter.config import ClassTable, InputError, Protocol, RunConfig
 from vit_adapter.config.random_state import random_state_kept
 from vit_adapter.segmenter import Segmenter
 from vit_adapter.zoo import PRETRAINED, Recipe, find_recipe, get_recipe
 from vit_adapter.zoo.download import download, published_checkpoint
 
 from .fine_tuning import start_from
+from .protocols import trained_protocol
 
 if TYPE_CHECKING:
     from vit_adapter.training import RunResult
 
 UNIPERCEIVER = "uniperceiver_large"
 """A ViT that timm does not have: its name and its key among the pretrained ones."""
-
-
-def own_protocol(config: RunConfig, normalization: Normalization) -> Protocol:
-    """How a model trained on one's own data is applied: windows of the training crop, two thirds of a crop apart."""
-    crop = config.data.augmentation.crop
-    assert crop is not None
-    return Protocol(crop=crop, stride=max(1, crop * 2 // 3), normalization=normalization)
 
 
 @random_state_kept()
@@ -57,8 +51,9 @@ def train(config: RunConfig, *, recipe: str | None = None, dry_run: bool = False
     # The published starts take every tensor that fits, the classifier's rows not by name (FACTS 14).
     as_published = published is not None and published.start is not None and config.training.init is None
     config = with_published_files(config, published, fetch=not dry_run and not resume)
+    protocol = None if published is None else published.test_protocol
     if dry_run and published is not None and not config.data.root:
-        model = bare_model(config, published.classes())
+        model = bare_model(config, published.classes(), protocol)
         counts = published.data.train_images, published.data.val_images
         notes = [
             "no data.root is given: the numbers of pictures are the published ones",
@@ -75,9 +70,9 @@ def train(config: RunConfig, *, recipe: str | None = None, dry_run: bool = False
     crop_note = [f"crop of {augmentation.crop} pixels, by the pictures' size"] if chosen else []
     config = replace(config, data=replace(config.data, augmentation=augmentation))
     if dry_run and not resume:
-        model, notes = bare_model(config, training.classes), sources(config, published)
+        model, notes = bare_model(config, training.classes, protocol), sources(config, published)
     else:
-        model, notes = prepare_model(config, training.classes, as_published)
+        model, notes = prepare_model(config, training.classes, as_published, protocol)
     train_set = TrainingSet(
         training,
         config.data.augmentation,
@@ -129,10 +124,12 @@ def with_published_files(config: RunConfig, recipe: Recipe | None, fetch: bool =
     return config
 
 
-def bare_model(config: RunConfig, classes: ClassTable) -> Segmenter:
+def bare_model(config: RunConfig, classes: ClassTable, published: Protocol | None = None) -> Segmenter:
     """A run's model without memory and numbers, for what only needs names and shapes."""
     with torch.device("meta"):
-        return Segmenter.from_config(replace(config.model, pretrained=False), classes, config.protocol)
+        model = Segmenter.from_config(replace(config.model, pretrained=False), classes)
+    model.protocol = trained_protocol(config, model, published)
+    return model
 
 
 def sources(config: RunConfig, recipe: Recipe | None) -> list[str]:
@@ -154,7 +151,10 @@ def sources(config: RunConfig, recipe: Recipe | None) -> list[str]:
 
 
 def prepare_model(
-    config: RunConfig, classes: ClassTable, as_published: bool = False
+    config: RunConfig,
+    classes: ClassTable,
+    as_published: bool = False,
+    published: Protocol | None = None,
 ) -> tuple[Segmenter, list[str]]:
     """The model that a run starts from, and lines about where its weights come from.
 
@@ -162,24 +162,19 @@ def prepare_model(
         config: Everything that the run needs.
         classes: Of the data.
         as_published: Of the model in ``training.init`` take every tensor of equal shape, as the official code does.
+        published: The recipe's protocol, on which changes in ``config.protocol`` come.
     """
     model_config = config.model
-    data, protocol = config.data, config.protocol
     if config.training.resume:
         # The checkpoint brings all weights.
         model_config = replace(model_config, pretrained=False)
-    model = Segmenter.from_config(model_config, classes, protocol)
-    if data.mean is not None and data.std is not None:
-        normalization = Normalization(tuple(data.mean), tuple(data.std))
-    elif protocol is not None:
-        normalization = protocol.normalization
-    else:
-        normalization = model.protocol.normalization
-    if len(normalization.mean) != config.model.in_chans:
+    model = Segmenter.from_config(model_config, classes)
+    model.protocol = trained_protocol(config, model, published)
+    channels = len(model.protocol.normalization.mean)
+    if channels != config.model.in_chans:
         raise InputError(
-            f"data.mean has {len(normalization.mean)} values, expected one for each of {config.model.in_chans} channels"
+            f"data.mean has {channels} values, expected one for each of {config.model.in_chans} channels"
         )
-    model.protocol = replace(protocol or own_protocol(config, normalization), normalization=normalization)
     report = getattr(model.backbone, "load_report", None)
     notes = [] if report is None else [report.summary()]
     if config.training.init is not None and not config.training.resume:

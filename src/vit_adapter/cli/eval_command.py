@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from vit_adapter.config import RunConfig
 
-from .parsing import add_sections, make_parser, parse, run_config, split_recipe
+from .parsing import add_sections, make_parser, parse, protocol_changes, run_config, split_recipe
 
 
 def run(words: Sequence[str]) -> int:
@@ -37,7 +37,7 @@ def run(words: Sequence[str]) -> int:
         config.data,
         config.evaluation,
         checkpoint=values.checkpoint,
-        protocol=config.protocol,
+        protocol=protocol_changes(values),
         out=values.out,
         split=values.split,
         quiet=values.quiet,

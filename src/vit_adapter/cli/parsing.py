@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jsonargparse import ArgumentParser, Namespace
+from jsonargparse import SUPPRESS, ArgumentParser, Namespace
 
 from vit_adapter.config import (
     DataConfig,
@@ -18,6 +18,7 @@ from vit_adapter.config import (
     RunConfig,
     TrainingConfig,
 )
+from vit_adapter.config.normalization import with_protocol_changes
 
 SECTIONS = {
     "model": ModelConfig,
@@ -51,12 +52,21 @@ def add_sections(parser: ArgumentParser, defaults: RunConfig, sections: Sequence
     parser.add_argument("--config", action="config", help="YAML file with settings; later ones win")
     for section in sections:
         parser.add_class_arguments(SECTIONS[section], section, default=getattr(defaults, section))
-    parser.add_argument(
-        "--protocol",
-        type=Protocol | None,
-        default=defaults.protocol,
-        help="how a picture is handled (protocol.crop, protocol.stride, protocol.mode ...); as the recipe says",
-    )
+    add_protocol(parser)
+
+
+def add_protocol(parser: ArgumentParser) -> None:
+    """Adds ``--protocol.*``: how an image is handled; what is not named stays as the model or the recipe has it."""
+    parser.add_class_arguments(Protocol, "protocol", instantiate=False)
+    for action in parser._actions:
+        if action.dest.startswith("protocol."):
+            action.default = SUPPRESS  # so that only what was named is there after parsing
+
+
+def protocol_changes(values: Namespace) -> dict[str, Any] | None:
+    """What flags and files name of the protocol, as ``changed_protocol`` takes it; None: nothing."""
+    given = values.get("protocol")
+    return given.as_dict() if given else None
 
 
 def run_config(parser: ArgumentParser, values: Namespace, defaults: RunConfig) -> RunConfig:
@@ -70,7 +80,10 @@ def run_config(parser: ArgumentParser, values: Namespace, defaults: RunConfig) -
     parts: dict[str, Any] = {
         section: getattr(built, section, getattr(defaults, section)) for section in SECTIONS
     }
-    return RunConfig(**parts, protocol=built.protocol)
+    changes = protocol_changes(values)
+    if isinstance(defaults.protocol, Protocol):
+        return with_protocol_changes(RunConfig(**parts, protocol=defaults.protocol), changes, defaults.data)
+    return RunConfig(**parts, protocol=changes)
 
 
 def split_recipe(words: Sequence[str]) -> str | None:

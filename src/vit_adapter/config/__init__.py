@@ -6,7 +6,7 @@ from .errors import InputError
 from .evaluation import EvaluationConfig
 from .model import Mask2FormerConfig, ModelConfig
 from .plain import from_plain, to_plain
-from .protocol import Normalization, Protocol
+from .protocol import Normalization, Protocol, changed_protocol
 from .run import RunConfig
 from .training import TrainingConfig
 
@@ -23,6 +23,7 @@ __all__ = [
     "Protocol",
     "RunConfig",
     "TrainingConfig",
+    "changed_protocol",
     "from_plain",
     "to_plain",
 ]

@@ -62,25 +62,31 @@ def from_plain(kind: type[T], values: dict[str, Any], where: str) -> T:
     if unknown := sorted(set(values) - known):
         raise InputError(f"{where}: unknown setting {unknown[0]!r} of {kind.__name__}")
     try:
-        return kind(**{name: _typed(hints[name], value, where) for name, value in values.items()})
+        return kind(**{name: typed(hints[name], value, where) for name, value in values.items()})
     except TypeError as error:
         raise InputError(f"{where}: {kind.__name__} is incomplete: {error}") from error
 
 
-def _typed(hint: Any, value: Any, where: str) -> Any:
-    """JSON knows neither tuples nor dataclasses; both are restored from the declared type."""
+def typed(hint: Any, value: Any, where: str) -> Any:
+    """A plain value as its declared type asks: JSON knows neither tuples nor dataclasses."""
     origin = typing.get_origin(hint)
     if value is None:
         return None
     if origin in (typing.Union, types.UnionType):
         options = [option for option in typing.get_args(hint) if option is not type(None)]
-        return _typed(options[0], value, where) if len(options) == 1 else value
+        if len(options) > 1 and isinstance(value, dict):
+            # A section, or some of its settings: the whole section where all of them are named.
+            section = next((option for option in options if dataclasses.is_dataclass(option)), None)
+            if section is None or {field.name for field in dataclasses.fields(section)} - value.keys():
+                return value
+            return typed(section, value, where)
+        return typed(options[0], value, where) if len(options) == 1 else value
     if dataclasses.is_dataclass(hint):
         return from_plain(hint, value, where)  # pyright: ignore
     if origin is tuple and isinstance(value, list):
         inner = typing.get_args(hint)[0]
-        return tuple(_typed(inner, item, where) for item in value)
+        return tuple(typed(inner, item, where) for item in value)
     if origin is list and isinstance(value, list):
         inner = typing.get_args(hint)[0]
-        return [_typed(inner, item, where) for item in value]
+        return [typed(inner, item, where) for item in value]
     return value

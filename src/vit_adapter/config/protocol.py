@@ -1,7 +1,10 @@
 """How a model is applied to a picture: stored with every model."""
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from .changes import with_changes
 
 
 @dataclass(frozen=True)
@@ -44,3 +47,33 @@ class Protocol:
     pad_to_crop: Literal["before", "after"] | None = None
     unpad: bool = False
     normalization: Normalization = Normalization()
+
+
+def default_stride(crop: int) -> int:
+    """Distance between windows where nothing else is said: two thirds of a window, in pixels."""
+    return max(1, crop * 2 // 3)
+
+
+def changed_protocol(
+    base: Protocol, changes: Protocol | Mapping[str, Any] | None, where: str = "protocol"
+) -> Protocol:
+    """A protocol with some settings replaced: a model's own with what a caller names.
+
+    Args:
+        base: What holds without a change.
+        changes: Settings by name, such as ``{"flip": True, "normalization": {"std": [64, 64, 64]}}``: what is not
+            named keeps the value of ``base``. A new ``crop`` without a ``stride`` brings the stride of two thirds of
+            a crop. A whole ``Protocol`` replaces ``base``; None changes nothing.
+        where: How the caller names the protocol, for the message.
+
+    Raises:
+        InputError: There is no such setting, or its value cannot be used.
+    """
+    if changes is None:
+        return base
+    if isinstance(changes, Protocol):
+        return changes
+    changed = with_changes(base, changes, where)
+    if changed.crop != base.crop and "stride" not in changes:
+        changed = replace(changed, stride=default_stride(changed.crop))
+    return changed

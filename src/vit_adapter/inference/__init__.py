@@ -1,6 +1,6 @@
 """How a model is applied to pictures: views, windows, merging, labels and results. Arrays and callables, no model."""
 
-from .augmentation import View, plan_views
+from .augmentation import View, check_protocol, plan_views
 from .protocol import Prediction, apply_protocol, predict_labels
 from .results import Result
 from .strips import resize_scores
@@ -14,6 +14,7 @@ __all__ = [
     "Result",
     "View",
     "apply_protocol",
+    "check_protocol",
     "plan_views",
     "predict_labels",
     "prepare",

@@ -87,6 +87,11 @@ class Recipe:
         """What ``score`` measures: "mIoU" or "mDice"."""
         return self.evaluation_data.metric
 
+    @property
+    def test_protocol(self) -> Protocol:
+        """The test that ``variant`` chooses."""
+        return self.multi_scale if self.variant == "ms" else self.protocol
+
     def classes(self) -> ClassTable:
         """Names, mask values and colours of the model's classes."""
         return self.evaluation_data.classes()
@@ -97,7 +102,7 @@ class Recipe:
         ``data.root`` is left empty. Mean and deviation are named, since some ViTs were trained with others than
         the segmentation models (FACTS 17).
         """
-        protocol = self.multi_scale if self.variant == "ms" else self.protocol
+        protocol = self.test_protocol
         data = DataConfig(
             layout=self.data.layout,  # pyright: ignore[reportArgumentType] (a test holds that it is one)
             reduce_zero=self.data.reduce_zero,

@@ -1,0 +1,78 @@
+"""How a model is applied: its own protocol with what a caller names."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from vit_adapter.config import DataConfig, Protocol, RunConfig, changed_protocol
+from vit_adapter.config.normalization import with_data_normalization
+from vit_adapter.config.protocol import default_stride
+from vit_adapter.inference import check_protocol
+from vit_adapter.segmenter import Segmenter
+from vit_adapter.zoo import Recipe
+
+ProtocolChanges = Protocol | Mapping[str, Any] | None
+"""A whole protocol, or settings of it by name (see ``changed_protocol``), or nothing."""
+
+
+def applied_protocol(
+    model: Segmenter,
+    changes: ProtocolChanges = None,
+    *,
+    multi_scale: bool = False,
+    recipe: Recipe | None = None,
+    data: DataConfig | None = None,
+) -> Protocol:
+    """The protocol of one evaluation or prediction; the model's own stays as it is.
+
+    Args:
+        model: Whose protocol holds for everything that is not named.
+        changes: What is to differ; it also holds against the multi-scale form.
+        multi_scale: Begin with the published multi-scale form instead.
+        recipe: The published model that ``model`` is: its own multi-scale form is taken.
+        data: Settings of the data: a mean or deviation in them replaces the model's.
+
+    Raises:
+        InputError: There is no such setting, or its value cannot be used.
+    """
+    if isinstance(changes, Protocol):
+        protocol = multi_scale_form(changes) if multi_scale else changes
+    else:
+        protocol = model.protocol
+        if multi_scale:
+            protocol = multi_scale_form(protocol) if recipe is None else recipe.multi_scale
+        protocol = changed_protocol(protocol, changes)
+    if data is not None:
+        protocol = with_data_normalization(protocol, data, changes)
+    check_protocol(protocol)
+    return protocol
+
+
+def trained_protocol(config: RunConfig, model: Segmenter, published: Protocol | None = None) -> Protocol:
+    """How a model is applied after training.
+
+    Windows of the training crop, two thirds of a crop apart, with the ViT's own normalisation; or as the recipe says.
+    What the configuration names of the protocol, or of mean and deviation, comes on top.
+
+    Args:
+        config: Everything that the run needs; its crop is known.
+        model: Whose normalisation holds where nothing else is said.
+        published: The recipe's protocol; None: there is none.
+
+    Raises:
+        InputError: See ``applied_protocol``.
+    """
+    base = published
+    if base is None:
+        crop = config.data.augmentation.crop
+        assert crop is not None
+        own = model.protocol.normalization
+        base = Protocol(crop=crop, stride=default_stride(crop), normalization=own)
+    protocol = with_data_normalization(changed_protocol(base, config.protocol), config.data, config.protocol)
+    check_protocol(protocol)
+    return protocol
+
+
+def multi_scale_form(protocol: Protocol) -> Protocol:
+    """The published multi-scale form: six scales, each with its mirror image."""
+    return replace(protocol, scales=(0.5, 0.75, 1.0, 1.25, 1.5, 1.75), flip=True)
