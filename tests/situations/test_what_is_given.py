@@ -27,8 +27,8 @@ from .making import TINY, halves, save_pairs, varied_model
 
 HEADING = "What is given stays as it was"
 TITLES = {
-    201: "a function changes the model, the settings or the array that it was given",
-    202: "importing or using the package moves the caller's random generators",
+    201: "A function changes the model, the settings or the array that it was given",
+    202: "Importing or using the package moves the caller's random generators",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from vit_adapter.config import ClassTable, DataConfig, EvaluationConfig, InputEr
 from vit_adapter.segmenter import Segmenter
 from vit_adapter.zoo import find_recipe
 
+from .mirroring import application_notes, print_notes
 from .models import load
 from .protocols import ProtocolChanges, applied_protocol
 
@@ -62,6 +64,11 @@ def evaluate(
     check_classes(model, dataset.classes)
     for line in check_before_run({split: dataset}, evaluation.limit):
         print(line)
+    if data.mirrored_classes is not None:
+        # A copy that shares all weights: the given model keeps its own pairs.
+        model = copy.copy(model)
+        model.classes = replace(model.classes, mirrored=dataset.classes.mirrored)
+    print_notes(application_notes(model, protocol, evaluation.tta))
     result = run_evaluation(model, dataset, evaluation, protocol=protocol, progress=not quiet)
     print_table(result)
     if out is not None:

@@ -11,6 +11,7 @@ from vit_adapter.images import MAX_PIXELS, list_images, read_image
 from vit_adapter.segmenter import Segmenter
 from vit_adapter.zoo import find_recipe
 
+from .mirroring import application_notes, print_notes
 from .models import load
 from .progress import progress_bar
 from .protocols import applied_protocol
@@ -59,6 +60,7 @@ def predict(
     if not isinstance(model, Segmenter):
         model = load(model, checkpoint, device=device)
     protocol = applied_protocol(model, multi_scale=multi_scale, recipe=recipe)
+    print_notes(application_notes(model, protocol, multi_scale))
     channels = len(protocol.normalization.mean)
     files = [file for place in pictures for file in list_images(place, channels)]
     if not files:

@@ -42,6 +42,8 @@ def applied_protocol(
         if multi_scale:
             protocol = multi_scale_form(protocol) if recipe is None else recipe.multi_scale
         protocol = changed_protocol(protocol, changes)
+        if multi_scale and changes is not None and "tta_flip" in changes and "flip" not in changes:
+            protocol = replace(protocol, flip=protocol.tta_flip)
     if data is not None:
         protocol = with_data_normalization(protocol, data, changes)
     check_protocol(protocol)
@@ -68,11 +70,14 @@ def trained_protocol(config: RunConfig, model: Segmenter, published: Protocol | 
         assert crop is not None
         own = model.protocol.normalization
         base = Protocol(crop=crop, stride=default_stride(crop), normalization=own)
+    # Left and right may differ for a model that has seen no mirror image.
+    base = replace(base, tta_flip=base.tta_flip and config.data.augmentation.flip > 0)
     protocol = with_data_normalization(changed_protocol(base, config.protocol), config.data, config.protocol)
     check_protocol(protocol)
     return protocol
 
 
 def multi_scale_form(protocol: Protocol) -> Protocol:
-    """The published multi-scale form: six scales, each with its mirror image."""
-    return replace(protocol, scales=(0.5, 0.75, 1.0, 1.25, 1.5, 1.75), flip=True)
+    """The published multi-scale form: six scales, each with its mirror image unless ``tta_flip`` says no."""
+    flip = protocol.flip or protocol.tta_flip
+    return replace(protocol, scales=(0.5, 0.75, 1.0, 1.25, 1.5, 1.75), flip=flip)

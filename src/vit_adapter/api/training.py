@@ -14,6 +14,7 @@ from vit_adapter.zoo import PRETRAINED, Recipe, find_recipe, get_recipe
 from vit_adapter.zoo.download import download, published_checkpoint
 
 from .fine_tuning import start_from
+from .mirroring import training_notes
 from .protocols import trained_protocol
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ def train(config: RunConfig, *, recipe: str | None = None, dry_run: bool = False
     chosen = augmentation != config.data.augmentation
     crop_note = [f"crop of {augmentation.crop} pixels, by the pictures' size"] if chosen else []
     config = replace(config, data=replace(config.data, augmentation=augmentation))
+    crop_note += training_notes(training.classes, augmentation.flip)
     if dry_run and not resume:
         model, notes = bare_model(config, training.classes, protocol), sources(config, published)
     else:

@@ -18,6 +18,7 @@ class ClassTable:
         ids: The mask value that stands for each class in the user's own files, 0..65535, none twice.
         colours: (red, green, blue) of each class, 0..255; None: no colours were given.
         ignore_id: The mask value of ignored pixels in the user's own files.
+        mirrored: Pairs of labels that are exchanged in a mirror image, such as those of left and right hand.
 
     Raises:
         InputError: On empty or repeated names, repeated ids, ids outside 0..65535, or lists of unequal length.
@@ -27,6 +28,7 @@ class ClassTable:
     ids: tuple[int, ...]
     colours: tuple[tuple[int, int, int], ...] | None = None
     ignore_id: int = 255
+    mirrored: tuple[tuple[int, int], ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.names) != len(self.ids):
@@ -53,6 +55,7 @@ class ClassTable:
             "ids": list(self.ids),
             "colours": None if self.colours is None else [list(colour) for colour in self.colours],
             "ignore_id": self.ignore_id,
+            "mirrored": [list(pair) for pair in self.mirrored],
         }
 
     @classmethod
@@ -64,6 +67,7 @@ class ClassTable:
             ids=tuple(values["ids"]),
             colours=None if colours is None else tuple((r, g, b) for r, g, b in colours),
             ignore_id=values.get("ignore_id", 255),
+            mirrored=tuple((first, second) for first, second in values.get("mirrored") or ()),
         )
 
     @classmethod

@@ -78,6 +78,9 @@ class DataConfig:
         mean: Per-channel mean in pixel values; None: the ViT's own.
         std: Per-channel standard deviation in pixel values; None: the ViT's own.
         augmentation: Random changes of training pictures.
+        mirrored_classes: Pairs of classes, by name or mask value, that a mirror image exchanges, such as
+            ``[[left hand, right hand]]``: labels of mirrored training images, and scores of mirrored views. Stored
+            with the model.
     """
 
     root: str = ""
@@ -99,3 +102,4 @@ class DataConfig:
     mean: list[float] | None = None
     std: list[float] | None = None
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
+    mirrored_classes: list[list[str | int]] | None = None

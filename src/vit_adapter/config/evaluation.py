@@ -9,7 +9,8 @@ class EvaluationConfig:
     """Evaluation over a data set; the way a picture is handled is the model's own ``Protocol``.
 
     Attributes:
-        tta: The published multi-scale protocol: scales 0.5 to 1.75 and mirror images.
+        tta: The published multi-scale protocol: scales 0.5 to 1.75 and, where the model's ``tta_flip`` says so,
+            mirror images.
         limit: Only the first pictures; None: all.
         batch_size: Windows or pictures of equal size handled together.
         device: "auto", "cpu", "cuda" or "mps".

@@ -30,9 +30,12 @@ class Protocol:
         stride: Distance between windows in pixels.
         scales: Factors of ``resize``; several are averaged as probabilities.
         flip: Average every view with its mirror image.
+        tta_flip: Whether multi-scale prediction (``tta``) averages mirror images too; False after training without
+            them.
         pad_to_crop: Pad pictures smaller than the crop, right and bottom, to its size: "before" normalisation
             (padding is -mean/std), "after" it (padding is 0), or None: a smaller window instead.
-        unpad: Cut that padding from the averaged scores before they are resized (FACTS 29).
+        unpad: Named in published settings: that padding is cut from the averaged scores before they are resized
+            (FACTS 29). ``pad_to_crop`` implies it; otherwise labels would not lie on the image.
         normalization: Mean and standard deviation.
     """
 
@@ -44,6 +47,7 @@ class Protocol:
     stride: int = 341
     scales: tuple[float, ...] = (1.0,)
     flip: bool = False
+    tta_flip: bool = True
     pad_to_crop: Literal["before", "after"] | None = None
     unpad: bool = False
     normalization: Normalization = Normalization()

@@ -19,8 +19,8 @@ def random_state_kept() -> Iterator[None]:
     numpy_state = None if numpy is None else numpy.random.get_state()
     torch_state = None if torch is None else torch.get_rng_state()
     # Asking a device for its state would start it, so only one that runs already is asked.
-    on_cuda = torch is not None and torch.cuda.is_initialized()
-    cuda_states = torch.cuda.get_rng_state_all() if on_cuda else []
+    cuda: Any = torch.cuda if torch is not None and torch.cuda.is_initialized() else None
+    cuda_states = [] if cuda is None else cuda.get_rng_state_all()
     try:
         yield
     finally:
@@ -29,5 +29,5 @@ def random_state_kept() -> Iterator[None]:
             numpy.random.set_state(numpy_state)
         if torch is not None:
             torch.set_rng_state(torch_state)
-            if on_cuda:
-                torch.cuda.set_rng_state_all(cuda_states)
+        if cuda is not None:
+            cuda.set_rng_state_all(cuda_states)

@@ -6,11 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from vit_adapter.config import DataConfig, InputError
+from vit_adapter.config import ClassTable, DataConfig, InputError
+from vit_adapter.config.mirrored import mirror_warning
 from vit_adapter.images import UnreadableImageError, read_image
 
 from .codes import count_codes
-from .dataset import check_size, only_void, open_dataset
+from .dataset import check_size, only_void, open_dataset, with_pairs
 from .labels import LabelMapping
 from .layouts.pairs import Pair
 from .mapping import require_two_classes
@@ -155,10 +156,26 @@ def _report_labels(report: Report, source: Source, looked: Sequence[Looked]) -> 
             require_two_classes(mapping.table, f"{report.root}: {source.where}", source.config.one_class)
         except InputError as error:
             report.add("error", str(error))
+    if not (colours_only and source.needs_values):
+        report_mirrors(report, mapping.table, source.config)
     count_classes(report, mapping, masks)
     report_unknown(report, mapping, summaries)
     if summaries and only_void(summaries, mapping):
         report.add("error", f"{report.root}: all pixels of all {len(summaries)} masks are ignored")
+
+
+def report_mirrors(report: Report, table: ClassTable, config: DataConfig) -> None:
+    """Pairs of mirrored classes that fit nowhere, and names of sides without a pair."""
+    try:
+        table = with_pairs(table, config)
+    except InputError as error:
+        report.add("error", str(error))
+        return
+    flip = config.augmentation.flip
+    remedy = "--data.augmentation.flip 0"
+    warning = mirror_warning(table, f"data.augmentation.flip {flip:g}", remedy) if flip else None
+    if warning is not None:
+        report.add("warning", warning)
 
 
 def report_palettes(report: Report, summaries: Sequence[MaskSummary]) -> None:

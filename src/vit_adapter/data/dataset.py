@@ -1,12 +1,14 @@
 """Data sets: pictures with contiguous labels, whatever lies on disk."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from vit_adapter.config import DataConfig, InputError
+from vit_adapter.config import ClassTable, DataConfig, InputError
+from vit_adapter.config.mirrored import mirrored_pairs
 from vit_adapter.images import read_image
 
 from .labels import LabelMapping
@@ -112,7 +114,9 @@ def open_dataset(config: DataConfig, split: Split) -> SegmentationDataset:
     if split not in ("train", "val"):
         raise InputError(f'split {split!r}: expected "train" or "val"')
     if config.layout == "scenes":
-        return SceneDataset(config, split)
+        scenes = SceneDataset(config, split)
+        scenes.classes = with_pairs(scenes.classes, config)
+        return scenes
     source = Source.find(config)
     part = source.layout.parts[split]
     if part.problems:
@@ -131,7 +135,17 @@ def open_dataset(config: DataConfig, split: Split) -> SegmentationDataset:
             f"{', '.join(map(str, sorted(mapping.ignored)))}), nothing is left to learn; see --data.ignore, "
             "--data.classes and --data.label_map"
         )
+    mapping = replace(mapping, table=with_pairs(mapping.table, config))
     return FileDataset(config, part.pairs, source.reading, mapping, palettes)
+
+
+def with_pairs(table: ClassTable, config: DataConfig) -> ClassTable:
+    """The classes with the pairs that a mirror image exchanges.
+
+    Raises:
+        InputError: A pair names no class.
+    """
+    return replace(table, mirrored=mirrored_pairs(table, config.mirrored_classes or ()))
 
 
 def settle(source: Source, summaries: Sequence[MaskSummary]) -> tuple[LabelMapping, Palettes]:

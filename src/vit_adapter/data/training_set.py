@@ -81,7 +81,12 @@ class TrainingSet(Dataset[TrainingSample]):
             raise InputError(f"seed {seed}: expected 0 or more")
         check_augmentation(augmentation)
         self.dataset = dataset
-        self.transform = TrainingTransform(augmentation, normalization, dataset.classes.ignore_index)
+        self.transform = TrainingTransform(
+            augmentation,
+            normalization,
+            dataset.classes.ignore_index,
+            getattr(dataset.classes, "mirrored", ()),
+        )
         self.seed = seed
         self.stop_on_bad_image = stop_on_bad_image
 

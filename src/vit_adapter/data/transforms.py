@@ -4,6 +4,7 @@
 recorded draws can be replayed. Order and kind of the draws are those of the published code (FACTS 18-23).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -128,6 +129,17 @@ def flip(array: np.ndarray, vertical: bool = False) -> np.ndarray:
     return array[::-1] if vertical else array[:, ::-1]
 
 
+def exchange(labels: np.ndarray, pairs: Sequence[tuple[int, int]]) -> np.ndarray:
+    """Labels with both classes of every pair exchanged; the same array where there is no pair."""
+    if not pairs:
+        return labels
+    exchanged = labels.copy()
+    for first, second in pairs:
+        exchanged[labels == first] = second
+        exchanged[labels == second] = first
+    return exchanged
+
+
 def draw_flip(draws: Draws, probability: float) -> bool:
     """Whether to mirror; one draw, also for the probabilities 0 and 1."""
     return bool(draws.random() < probability)
@@ -180,11 +192,13 @@ class TrainingTransform:
         augmentation: Which changes, and how strong.
         normalization: Mean and standard deviation of the model.
         ignore_index: Label of padding, and of pixels that are not valid.
+        mirrored: Pairs of labels that a mirror image exchanges.
     """
 
     augmentation: AugmentationConfig
     normalization: Normalization
     ignore_index: int
+    mirrored: tuple[tuple[int, int], ...] = ()
 
     def __call__(self, image: np.ndarray, labels: np.ndarray, draws: Draws) -> tuple[np.ndarray, np.ndarray]:
         """Transform a pair.
@@ -208,7 +222,7 @@ class TrainingTransform:
         # The box depends on the labels only, so no pixel outside it needs to be interpolated.
         image = resize_image(image, size, box)
         if draw_flip(draws, settings.flip):
-            image, labels = flip(image), flip(labels)
+            image, labels = flip(image), exchange(flip(labels), self.mirrored)
         if settings.photometric and image.shape[2] == 3 and image.dtype == np.uint8:
             image = distort_colours(image, draws)
         return pad(normalize(image, self.normalization), square, 0), pad(labels, square, self.ignore_index)

@@ -48,6 +48,7 @@ class Application:
         batch_size: Largest number of windows in one call.
         device: Where windows are sent; scores are processed where the model leaves them.
         held_bytes: Scores up to this size are kept between ``labels`` and ``scores``.
+        mirrored: For every class the one that it becomes in a mirror image (left hand, right hand); None: itself.
 
     Raises:
         InputError: The protocol contradicts itself.
@@ -64,12 +65,16 @@ class Application:
         batch_size: int = 4,
         device: str | torch.device = "cpu",
         held_bytes: int = HELD_BYTES,
+        mirrored: Sequence[int] | None = None,
     ) -> None:
+        self._mirrored = None if mirrored is None else list(mirrored)
         self._score_function, self._images, self._protocol = score_function, images, protocol
         self._num_classes, self._device = num_classes, torch.device(device)
         self._scores_are: ScoresAre = scores_are
         self._size: Size = (images[0].shape[0], images[0].shape[1])
         self._views = plan_views(self._size, protocol)
+        # Scores of the padding, stretched over the image with the rest, would move every label.
+        self._unpad = protocol.pad_to_crop is not None
         window_bytes = _score_bytes(num_classes, (protocol.crop, protocol.crop))
         self._batch_size = max(1, batch_size)
         if self._device.type == "cpu" and protocol.mode == "slide":
@@ -174,7 +179,7 @@ class Application:
                 prepared.extend(PreparedView(image, view, self._protocol) for image in self._images)
             return torch.cat([picture.cut(box) for picture in prepared])
 
-        return view_strips(
+        strips = view_strips(
             self._score,
             cut,
             Frame(view.padded, "horizontal" if view.flip else None, self._transposed),
@@ -183,9 +188,12 @@ class Application:
             crop=self._protocol.crop,
             stride=self._protocol.stride,
             batch_size=self._batch_size,
-            valid_size=view.size if self._protocol.unpad else None,
+            valid_size=view.size if self._unpad else None,
             held=held,
         )
+        if self._mirrored is None or not view.flip:
+            return strips
+        return (strip[:, self._mirrored] for strip in strips)
 
     def _score(self, windows: Tensor) -> Tensor:
         scores = self._score_function(windows.to(self._device))
@@ -197,8 +205,7 @@ class Application:
         return scores
 
     def _source_rows(self, view: View) -> int:
-        unpadded = self._protocol.unpad and self._protocol.mode == "slide"
-        return self._oriented(view.size if unpadded else view.padded)[0]
+        return self._oriented(view.size if self._unpad else view.padded)[0]
 
     def _oriented(self, size: Size) -> Size:
         return (size[1], size[0]) if self._transposed else size

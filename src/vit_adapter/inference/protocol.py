@@ -44,6 +44,7 @@ def apply_protocol(
     batch_size: int = 4,
     device: str | torch.device = "cpu",
     held_bytes: int = HELD_BYTES,
+    mirrored: Sequence[int] | None = None,
 ) -> Prediction:
     """Applies a model to one picture of any size.
 
@@ -58,6 +59,7 @@ def apply_protocol(
         device: Where windows are sent.
         held_bytes: Scores up to this size are kept, so that ``labels`` and ``scores`` run the model once; 0 where
             many predictions are kept.
+        mirrored: For every class the one that it becomes in a mirror image; None: itself.
 
     Raises:
         InputError: The protocol contradicts itself.
@@ -72,6 +74,7 @@ def apply_protocol(
             batch_size=batch_size,
             device=device,
             held_bytes=held_bytes,
+            mirrored=mirrored,
         )
     )
 
@@ -86,6 +89,7 @@ def predict_labels(
     batch_size: int = 4,
     device: str | torch.device = "cpu",
     threshold: float | None = None,
+    mirrored: Sequence[int] | None = None,
 ) -> list[np.ndarray]:
     """Labels of pictures of any sizes; windows of pictures of one size share calls of the model.
 
@@ -100,6 +104,7 @@ def predict_labels(
         batch_size: Largest number of windows in one call.
         device: Where windows are sent.
         threshold: For two classes: smallest probability of class 1 that makes a pixel class 1.
+        mirrored: For every class the one that it becomes in a mirror image; None: itself.
 
     Returns:
         Labels [H, W] in the order of the pictures, see ``Application.labels``.
@@ -125,6 +130,7 @@ def predict_labels(
                 batch_size=batch_size,
                 device=device,
                 held_bytes=0,
+                mirrored=mirrored,
             )
             labels.update(zip(group, application.labels(threshold)))
     return [labels[index] for index in range(len(images))]

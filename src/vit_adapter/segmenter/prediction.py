@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from vit_adapter.config import ClassTable, Protocol
+from vit_adapter.config.mirrored import mirrored_order
 from vit_adapter.images import read_image
 from vit_adapter.inference import Result, apply_protocol, predict_labels
 
@@ -59,6 +60,7 @@ class Prediction(nn.Module):
             "scores_are": getattr(self.head, "scores_are", "logits"),
             "batch_size": batch_size,
             "device": self.device,
+            "mirrored": mirrored_order(self.classes),
         }
         score = partial(self._window_scores, precision=precision)
         if several:
