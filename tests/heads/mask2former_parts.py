@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from vit_adapter.config import Mask2FormerConfig
+from vit_adapter.heads import Targets
 from vit_adapter.heads.mask2former import LossSettings, Mask2FormerHead, Predictions
 
 WIDTHS = [8, 16, 24, 32]
@@ -17,6 +18,11 @@ SIZES = Mask2FormerConfig(
     encoder_feedforward=48,
     decoder_feedforward=64,
 )
+
+
+def targets_for(labels: Tensor) -> Targets:
+    """Labels that cover the whole pyramid."""
+    return Targets(labels, 255, (labels.shape[-2], labels.shape[-1]))
 
 
 def tiny_head(num_classes: int = 5, config: Mask2FormerConfig = SIZES, seed: int = 0) -> Mask2FormerHead:

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 import torch
-from mask2former_parts import SIZES, WIDTHS, label_map, pyramid, shaken, tiny_head
+from mask2former_parts import SIZES, WIDTHS, label_map, pyramid, shaken, targets_for, tiny_head
 
 from golden.mask2former_building import feedforward_width
 from vit_adapter.config import InputError
@@ -66,7 +66,7 @@ def test_every_parameter_gets_a_gradient():
     head = shaken(tiny_head())
     maps = [level.requires_grad_() for level in pyramid()]
     labels = torch.stack([label_map([0, 2, 4]), label_map([1])])
-    losses = head.loss(maps, labels)
+    losses = head.loss(maps, targets_for(labels))
     torch.stack(list(losses.values())).sum().backward()
     for name, parameter in [*head.named_parameters(), *enumerate(maps)]:
         assert parameter.grad is not None, name

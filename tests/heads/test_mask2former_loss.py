@@ -7,9 +7,18 @@ import pytest
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as multiprocessing
-from mask2former_parts import POINTS, fixed_points, label_map, pyramid, random_predictions, tiny_head
+from mask2former_parts import (
+    POINTS,
+    fixed_points,
+    label_map,
+    pyramid,
+    random_predictions,
+    targets_for,
+    tiny_head,
+)
 
 from vit_adapter.config import InputError
+from vit_adapter.heads import Targets
 from vit_adapter.heads.mask2former import (
     CostWeights,
     LossSettings,
@@ -62,13 +71,13 @@ def test_a_label_outside_the_classes_is_named(value):
     labels = label_map([0, 1])[None]
     labels[0, 3, 3] = value
     with pytest.raises(InputError, match=rf"value {value}, expected 0..4 or 255"):
-        tiny_head().loss(pyramid(1), labels)
+        tiny_head().loss(pyramid(1), targets_for(labels))
 
 
 @pytest.mark.parametrize("shape", [(1, 64, 96), (2, 64, 64), (2, 60, 96)])
 def test_labels_of_another_size_or_number_are_refused(shape):
     with pytest.raises(InputError, match="does not fit"):
-        tiny_head().loss(pyramid(2), torch.zeros(shape, dtype=torch.int64))
+        tiny_head().loss(pyramid(2), targets_for(torch.zeros(shape, dtype=torch.int64)))
 
 
 def test_nothing_but_ignored_pixels_costs_no_mask():
@@ -97,8 +106,8 @@ def test_nothing_but_ignored_pixels_costs_no_mask():
 def test_more_masks_than_queries_drops_the_rest():
     labels = torch.arange(9).repeat_interleave(10).expand(64, 90)[None]
     head = tiny_head(num_classes=9)
-    assert head.count_masks(labels) == 7
-    losses = head.loss(pyramid(1, 64, 96), torch.nn.functional.pad(labels, (0, 6), value=255))
+    assert head.count(targets_for(labels)) == 7
+    losses = head.loss(pyramid(1, 64, 96), Targets(labels, 255, (64, 96)))
     assert all(value.isfinite() for value in losses.values())
 
 
@@ -117,7 +126,7 @@ def test_one_class_is_learnt_with_its_outside():
     optimizer = torch.optim.AdamW(head.parameters(), lr=3e-3)
     first = None
     for _ in range(40):
-        total = torch.stack(list(head.loss(maps, labels).values())).sum()
+        total = torch.stack(list(head.loss(maps, targets_for(labels)).values())).sum()
         first = first or total.item()
         optimizer.zero_grad()
         total.backward()

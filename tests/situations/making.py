@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from vit_adapter import Segmenter, ViTAdapter
 from vit_adapter.cli.main import main
 from vit_adapter.config import ClassTable, Mask2FormerConfig, Protocol
+from vit_adapter.heads import PixelHead
 
 TINY = {"depth": 4, "embed_dim": 24, "num_heads": 3}
 SMALL_MASK2FORMER = Mask2FormerConfig(
@@ -121,13 +122,14 @@ class _Quarter(nn.Module):
         return [nn.functional.avg_pool2d(images, 4)]
 
 
-class _NearestColour(nn.Module):
+class _NearestColour(PixelHead):
     """Scores: minus the squared distance to the colour of each class, or class sums that fall with it."""
 
     def __init__(self, colours: Tensor, sums: bool) -> None:
         super().__init__()
         self.register_buffer("colours", colours)
-        self.scores_are = "class_sums" if sums else "logits"
+        self.scores_are = "class_sums" if sums else "logits"  # pyright: ignore
+        self.min_classes = 1 if sums else 2  # pyright: ignore
 
     def forward(self, pyramid: Sequence[Tensor]) -> Tensor:
         distance = pyramid[0][:, None] - self.colours[None, :, :, None, None]

@@ -47,14 +47,16 @@ class Mortal(TinyModel):
         super().__init__()
         self.log, self.die_before = log, die_before
 
-    def loss(self, images: torch.Tensor, labels: torch.Tensor) -> dict[str, torch.Tensor]:
+    def loss(
+        self, images: torch.Tensor, labels: torch.Tensor, divisor: float | None = None
+    ) -> dict[str, torch.Tensor]:
         """One forward pass."""
         if int(self.passes) + 1 == self.die_before:
             os.kill(os.getpid(), signal.SIGKILL)
         numbers = [round(float(value) * 1000) for value in images[:, 0, 0, 0]]
         with self.log.open("a") as file:
             file.write(f"{int(self.passes) + 1} {' '.join(map(str, numbers))}\n")
-        return super().loss(images, labels)
+        return super().loss(images, labels, divisor)
 
 
 class Peaking(Mortal):
@@ -98,9 +100,11 @@ class HeavyModel(TinyModel):
         super().__init__()
         self.weight = torch.nn.Parameter(torch.zeros(size // 4))
 
-    def loss(self, images: torch.Tensor, labels: torch.Tensor) -> dict[str, torch.Tensor]:
+    def loss(
+        self, images: torch.Tensor, labels: torch.Tensor, divisor: float | None = None
+    ) -> dict[str, torch.Tensor]:
         """With the heavy part."""
-        losses = super().loss(images, labels)
+        losses = super().loss(images, labels, divisor)
         losses["loss"] = losses["loss"] + self.weight.sum() * 0
         return losses
 
@@ -144,9 +148,11 @@ def train_with_half_known(out: str) -> None:
 class Troubled(SlowModel):
     """Its loss is not finite at the fourth pass of process 1."""
 
-    def loss(self, images: torch.Tensor, labels: torch.Tensor) -> dict[str, torch.Tensor]:
+    def loss(
+        self, images: torch.Tensor, labels: torch.Tensor, divisor: float | None = None
+    ) -> dict[str, torch.Tensor]:
         """One forward pass."""
-        losses = super().loss(images, labels)
+        losses = super().loss(images, labels, divisor)
         if processes.rank() == 1 and int(self.passes) == 4:
             losses["loss"] = losses["loss"] * float("nan")
         return losses
@@ -183,11 +189,13 @@ class Noting(TinyModel):
     def _note(self, module: Any, inputs: Any, output: torch.Tensor) -> None:
         self.noted.append((output.flatten(2).abs().sum(2) == 0).float().flatten().tolist())
 
-    def loss(self, images: torch.Tensor, labels: torch.Tensor) -> dict[str, torch.Tensor]:
+    def loss(
+        self, images: torch.Tensor, labels: torch.Tensor, divisor: float | None = None
+    ) -> dict[str, torch.Tensor]:
         """One forward pass."""
         if not self.noted:
             self.noted.append([float(value) for value in self.backbone.weight.detach().flatten()[:20]])
-        return super().loss(images, labels)
+        return super().loss(images, labels, divisor)
 
 
 def train_and_note(out: str, batch_size: int = 2) -> None:

@@ -124,9 +124,9 @@ def test_s42_weights_that_are_not_finite_are_never_saved(tmp_path):
             super().__init__([0.0, 0.0])
             self.register_buffer("running_var", torch.ones(2))
 
-        def loss(self, images, labels):
+        def loss(self, images, labels, divisor=None):
             self.running_var *= 1e15
-            return super().loss(images, labels)
+            return super().loss(images, labels, divisor)
 
     config = tiny_run(tmp_path / "run", steps=5, checkpoint_every=1)
     with pytest.raises(

@@ -24,6 +24,7 @@ from vit_adapter.config import (
     RunConfig,
     TrainingConfig,
 )
+from vit_adapter.heads import PixelHead, Targets
 from vit_adapter.training import run_training
 from vit_adapter.training.checkpoints import read_checkpoint
 from vit_adapter.training.metrics_table import read_table
@@ -144,6 +145,19 @@ def assert_gradients_agree(first: dict[str, torch.Tensor], second: dict[str, tor
         torch.testing.assert_close(second[name], value, rtol=1e-5, atol=1e-5 * largest, msg=name)
 
 
+class _ConstantHead(PixelHead):
+    """The same logits for every pixel, plus a bias that is learnt; sees nothing but the number of images."""
+
+    def __init__(self, logits: Sequence[float]) -> None:
+        super().__init__()
+        self.register_buffer("logits", torch.tensor(logits))
+        self.bias = torch.nn.Parameter(torch.zeros(len(logits)))
+
+    def forward(self, pyramid: Sequence[torch.Tensor]) -> torch.Tensor:
+        """[B, K, 1, 1]."""
+        return (self.logits + self.bias)[None, :, None, None].expand(len(pyramid[0]), -1, 1, 1)
+
+
 class ConstantScores(torch.nn.Module):
     """In training the same logits everywhere, plus a bias that is learnt; predicts what a picture's blue channel says.
 
@@ -155,15 +169,31 @@ class ConstantScores(torch.nn.Module):
         self.classes = ClassTable.numbered(len(logits))
         self.num_classes, self.class_names = len(logits), self.classes.names
         self.ignore_index = self.classes.ignore_index
-        self.register_buffer("logits", torch.tensor(logits))
-        self.bias = torch.nn.Parameter(torch.zeros(len(logits)))
-        self.pixel_loss: Any = None
+        self.head = _ConstantHead(logits)
 
-    def loss(self, images: torch.Tensor, labels: torch.Tensor) -> dict[str, torch.Tensor]:
+    @property
+    def bias(self) -> torch.Tensor:
+        """Of the head."""
+        return self.head.bias
+
+    def configure_loss(self, training: Any, class_weights: Any = None) -> None:
+        """As a Segmenter's."""
+        self.head.configure_loss(training, class_weights, self.ignore_index)
+
+    def _targets(self, labels: torch.Tensor) -> Targets:
+        return Targets(labels, self.ignore_index, (labels.shape[-2], labels.shape[-1]))
+
+    def count(self, labels: torch.Tensor) -> float | None:
+        """As a Segmenter's."""
+        return self.head.count(self._targets(labels))
+
+    def loss(
+        self, images: torch.Tensor, labels: torch.Tensor, divisor: float | None = None
+    ) -> dict[str, torch.Tensor]:
         """Of every pixel."""
-        scores = (self.logits + self.bias)[None, :, None, None]
-        losses = self.pixel_loss(scores.expand(len(labels), -1, *labels.shape[1:]), labels)
-        return {"loss": sum(losses.values()), **losses}
+        losses = self.head.loss([images], self._targets(labels), divisor)
+        del losses["accuracy"]
+        return {"loss": torch.stack(list(losses.values())).sum(), **losses}
 
     def predict(self, pictures: Any, **settings: Any) -> Any:
         """Labels from the blue channel."""

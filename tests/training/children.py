@@ -117,9 +117,11 @@ def _enter(function: Any, arguments: dict[str, Any], output: str, environment: d
 class SlowModel(TinyModel):
     """Takes some time for a forward pass, so that a kill can come in between."""
 
-    def loss(self, images: torch.Tensor, labels: torch.Tensor) -> dict[str, torch.Tensor]:
+    def loss(
+        self, images: torch.Tensor, labels: torch.Tensor, divisor: float | None = None
+    ) -> dict[str, torch.Tensor]:
         time.sleep(0.02)
-        return super().loss(images, labels)
+        return super().loss(images, labels, divisor)
 
 
 def train_slowly(out: str | None, pictures: int = 10, validation: int | None = 3, **settings: Any) -> None:

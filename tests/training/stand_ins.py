@@ -1,6 +1,7 @@
 """A tiny model and tiny data for tests of the training loop."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,9 +15,22 @@ from torch import nn
 from vit_adapter.config import ClassTable, DataConfig, ModelConfig, Protocol, RunConfig, TrainingConfig
 from vit_adapter.config.files import write_atomically
 from vit_adapter.data.sample import Sample
+from vit_adapter.heads import PixelHead, Targets
 
 CLASSES = ClassTable(("left", "right", "top"), (0, 1, 2))
 SIDE = 32
+
+
+class TinyHead(PixelHead):
+    """Class scores by one convolution."""
+
+    def __init__(self, channels: int, num_classes: int) -> None:
+        super().__init__()
+        convolution = nn.Conv2d(channels, num_classes, 1)
+        self.weight, self.bias = convolution.weight, convolution.bias
+
+    def forward(self, pyramid: Sequence[torch.Tensor]) -> torch.Tensor:
+        return nn.functional.conv2d(pyramid[0], self.weight, self.bias)
 
 
 class TinyModel(nn.Module):
@@ -29,21 +43,35 @@ class TinyModel(nn.Module):
         self.backbone = nn.Conv2d(3, 8, 3, padding=1)
         self.norm = nn.BatchNorm2d(8) if norm == "batch" else nn.GroupNorm(2, 8)
         self.dropout = nn.Dropout2d(dropout)
-        self.head = nn.Conv2d(8, self.num_classes, 1)
+        self.head = TinyHead(8, self.num_classes)
         self.unused = nn.Parameter(torch.ones(2))  # like a class token that is dropped
         self.protocol = Protocol(crop=SIDE, stride=SIDE)
-        self.pixel_loss: Any = None
         self.register_buffer("passes", torch.zeros((), dtype=torch.int64))
         self.seen: list[list[float]] = []  # brightness of every picture, forward pass after forward pass
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return self.head(self.dropout(torch.relu(self.norm(self.backbone(images)))))
+        return self.head([self.features(images)])
 
-    def loss(self, images: torch.Tensor, labels: torch.Tensor) -> dict[str, torch.Tensor]:
+    def features(self, images: torch.Tensor) -> torch.Tensor:
+        return self.dropout(torch.relu(self.norm(self.backbone(images))))
+
+    def configure_loss(self, training: TrainingConfig, class_weights: Any = None) -> None:
+        self.head.configure_loss(training, class_weights, self.ignore_index)
+
+    def count(self, labels: torch.Tensor) -> float | None:
+        return self.head.count(self.targets(labels))
+
+    def targets(self, labels: torch.Tensor) -> Targets:
+        return Targets(labels, self.ignore_index, (labels.shape[-2], labels.shape[-1]))
+
+    def loss(
+        self, images: torch.Tensor, labels: torch.Tensor, divisor: float | None = None
+    ) -> dict[str, torch.Tensor]:
         self.seen.append([round(value, 6) for value in images.mean((1, 2, 3)).tolist()])
         self.passes += 1
-        losses = self.pixel_loss(self(images), labels)
-        return {"loss": sum(losses.values()), **losses}
+        losses = self.head.loss([self.features(images)], self.targets(labels), divisor)
+        del losses["accuracy"]
+        return {"loss": torch.stack(list(losses.values())).sum(), **losses}
 
     @torch.no_grad()
     def predict(self, image: Any, **options: Any) -> Any:

@@ -54,10 +54,12 @@ def train(config: RunConfig, stop_at: int | None = None) -> Segmenter:
     if stop_at is not None:
         loss, calls = model.loss, iter(range(1, 1000))
 
-        def interrupted(images: torch.Tensor, labels: torch.Tensor) -> dict[str, torch.Tensor]:
+        def interrupted(
+            images: torch.Tensor, labels: torch.Tensor, divisor: float | None = None
+        ) -> dict[str, torch.Tensor]:
             if next(calls) == stop_at:
                 raise Interruption
-            return loss(images, labels)
+            return loss(images, labels, divisor)
 
         model.loss = interrupted  # pyright: ignore
     source = TrainingSet(

@@ -26,10 +26,10 @@ class BreakingModel(TinyModel):
 
     breaks_at = 0
 
-    def loss(self, images, labels):
+    def loss(self, images, labels, divisor=None):
         if int(self.passes) + 1 == self.breaks_at:
             raise Interruption
-        return super().loss(images, labels)
+        return super().loss(images, labels, divisor)
 
 
 def train(out, model=None, pictures=10, validation=None, output=None, seed=0, **settings):
@@ -266,8 +266,8 @@ def test_resuming_nothing_is_one_line(tmp_path):
 
 def test_a_loss_that_is_not_finite_names_step_pictures_and_checkpoint(tmp_path):
     class Overflowing(TinyModel):
-        def loss(self, images, labels):
-            losses = super().loss(images, labels)
+        def loss(self, images, labels, divisor=None):
+            losses = super().loss(images, labels, divisor)
             return {
                 name: value * float("inf" if int(self.passes) == 5 else 1) for name, value in losses.items()
             }
@@ -287,8 +287,8 @@ def test_a_loss_that_is_not_finite_names_step_pictures_and_checkpoint(tmp_path):
 
 def test_a_gradient_that_is_not_finite_stops_before_the_update(tmp_path):
     class Steep(TinyModel):
-        def loss(self, images, labels):
-            losses = super().loss(images, labels)
+        def loss(self, images, labels, divisor=None):
+            losses = super().loss(images, labels, divisor)
             if int(self.passes) == 3:
                 losses["loss"] = losses["loss"] + torch.sqrt(self.head.weight.sum() * 0)
             return losses
@@ -301,7 +301,7 @@ def test_a_gradient_that_is_not_finite_stops_before_the_update(tmp_path):
 
 def test_out_of_memory_is_one_line_with_remedies(tmp_path):
     class Greedy(TinyModel):
-        def loss(self, images, labels):
+        def loss(self, images, labels, divisor=None):
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB\nmore lines")
 
     with pytest.raises(
@@ -353,9 +353,9 @@ def test_average_is_the_recursion(tmp_path):
     states = []
 
     class Watched(TinyModel):
-        def loss(self, images, labels):
+        def loss(self, images, labels, divisor=None):
             states.append(self.head.weight.detach().clone())
-            return super().loss(images, labels)
+            return super().loss(images, labels, divisor)
 
     model = Watched()
     train(tmp_path / "run", model, steps=4, ema_decay=0.75)
@@ -442,7 +442,7 @@ def test_class_weights_reach_the_loss(tmp_path):
     file = tmp_path / "weights.txt"
     file.write_text("1 2 3")
     model, _ = train(tmp_path / "run", steps=1, class_weights=str(file))
-    assert model.pixel_loss.class_weights.tolist() == [1, 2, 3]
+    assert model.head.criterion.class_weights.tolist() == [1, 2, 3]
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from vit_adapter.config import InputError
+from vit_adapter.heads import CLASS_LAYERS
 from vit_adapter.segmenter import Segmenter
 from vit_adapter.weights.channels import convert_channels
 from vit_adapter.weights.files import read_state_dict
@@ -13,9 +14,6 @@ from vit_adapter.weights.model_folder import read_model_folder
 from vit_adapter.weights.official import from_official
 
 from .models import model_folder
-
-CLASSIFIERS = ("head.classifier", "auxiliary_head.classifier", "head.transformer_decoder.classifier")
-"""Layers with a row for each class; Mask2Former's has one more at the end, for "no object"."""
 
 FIRST_CONVOLUTIONS = (
     "backbone.vit.patch_embed.proj.weight",
@@ -49,7 +47,7 @@ def start_from(model: Segmenter, source: str, as_published: bool = False) -> str
         for name, value in state.items()
         if name in own
         and own[name].shape == value.shape
-        and (as_published or not name.startswith(CLASSIFIERS))
+        and (as_published or not name.startswith(tuple(CLASS_LAYERS)))
     }
     if not any(name.startswith("backbone.") for name in taken):
         raise InputError(
@@ -97,8 +95,7 @@ def _rows_by_name(
 ) -> set[str]:
     """Puts classifiers into ``taken`` whose rows go to classes of the same name; returns the names found."""
     kept: set[str] = set()
-    for classifier in CLASSIFIERS:
-        extra = int(classifier == "head.transformer_decoder.classifier")
+    for classifier, extra in CLASS_LAYERS.items():
         for key in (f"{classifier}.weight", f"{classifier}.bias"):
             if names is None or key not in own or key not in state:
                 continue
@@ -110,7 +107,7 @@ def _rows_by_name(
                     merged[row] = state[key][names.index(name)]
                     kept.add(name)
             if extra:
-                merged[-1] = state[key][-1]
+                merged[-extra:] = state[key][-extra:]
             taken[key] = merged
     return kept
 

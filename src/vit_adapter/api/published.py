@@ -9,6 +9,7 @@ from torch import Tensor
 from vit_adapter.config import ClassTable, InputError
 from vit_adapter.config.files import write_atomically
 from vit_adapter.config.random_state import random_state_kept
+from vit_adapter.heads import CLASS_LAYERS, HEADS
 from vit_adapter.segmenter import Segmenter
 from vit_adapter.weights.files import WeightsFile, read_state_dict
 from vit_adapter.weights.load import match
@@ -18,7 +19,7 @@ from vit_adapter.zoo import Recipe, get_recipe, list_recipes
 from vit_adapter.zoo.download import published_checkpoint
 
 # Where a model's number of classes can be read from its weights.
-_CLASSIFIERS = ("head.classifier.bias", "head.transformer_decoder.classifier.bias")
+_CLASSIFIERS = tuple(f"{layer}.bias" for layer in CLASS_LAYERS if layer.startswith("head."))
 
 
 def load_published(name: str, checkpoint: str | Path = "published") -> Segmenter:
@@ -74,8 +75,7 @@ def _classes(recipe: Recipe, state: dict[str, Tensor], file: WeightsFile) -> Cla
     name = next((name for name in _CLASSIFIERS if name in state), None)
     if name is None:
         return published
-    # Mask2Former's classifier has one row more, for "no object".
-    count = len(state[name]) - (recipe.model.head == "mask2former")
+    count = len(state[name]) - HEADS[recipe.model.head].extra_rows
     if count == len(published):
         return published
     names, colours = file.classes()
@@ -127,7 +127,7 @@ def _recognised(state: dict[str, Tensor], where: str) -> Recipe:
     # Recipes that share an architecture differ in their data: the classifier tells, as far as it can.
     rows = [len(state[name]) for name in _CLASSIFIERS if name in state]
     named = [
-        one for one in fitting if rows and rows[0] - (one.model.head == "mask2former") == len(one.classes())
+        one for one in fitting if rows and rows[0] - HEADS[one.model.head].extra_rows == len(one.classes())
     ]
     if len(named) == 1:
         return named[0]

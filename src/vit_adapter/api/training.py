@@ -9,6 +9,7 @@ import torch
 
 from vit_adapter.config import ClassTable, InputError, Protocol, RunConfig
 from vit_adapter.config.random_state import random_state_kept
+from vit_adapter.heads import HEADS
 from vit_adapter.segmenter import Segmenter
 from vit_adapter.zoo import PRETRAINED, Recipe, find_recipe, get_recipe
 from vit_adapter.zoo.download import download, published_checkpoint
@@ -63,7 +64,7 @@ def train(config: RunConfig, *, recipe: str | None = None, dry_run: bool = False
         print_plan(model, config, counts, operator_forms(), notes, published_batch=published.total_batch)
         return None
     # Its queries may find nothing, so that one class is enough.
-    data = replace(config.data, one_class=config.data.one_class or config.model.head == "mask2former")
+    data = replace(config.data, one_class=config.data.one_class or HEADS[config.model.head].min_classes == 1)
     training, validation = open_dataset(data, "train"), open_dataset(data, "val")
     checked = check_before_run({"train": training, "val": validation})
     augmentation = with_crop(config.data.augmentation, training)

@@ -8,6 +8,7 @@ from .model import Mask2FormerConfig, ModelConfig
 from .plain import from_plain, to_plain
 from .protocol import Normalization, Protocol, changed_protocol
 from .run import RunConfig
+from .task import ScoresAre, TaskName
 from .training import TrainingConfig
 
 __all__ = [
@@ -22,6 +23,8 @@ __all__ = [
     "Normalization",
     "Protocol",
     "RunConfig",
+    "ScoresAre",
+    "TaskName",
     "TrainingConfig",
     "changed_protocol",
     "from_plain",

@@ -1,17 +1,30 @@
 """From a feature pyramid to scores and losses."""
 
+from .build import CLASS_LAYERS, HEADS, build_auxiliary_head, build_head
 from .fcn import FCNHead
+from .head import Head, LossNotFinite, Targets, is_loss
 from .losses import PixelLoss, checked_labels, pixel_accuracy
 from .mask2former import Mask2FormerHead
+from .pixel_head import CustomHead, PixelHead
 from .resize import resize_maps
 from .uper import UPerHead
 
 __all__ = [
+    "CLASS_LAYERS",
+    "HEADS",
+    "CustomHead",
     "FCNHead",
+    "Head",
+    "LossNotFinite",
     "Mask2FormerHead",
+    "PixelHead",
     "PixelLoss",
+    "Targets",
     "UPerHead",
+    "build_auxiliary_head",
+    "build_head",
     "checked_labels",
+    "is_loss",
     "pixel_accuracy",
     "resize_maps",
 ]

@@ -9,9 +9,10 @@ from torch import Tensor, nn
 from vit_adapter.ops import NormKind
 
 from .convolution import ConvNormReLU, make_classifier
+from .pixel_head import PixelHead
 
 
-class FCNHead(nn.Module):
+class FCNHead(PixelHead):
     """3×3 convolutions on one level, then class scores (rule 53).
 
     Args:

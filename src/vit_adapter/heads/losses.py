@@ -52,7 +52,7 @@ class PixelLoss(nn.Module):
         """
         valid = labels != self.ignore_index
         pixels = labels.numel() if self.average_over == "all" else valid.sum().clamp(min=1)
-        weights = None if self.class_weights is None else self.class_weights.to(scores.dtype)
+        weights = None if self.class_weights is None else self.class_weights.to(scores)
         if self.focal_gamma is None:
             loss = F.cross_entropy(scores, labels, weights, ignore_index=self.ignore_index, reduction="sum")
             losses = {"loss_ce": loss / pixels}

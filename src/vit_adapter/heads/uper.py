@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from vit_adapter.ops import NormKind
 
 from .convolution import ConvNormReLU, make_classifier
+from .pixel_head import PixelHead
 from .resize import resize_maps
 
 
@@ -49,7 +50,7 @@ class PyramidPooling(nn.Module):
         return self.bottleneck(torch.cat([maps, *self.branch_maps(maps)], dim=1))
 
 
-class UPerHead(nn.Module):
+class UPerHead(PixelHead):
     """Class scores at stride 4 from a four-level pyramid (rule 51).
 
     Args:

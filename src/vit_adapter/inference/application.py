@@ -6,13 +6,12 @@ once is one row of windows for each view, ``classes x crop x shorter side`` scor
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from vit_adapter.config import InputError, Protocol
+from vit_adapter.config import InputError, Protocol, ScoresAre
 
 from .augmentation import View, plan_views
 from .strips import Box, RowReader, Size, split_rows
@@ -20,7 +19,6 @@ from .view_scores import Frame, HeldScores, view_strips
 from .views import PreparedView
 from .windows import ScoreFunction
 
-ScoresAre = Literal["logits", "class_sums"]
 HELD_BYTES = 1 << 28
 """Scores of a picture that are kept for a later ``.scores()``; beyond that the model runs again."""
 SCORES_LIMIT_BYTES = 1 << 32

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from vit_adapter.config import Protocol
+from vit_adapter.config import Protocol, ScoresAre
 
-from .application import HELD_BYTES, SCORES_LIMIT_BYTES, Application, ScoresAre
+from .application import HELD_BYTES, SCORES_LIMIT_BYTES, Application
 from .augmentation import plan_views
 from .windows import ScoreFunction
 

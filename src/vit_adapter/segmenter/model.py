@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import torch
@@ -15,20 +16,23 @@ from vit_adapter.config import (
     Mask2FormerConfig,
     ModelConfig,
     Protocol,
+    TrainingConfig,
 )
 from vit_adapter.heads import (
-    FCNHead,
-    Mask2FormerHead,
-    PixelLoss,
-    UPerHead,
+    HEADS,
+    CustomHead,
+    Head,
+    Targets,
+    build_auxiliary_head,
+    build_head,
     checked_labels,
-    pixel_accuracy,
+    is_loss,
     resize_maps,
 )
 from vit_adapter.weights.report import LoadReport
 
 from .folder import ModelFolder
-from .parts import check_label_range, check_single_class, class_table, describe, normalization_of
+from .parts import check_label_range, check_number_of_classes, class_table, describe, normalization_of
 from .prediction import Prediction
 
 HeadName = Literal["upernet", "fcn", "mask2former"]
@@ -58,7 +62,8 @@ class Segmenter(ModelFolder, Prediction):
 
     Attributes:
         load_report: What became of every entry of the file its weights came from; None without one.
-        pixel_loss: What ``loss`` computes for UperNet and FCN; replace it for class weights, Dice or focal loss.
+        head: The head; its ``criterion`` is what ``loss`` computes.
+        auxiliary_head: A second head that helps to train and is not asked for predictions; None without one.
 
     Raises:
         InputError: The arguments contradict each other.
@@ -87,41 +92,22 @@ class Segmenter(ModelFolder, Prediction):
         self.num_classes = len(self.classes)
         self.backbone = backbone
         self.protocol = protocol or Protocol(normalization=normalization_of(backbone))
-        self.pixel_loss = PixelLoss(ignore_index=self.classes.ignore_index)
-        self.auxiliary_head, self.auxiliary_weight = None, auxiliary_weight
-        channels: Sequence[int] = backbone.channels  # pyright: ignore
-        settings: dict[str, Any] | None = None
-        if isinstance(head, nn.Module):
-            self.head = head
-        elif head == "upernet":
-            self.head = UPerHead(channels, head_channels, self.num_classes, pool_scales, dropout, norm)
-            if auxiliary:
-                self.auxiliary_head = FCNHead(
-                    channels[2], auxiliary_channels, self.num_classes, dropout=dropout, norm=norm
-                )
-        elif head == "fcn":
-            self.head = FCNHead(
-                channels[0], head_channels, self.num_classes, level=0, dropout=dropout, norm=norm
-            )
-        elif head == "mask2former":
-            self.head = Mask2FormerHead(channels, self.num_classes, mask2former)
-        else:
-            raise InputError(f"head={head!r}, expected 'upernet', 'fcn', 'mask2former' or a module")
-        if isinstance(head, str):
-            settings = {
-                "head": head,
-                "head_channels": head_channels,
-                "pool_scales": tuple(pool_scales),
-                "dropout": dropout,
-                "auxiliary": auxiliary,
-                "auxiliary_channels": auxiliary_channels,
-                "auxiliary_weight": auxiliary_weight,
-                "norm": norm,
-                "mask2former": mask2former or Mask2FormerConfig(),
-            }
-        check_single_class(self.classes, getattr(self.head, "scores_are", "logits"))
-        self.model_config = describe(backbone, settings)
+        settings = {
+            "head_channels": head_channels,
+            "pool_scales": tuple(pool_scales),
+            "dropout": dropout,
+            "auxiliary": auxiliary,
+            "auxiliary_channels": auxiliary_channels,
+            "auxiliary_weight": auxiliary_weight,
+            "norm": norm,
+            "mask2former": mask2former or Mask2FormerConfig(),
+        }
+        self.head, self.auxiliary_head = _heads(head, settings, backbone, self.num_classes)
+        self.auxiliary_weight = auxiliary_weight
+        check_number_of_classes(self.classes, self.head.min_classes)
+        self.model_config = describe(backbone, {"head": head, **settings} if isinstance(head, str) else None)
         self.load_report: LoadReport | None = getattr(backbone, "load_report", None)
+        self.configure_loss(TrainingConfig(average_over="all"))
 
     @classmethod
     def from_config(
@@ -146,6 +132,18 @@ class Segmenter(ModelFolder, Prediction):
             norm=config.norm,
             mask2former=config.mask2former,
         )
+
+    def configure_loss(self, training: TrainingConfig, class_weights: Sequence[float] | None = None) -> None:
+        """Gives the heads the loss that the settings of a run describe.
+
+        Args:
+            training: ``average_over``, ``focal_gamma`` and ``dice_weight`` count.
+            class_weights: One weight a class, for heads that take them; None: all 1.
+        """
+        for head in self._trained_heads():
+            head.configure_loss(
+                training, class_weights if head.takes_class_weights else None, self.ignore_index
+            )
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -184,15 +182,14 @@ class Segmenter(ModelFolder, Prediction):
         pyramid, padded = self._pyramid(images)
         return resize_maps(self.head(pyramid), padded)[..., :height, :width]
 
-    def loss(self, images: Tensor, labels: Tensor, num_masks: float | None = None) -> dict[str, Tensor]:
-        """What training minimises.
+    def loss(self, images: Tensor, labels: Tensor, divisor: float | None = None) -> dict[str, Tensor]:
+        """What training minimizes.
 
         Args:
             images: [B, C, H, W] normalised floats.
             labels: [B, H, W] whole class numbers 0..K-1, or ``ignore_index``; uint8, int32 or int64.
-            num_masks: Of Mask2Former: what mask and Dice loss are divided by; None: the masks of this batch,
-                averaged over the processes. Where gradients of several batches are accumulated, give the mean
-                of ``count_masks`` over them (S41).
+            divisor: What the loss divides its sums by instead of ``count(labels)``. Where gradients of several
+                batches are accumulated, give the mean of ``count`` over them, and over the processes (S41).
 
         Returns:
             "loss": the sum that is optimised; its parts ("loss_ce", "auxiliary.loss_ce" ...; of Mask2Former the
@@ -211,34 +208,31 @@ class Segmenter(ModelFolder, Prediction):
         if labels.device.type == "cpu":
             check_label_range(labels, self.num_classes, self.ignore_index)
         pyramid, padded = self._pyramid(images)
-        if isinstance(self.head, Mask2FormerHead):
-            height, width = padded[0] - labels.shape[1], padded[1] - labels.shape[2]
-            labels = F.pad(labels, (0, width, 0, height), value=self.ignore_index)
-            losses = self.head.loss(pyramid, labels, self.ignore_index, num_masks)
-            return {"loss": torch.stack([value.sum() for value in losses.values()]).sum(), **losses}
-        return self._pixel_losses(pyramid, padded, labels)
-
-    def count_masks(self, labels: Tensor) -> int:
-        """Number of masks in [B, H, W] labels that Mask2Former's queries are matched with; 0 for other heads."""
-        if not isinstance(self.head, Mask2FormerHead):
-            return 0
-        return self.head.count_masks(labels, self.ignore_index)
-
-    def _pixel_losses(
-        self, pyramid: list[Tensor], padded: tuple[int, int], labels: Tensor
-    ) -> dict[str, Tensor]:
-        height, width = labels.shape[-2:]
-
-        def full_scores(head: nn.Module) -> Tensor:
-            # In plain order while small: the losses would copy the scores of the full size into it.
-            return resize_maps(head(pyramid).contiguous(), padded)[..., :height, :width]
-
-        scores = full_scores(self.head)
-        losses = dict(self.pixel_loss(scores, labels))
-        accuracies = {"accuracy": pixel_accuracy(scores, labels)}
+        targets = Targets(labels, self.ignore_index, padded)
+        found = self.head.loss(pyramid, targets, divisor)
         if self.auxiliary_head is not None:
-            helper = full_scores(self.auxiliary_head)
-            for name, value in self.pixel_loss(helper, labels).items():
-                losses[f"auxiliary.{name}"] = self.auxiliary_weight * value
-            accuracies["auxiliary.accuracy"] = pixel_accuracy(helper, labels)
-        return {"loss": torch.stack(list(losses.values())).sum(), **losses, **accuracies}
+            for name, value in self.auxiliary_head.loss(pyramid, targets, divisor).items():
+                found[f"auxiliary.{name}"] = self.auxiliary_weight * value if is_loss(name) else value
+        parts = [value.sum() for name, value in found.items() if is_loss(name)]
+        return {"loss": torch.stack(parts).sum(), **found}
+
+    def count(self, labels: Tensor) -> float | None:
+        """What the loss of [B, H, W] labels is a mean over; None where it only depends on their size."""
+        return self.head.count(Targets(labels, self.ignore_index, (labels.shape[-2], labels.shape[-1])))
+
+    def _trained_heads(self) -> list[Head]:
+        return [self.head] if self.auxiliary_head is None else [self.head, self.auxiliary_head]
+
+
+def _heads(
+    head: HeadName | nn.Module, settings: dict[str, Any], backbone: nn.Module, num_classes: int
+) -> tuple[Head, Head | None]:
+    """The head, and the one that helps it to train."""
+    if isinstance(head, nn.Module):
+        return head if isinstance(head, Head) else CustomHead(head), None
+    if head not in HEADS:
+        names = ", ".join(map(repr, HEADS))
+        raise InputError(f"head={head!r}, expected {names} or a module")
+    config = replace(ModelConfig(), head=head, **settings)
+    channels: Sequence[int] = backbone.channels  # pyright: ignore
+    return build_head(config, channels, num_classes), build_auxiliary_head(config, channels, num_classes)

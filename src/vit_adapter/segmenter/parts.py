@@ -42,9 +42,9 @@ def class_table(
     return classes
 
 
-def check_single_class(classes: ClassTable, scores_are: str) -> None:
+def check_number_of_classes(classes: ClassTable, smallest: int) -> None:
     """Refuses one class for a head that compares the scores of classes: its loss would always be 0."""
-    if len(classes) == 1 and scores_are == "logits":
+    if len(classes) < smallest:
         name = classes.names[0]
         raise InputError(
             f"a single class ({name!r}) has nothing to compete with, so its loss is always 0; name the rest too, "

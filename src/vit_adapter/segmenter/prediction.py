@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from vit_adapter.config import ClassTable, Protocol
 from vit_adapter.config.mirrored import mirrored_order
+from vit_adapter.heads import Head
 from vit_adapter.images import read_image
 from vit_adapter.inference import Result, apply_protocol, predict_labels
 
@@ -19,7 +20,7 @@ class Prediction(nn.Module):
     if TYPE_CHECKING:
         classes: ClassTable
         protocol: Protocol
-        head: nn.Module
+        head: Head
 
         @property
         def device(self) -> torch.device: ...
@@ -57,7 +58,7 @@ class Prediction(nn.Module):
         images = [read_image(picture, channels) for picture in (pictures if several else [pictures])]
         settings: dict[str, Any] = {
             "num_classes": len(self.classes),
-            "scores_are": getattr(self.head, "scores_are", "logits"),
+            "scores_are": self.head.scores_are,
             "batch_size": batch_size,
             "device": self.device,
             "mirrored": mirrored_order(self.classes),

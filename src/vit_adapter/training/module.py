@@ -11,7 +11,7 @@ from lightning.pytorch.strategies import ParallelStrategy
 from torch import Tensor, nn
 
 from vit_adapter.config import TrainingConfig
-from vit_adapter.heads.mask2former import NotFiniteCosts
+from vit_adapter.heads import LossNotFinite
 
 from . import processes
 from .loader import MicroBatch
@@ -34,8 +34,6 @@ class TrainingModule(lightning.LightningModule):
         config: Rates, clipping, seed.
         official_name: Our parameter name to the official one, for the layer rules.
         step: Number of steps done before.
-        by_valid_pixels: The loss is a mean over valid pixels, not over all.
-        by_masks: Parts of the loss are means over masks, as Mask2Former's are.
     """
 
     def __init__(
@@ -44,15 +42,12 @@ class TrainingModule(lightning.LightningModule):
         config: TrainingConfig,
         official_name: Callable[[str], str],
         step: int = 0,
-        by_valid_pixels: bool = False,
-        by_masks: bool = False,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
         self.segmenter = segmenter
         self.config, self.official_name = config, official_name
         self.schedule = Schedule.of(config)
-        self.by_valid_pixels, self.by_masks = by_valid_pixels, by_masks
         self.step = step
         self.figures: dict[str, float] = {}
         """Losses of the last step over all processes, "learning_rate" and "gradient_norm"."""
@@ -82,30 +77,27 @@ class TrainingModule(lightning.LightningModule):
 
     def training_step(self, batch: list[MicroBatch], batch_idx: int) -> None:
         """One optimiser step."""
-        shares, num_masks = self._divisors(batch)
+        divisor = self._divisor(batch)
         optimizer: Any = self.optimizers()
         set_learning_rates(optimizer.param_groups, self.schedule, self.step)
         sums: dict[str, Tensor] = {}
-        for index, (micro_batch, share) in enumerate(zip(batch, shares, strict=True)):
+        for index, micro_batch in enumerate(batch):
             seed_generators(self.config.seed, self.step, index, processes.rank())
             with self._exchange_gradients(index == len(batch) - 1):
-                losses = self._loss(micro_batch, num_masks)
-                self.manual_backward(losses["loss"] * (share / len(batch)))
+                losses = self._loss(micro_batch, divisor)
+                self.manual_backward(losses["loss"] / len(batch))
             for name, value in losses.items():
-                # Parts of the loss count as they were optimised, other figures (accuracy) as plain means.
-                factor = share if "loss" in name.rpartition(".")[2] else 1.0
-                sums[name] = sums.get(name, 0) + value.detach().float().sum() * (factor / len(batch))
+                sums[name] = sums.get(name, 0) + value.detach().float().sum() / len(batch)
         self._share_figures(sums, batch)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         self.figures["learning_rate"] = self.schedule.rate(self.config.learning_rate, self.step)
         self.step += 1
 
-    def _loss(self, micro_batch: MicroBatch, num_masks: float | None) -> dict[str, Tensor]:
-        settings = {} if num_masks is None else {"num_masks": num_masks}
+    def _loss(self, micro_batch: MicroBatch, divisor: float | None) -> dict[str, Tensor]:
         try:
-            return self.segmenter.loss(micro_batch["image"], micro_batch["labels"], **settings)  # pyright: ignore
-        except NotFiniteCosts as error:  # all processes raise it together (S42)
+            return self.segmenter.loss(micro_batch["image"], micro_batch["labels"], divisor)  # pyright: ignore
+        except LossNotFinite as error:  # all processes raise it together (S42)
             told = next(reason for reason in processes.gather(str(error)) if "another process" not in reason)
             self._stop_not_finite(f"a matching cost ({told})", micro_batch["names"])
 
@@ -124,34 +116,27 @@ class TrainingModule(lightning.LightningModule):
         if not math.isfinite(self.figures["gradient_norm"]) and self.config.precision != "16-mixed":
             self._stop_not_finite("the gradient", self._names)
 
-    def _divisors(self, batch: list[MicroBatch]) -> tuple[list[float], float | None]:
-        """What makes the mean over all passes of all processes that of the joint batch (S41).
+    def _divisor(self, batch: list[MicroBatch]) -> float | None:
+        """What every forward pass divides its sums by, so that their mean is the loss of the joint batch (S41).
 
         Returns:
-            Weight of each forward pass's mean: 1 where every pass has as many pixels. Where the loss is averaged
-            over valid pixels, their number differs from pass to pass, and an average of averages would be another
-            one. Then what the loss is to divide sums over masks by; None: it counts them itself, as published.
+            The mean count (of valid pixels, of masks) over all passes of all processes; None where each pass counts
+            as much as any other, or is alone.
         """
         error = self.local_trouble or next((part["error"] for part in batch if "error" in part), None)
-        valid, masks = [], 0
-        if error is None and self.by_valid_pixels:
-            ignore_index = getattr(self.segmenter, "ignore_index", 255)
-            valid = [float((part["labels"] != ignore_index).sum()) for part in batch]
-        by_masks = self.by_masks and self.config.accumulate > 1
-        if error is None and by_masks:
-            masks = sum(self.segmenter.count_masks(part["labels"]) for part in batch)  # pyright: ignore
-        errors, total, masks = processes.sum_over_processes(
-            [float(error is not None), sum(valid), float(masks)], self.device
+        passes = len(batch) * processes.world_size()
+        counts: list[float | None] = []
+        if error is None and passes > 1:
+            counts = [self.segmenter.count(part["labels"]) for part in batch]  # pyright: ignore
+        total = sum(count for count in counts if count is not None)
+        errors, total, counted = processes.sum_over_processes(
+            [float(error is not None), total, float(any(count is not None for count in counts))], self.device
         )
         if errors:
             messages = [message for message in processes.gather(error) if message is not None]
             processes.stop_together(messages[0])
-        count = processes.world_size()
-        # The published rule for a batch of all passes of a process, of which each pass has its share.
-        num_masks = max(masks / count, 1.0) / len(batch) if by_masks else None
-        if not self.by_valid_pixels:
-            return [1.0] * len(batch), num_masks
-        return [part * len(batch) * count / max(total, 1.0) for part in valid], num_masks
+        # At least 1 for the passes of one process, the published rule for masks.
+        return max(total / processes.world_size(), 1.0) / len(batch) if counted else None
 
     def _exchange_gradients(self, last_pass: bool) -> Any:
         strategy = self.trainer.strategy

@@ -12,7 +12,7 @@ from rich.console import Console
 from torch import nn
 
 from vit_adapter.config import InputError, RunConfig
-from vit_adapter.heads import PixelLoss
+from vit_adapter.heads import Head
 
 from . import processes
 from .averaging import exponential_average
@@ -121,10 +121,10 @@ def run_training(
     accelerator = choose_accelerator(training)
     world = count_devices(training, accelerator) * training.nodes
     check_batch_norm(model, config, world, synchronised=accelerator == "cuda")
-    by_masks = config.model.head == "mask2former"  # its loss weighs masks, not pixels
-    wanted = None if by_masks else training.class_weights
+    head: Head = model.head  # pyright: ignore
+    wanted = training.class_weights if head.takes_class_weights else None
     weights = class_weights(wanted, train_set.dataset, model.num_classes)  # pyright: ignore
-    set_loss(model, config, weights)
+    model.configure_loss(training, weights)  # pyright: ignore
     run = fingerprint(model, config, list(model.class_names), len(train_set))  # pyright: ignore
 
     files, state, start, lines = _take_up(config, model, run)
@@ -157,16 +157,14 @@ def run_training(
         print_lines(console, [f"{files.last}: the run is finished, at step {first_step}"])
         return _result(files.folder, state, first_step, {}, start["replaced"])
 
-    by_valid_pixels = training.average_over == "valid" and not by_masks
     # Convolutions are faster in this order of memory, on the CPU and in half precision on CUDA.
     model.to(memory_format=torch.channels_last)  # pyright: ignore
-    module = TrainingModule(model, training, rule_name, first_step, by_valid_pixels, by_masks)
+    module = TrainingModule(model, training, rule_name, first_step)
     average = None if training.ema_decay is None else exponential_average(training.ema_decay)
     callbacks, frame, validation, signals = _callbacks(
         config, model, validation_set, files, state, start, run, average, block, console, first_step
     )
-    # What Mask2Former's loss reaches depends on the objects in the pictures.
-    probed = world > 1 and config.model.head != "mask2former"
+    probed = world > 1 and head.reaches_all_parameters
     all_used = probed and not unused_parameters(model, config.model.in_chans)
     trainer = make_trainer(training, training.steps - first_step, callbacks, all_used)
     with quiet_lightning(), one_line_errors(training):
@@ -179,19 +177,6 @@ def run_training(
         print_lines(console, _unreadable_lines(frame.unreadable))
     scores = (validation.scores or {}) if validation is not None else {}
     return _result(frame.folder, state, module.step, scores, frame.unreadable)
-
-
-def set_loss(model: nn.Module, config: RunConfig, weights: Any | None) -> None:
-    """Give the model the loss that the settings describe."""
-    training = config.training
-    tensor = None if weights is None else torch.as_tensor(weights, dtype=torch.float32)
-    model.pixel_loss = PixelLoss(
-        tensor,
-        model.ignore_index,  # pyright: ignore
-        training.average_over,
-        training.focal_gamma,
-        training.dice_weight,
-    )
 
 
 def _take_up(

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+import torch.nn.functional as F
+from torch import Tensor
 
-from vit_adapter.config import InputError, Mask2FormerConfig
+from vit_adapter.config import InputError, Mask2FormerConfig, TrainingConfig
 
+from ..head import Head, Targets
 from .loss import LossSettings, Mask2FormerLoss
 from .pixel_decoder import PixelDecoder
 from .precision import at_least_float32, full_precision
@@ -14,7 +16,7 @@ from .targets import targets_of
 from .transformer_decoder import Predictions, TransformerDecoder
 
 
-class Mask2FormerHead(nn.Module):
+class Mask2FormerHead(Head):
     """Segments by queries that each have a class and a mask (Cheng et al., CVPR 2022), as ViT-Adapter publishes it.
 
     Args:
@@ -28,14 +30,18 @@ class Mask2FormerHead(nn.Module):
         loss_settings: How it is trained; None: as published.
 
     Attributes:
-        scores_are: "class_sums": what ``forward`` gives are no logits.
         criterion: Matching and loss.
 
     Raises:
         InputError: Sizes do not fit each other.
     """
 
+    min_classes = 1
     scores_are = "class_sums"
+    takes_class_weights = False
+    reaches_all_parameters = False
+    classifiers = ("transformer_decoder.classifier",)
+    extra_rows = 1
 
     def __init__(
         self,
@@ -102,44 +108,42 @@ class Mask2FormerHead(nn.Module):
         maps, mask_features = self.pixel_decoder(pyramid)
         return self.transformer_decoder(maps, mask_features, attention_masks)
 
+    def configure_loss(
+        self, training: TrainingConfig, class_weights: Sequence[float] | None, ignore_index: int
+    ) -> None:
+        """Nothing to take over: its loss weighs masks, by ``LossSettings``."""
+
+    def count(self, targets: Targets) -> float:
+        """Number of masks of a batch that queries will be matched with."""
+        counts = [int((labels.unique() != targets.ignore_index).sum()) for labels in targets.labels]
+        return float(sum(min(count, self.num_queries) for count in counts))
+
     def loss(
-        self,
-        pyramid: Sequence[Tensor],
-        labels: Tensor,
-        ignore_index: int = 255,
-        num_masks: float | None = None,
+        self, pyramid: Sequence[Tensor], targets: Targets, divisor: float | None = None
     ) -> dict[str, Tensor]:
-        """What training minimises, by its published names; see ``Mask2FormerLoss``.
+        """What training minimizes, by its published names; see ``Mask2FormerLoss``.
 
         Args:
             pyramid: See ``forward``.
-            labels: int64 [B, H, W] of the whole area that the pyramid covers: where pictures are padded, so are
-                they, with ``ignore_index``.
-            ignore_index: Label of pixels without a class; they count as outside of every mask.
-            num_masks: See ``Mask2FormerLoss``; ``count_masks`` helps to find it.
+            targets: Labels; pixels beyond them, where images were padded, are ignored, and ignored pixels count as
+                outside of every mask.
+            divisor: See ``Mask2FormerLoss``.
 
         Raises:
             InputError: Labels are outside the classes, or do not fit the pyramid.
             NotFiniteCosts: The predictions hold NaN or infinity.
         """
-        (batch, height, width), (rows, columns) = labels.shape, pyramid[0].shape[-2:]
+        (batch, *size), (rows, columns) = targets.labels.shape, pyramid[0].shape[-2:]
+        height, width = targets.area
         if batch != len(pyramid[0]) or height % rows or width % columns or height // rows != width // columns:
             raise InputError(
                 f"labels are {batch}×{height}×{width}, which does not fit a batch of {len(pyramid[0])} with a finest "
                 f"map of {rows}×{columns}"
             )
-        targets = targets_of(labels, self.num_classes, ignore_index)
-        return self.criterion(self.predictions(pyramid), targets, num_masks)
-
-    def count_masks(self, labels: Tensor, ignore_index: int = 255) -> int:
-        """Number of masks of a batch that queries will be matched with.
-
-        Args:
-            labels: int64 [B, H, W].
-            ignore_index: Label of pixels without a class.
-        """
-        counts = [int((label_map.unique() != ignore_index).sum()) for label_map in labels]
-        return sum(min(count, self.num_queries) for count in counts)
+        margin = (0, width - size[1], 0, height - size[0])
+        labels = F.pad(targets.labels, margin, value=targets.ignore_index)
+        masks = targets_of(labels, self.num_classes, targets.ignore_index)
+        return self.criterion(self.predictions(pyramid), masks, divisor)
 
 
 def class_sums(class_logits: Tensor, mask_logits: Tensor) -> Tensor:

@@ -7,14 +7,13 @@ import torch.nn.functional as F
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-from vit_adapter.config import InputError
-
+from ..head import LossNotFinite
 from .points import PointSource, sample_points
 from .precision import at_least_float32, full_precision
 from .targets import Target
 
 
-class NotFiniteCosts(InputError):
+class NotFiniteCosts(LossNotFinite):
     """The predictions hold NaN or infinity, so nothing can be matched; training has to stop."""
 
 

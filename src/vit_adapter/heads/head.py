@@ -1,0 +1,102 @@
+"""What every head promises, so that nothing above this room has to know which head it has."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from vit_adapter.config import InputError, ScoresAre, TaskName, TrainingConfig
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What a batch of images shows.
+
+    Attributes:
+        labels: int64 [B, H, W], 0..K-1 or ``ignore_index``, at the size of the images.
+        ignore_index: Label of pixels without a class.
+        area: (height, width) that the pyramid covers: at least H×W, larger where images were padded at the right
+            and at the bottom.
+    """
+
+    labels: Tensor
+    ignore_index: int
+    area: tuple[int, int]
+
+
+def is_loss(name: str) -> bool:
+    """Whether an entry of what ``Head.loss`` gives is part of the sum that is minimized."""
+    return name.rpartition(".")[2].startswith("loss")
+
+
+class LossNotFinite(InputError):
+    """Predictions hold NaN or infinity, so that no loss can be computed; every process raises it together."""
+
+
+class Head(nn.Module, ABC):
+    """From a feature pyramid to scores, and the loss that trains it.
+
+    Attributes:
+        tasks: What it can be asked for.
+        min_classes: Smallest number of classes it can learn.
+        scores_are: What ``forward`` gives.
+        takes_class_weights: Its loss weighs the pixels of each class.
+        reaches_all_parameters: Every batch gives each trained parameter a gradient, whatever the images show.
+        classifiers: Layers with one row a class, by their names inside the head.
+        extra_rows: Rows that these layers have behind those of the classes ("no object").
+    """
+
+    tasks: ClassVar[tuple[TaskName, ...]] = ("semantic",)
+    min_classes: ClassVar[int] = 2
+    scores_are: ClassVar[ScoresAre] = "logits"
+    takes_class_weights: ClassVar[bool] = True
+    reaches_all_parameters: ClassVar[bool] = True
+    classifiers: ClassVar[tuple[str, ...]] = ("classifier",)
+    extra_rows: ClassVar[int] = 0
+
+    @abstractmethod
+    def forward(self, pyramid: Sequence[Tensor]) -> Tensor:
+        """Maps [B, C_i, h_i, w_i], fine to coarse, to scores [B, K, h_0, w_0]."""
+
+    @abstractmethod
+    def configure_loss(
+        self, training: TrainingConfig, class_weights: Sequence[float] | None, ignore_index: int
+    ) -> None:
+        """Takes over what the settings say about the loss.
+
+        Args:
+            training: The settings.
+            class_weights: One weight a class; None: all 1. Only where ``takes_class_weights``.
+            ignore_index: Label of pixels without a class.
+        """
+
+    @abstractmethod
+    def count(self, targets: Targets) -> float | None:
+        """What the loss of a batch is a mean over: valid pixels, masks.
+
+        Returns:
+            None where it is the same for every batch of one size, such as all pixels.
+        """
+
+    @abstractmethod
+    def loss(
+        self, pyramid: Sequence[Tensor], targets: Targets, divisor: float | None = None
+    ) -> dict[str, Tensor]:
+        """What training minimizes.
+
+        Args:
+            pyramid: See ``forward``.
+            targets: What the images show.
+            divisor: What sums are divided by instead of ``count(targets)``: the mean count of all forward passes
+                of a step, so that their average is the loss of the joint batch.
+
+        Returns:
+            Scalars. Those whose name begins with "loss" behind the last dot are summed and minimized; others are
+            figures to show.
+
+        Raises:
+            InputError: Labels do not fit the pyramid or the classes.
+            LossNotFinite: Predictions hold NaN or infinity.
+        """
