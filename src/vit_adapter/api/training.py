@@ -89,7 +89,7 @@ def train(config: RunConfig, *, recipe: str | None = None, dry_run: bool = False
         validation,
         config,
         operator_forms=operator_forms(),
-        notes=[*checked, *crop_note, *notes],
+        notes=[*checked, *crop_note, *getattr(training, "remarks", ()), *notes],
         dry_run=dry_run,
         published_batch=PUBLISHED_BATCH if published is None else published.total_batch,
     )

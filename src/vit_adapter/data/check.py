@@ -65,6 +65,7 @@ def check_dataset(config: DataConfig, sample: int | None = None) -> Report:
             report.add("warning", f"the {name} part holds a single picture, {part.pairs[0].image}")
     if source.layout.remark:
         report.add("note", source.layout.remark)
+    report.add("note", source.remarks)
     everything = [(name, pair) for name, part in parts.items() for pair in part.pairs]
     if sample is not None and sample < len(everything):
         everything = [everything[index * len(everything) // sample] for index in range(sample)]

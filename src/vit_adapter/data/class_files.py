@@ -6,8 +6,7 @@ Whatever the form, names stay as typed: ``no``, ``010`` and ``null`` in a YAML f
 import csv
 import json
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,19 @@ import yaml
 from vit_adapter.config import InputError
 from vit_adapter.config.class_table import check_ids, trimmed_names
 
-Colour = tuple[int, int, int]
+from .class_rows import (
+    ClassEntry,
+    Colour,
+    entries_from_csv,
+    entries_from_fields,
+    entries_from_text,
+    is_table,
+    parse_colour,
+    parse_id,
+    require_colour,
+)
+
+__all__ = ["CLASS_FILE_NAMES", "ClassEntry", "Colour", "parse_class_list", "read_class_file", "read_text"]
 
 # Looked for in the root of a data set, in this order, when no class list is given.
 CLASS_FILE_NAMES = (
@@ -28,22 +39,8 @@ CLASS_FILE_NAMES = (
     "class_names.txt",
     "class_dict.csv",
     "labelmap.txt",
+    "_classes.csv",
 )
-
-
-@dataclass(frozen=True)
-class ClassEntry:
-    """One row of a class list.
-
-    Attributes:
-        name: Name, trimmed.
-        id: Mask value, 0..65535.
-        colour: (red, green, blue), 0..255, or None.
-    """
-
-    name: str
-    id: int
-    colour: Colour | None = None
 
 
 def read_class_file(path: str | Path) -> list[ClassEntry]:
@@ -52,14 +49,20 @@ def read_class_file(path: str | Path) -> list[ClassEntry]:
     The form follows the suffix and, for text files, the content:
 
     * ``.txt``: one name a line, ids 0, 1, 2 ... (labelme's first line ``__ignore__`` is left out); CVAT's
-      ``labelmap.txt`` (``name:r,g,b:parts:actions``); ADE20K's ``objectInfo150.txt``;
-    * ``.csv``: ``name``, ``id,name``, ``name,r,g,b`` or ``id,name,r,g,b``, with or without a header;
-    * ``.json``, ``.yaml``, ``.yml``: a list of names, ``{id: name}``, a list of pairs ``[id, name]``, or a list
-      of ``{id, name, color}``; also below a key ``names`` or ``classes``.
+      ``labelmap.txt`` (``name:r,g,b:parts:actions``); ADE20K's ``objectInfo150.txt``; or every line with a colour
+      or number: ``Sky: (128, 128, 128)``, ``Sky #808080``, ``128 128 128 Sky``, ``7: Sky``;
+    * ``.csv``: with a header, in any order, a column of names, of mask values (id, value, pixel value, class_id,
+      category_id ...) and of colours (r, g, b, or color); without one ``name``, ``id,name``, ``name,r,g,b`` or
+      ``id,name,r,g,b``;
+    * ``.json``, ``.yaml``, ``.yml``: a list of names, ``{id: name}``, ``{name: colour}``, a list of pairs
+      ``[id, name]``, or a list of ``{id, name, color}``; also below a key ``names`` or ``classes``.
+
+    A row whose id is empty stands for ignored pixels.
 
     Raises:
         InputError: When the file cannot be read, is not UTF-8 (with or without a byte order mark; UTF-16 only
-            with one), or holds an empty or repeated name or id; the message names file and entry.
+            with one), holds an empty or repeated name or a repeated id, or a column of whole numbers that is not
+            understood; the message names file and entry or column.
     """
     path = Path(path)
     text = read_text(path)
@@ -68,10 +71,10 @@ def read_class_file(path: str | Path) -> list[ClassEntry]:
         entries = _from_tree(_parse_json(text, path), path)
     elif suffix in (".yaml", ".yml"):
         entries = _from_tree(_parse_yaml(text, path), path)
-    elif re.match(r"\s*idx\s*[,\t]", text, re.IGNORECASE):
+    elif re.match(r"\s*idx\s*[,\t]\s*ratio\b", text, re.IGNORECASE):
         entries = _from_object_info(text, path)
     elif suffix in (".csv", ".tsv"):
-        entries = _from_csv(text, path)
+        entries = entries_from_csv(text, path)
     else:
         entries = _from_lines(text, path)
     return _checked(entries, str(path))
@@ -87,8 +90,12 @@ def _checked(entries: list[ClassEntry], where: str) -> list[ClassEntry]:
     if not entries:
         raise InputError(f"{where}: holds no class name")
     names = trimmed_names([entry.name for entry in entries], where)
-    check_ids([entry.id for entry in entries], where)
-    return [ClassEntry(name, entry.id, entry.colour) for name, entry in zip(names, entries)]
+    check_ids([entry.id for entry in entries if entry.id is not None], where)
+    if all(entry.id is None for entry in entries):
+        raise InputError(
+            f"{where}: every id is empty, which means ignored; expected the mask value of each class"
+        )
+    return [replace(entry, name=name) for name, entry in zip(names, entries)]
 
 
 def read_text(path: Path) -> str:
@@ -115,10 +122,16 @@ def _from_lines(text: str, path: Path) -> list[ClassEntry]:
     lines = [line.strip() for line in text.splitlines()]
     while lines and not lines[-1]:
         lines.pop()
-    if lines and all(_CVAT_LINE.fullmatch(line) for line in lines if line and not line.startswith("#")):
-        return _from_label_map([line for line in lines if line and not line.startswith("#")], path)
+    label_map = [line for line in lines if line and not line.startswith("#")]
+    if label_map and all(_CVAT_LINE.fullmatch(line) for line in label_map):
+        return _from_label_map(label_map, path)
     if lines and lines[0] == "__ignore__":  # labelme: the value -1, which no mask holds
         lines = lines[1:]
+    if lines and is_table(lines[0]):
+        return entries_from_csv("\n".join(lines), path)
+    entries = entries_from_text([line for line in lines if line])
+    if entries is not None:
+        return entries
     return [ClassEntry(line, position) for position, line in enumerate(lines)]
 
 
@@ -130,7 +143,7 @@ def _from_label_map(lines: list[str], path: Path) -> list[ClassEntry]:
     for position, line in enumerate(lines):
         match = _CVAT_LINE.fullmatch(line)
         assert match is not None  # the caller looked
-        colour = _colour(match["colour"].split(","), path, position)
+        colour = require_colour(match["colour"].split(","), path, position)
         entries.append(ClassEntry(match["name"], position, colour))
     return entries
 
@@ -148,43 +161,6 @@ def _from_object_info(text: str, path: Path) -> list[ClassEntry]:
     firsts = [words[0].strip() for words in synonyms]
     names = [first if firsts.count(first) == 1 else full for first, full in zip(firsts, whole)]
     return [ClassEntry(name, number) for name, number in zip(names, numbers)]
-
-
-_COLUMNS = {
-    "id": ("id", "idx", "index", "value", "label_id"),
-    "name": ("name", "class", "label", "class_name", "classname"),
-    "r": ("r", "red"),
-    "g": ("g", "green"),
-    "b": ("b", "blue"),
-}
-
-
-def _from_csv(text: str, path: Path) -> list[ClassEntry]:
-    first_line = text.lstrip().partition("\n")[0]
-    delimiter = max(",;\t", key=first_line.count)
-    rows = [row for row in csv.reader(text.splitlines(), delimiter=delimiter) if any(c.strip() for c in row)]
-    if not rows:
-        return []
-    header = [cell.strip().lower() for cell in rows[0]]
-    columns = {key: header.index(w) for key, words in _COLUMNS.items() for w in words if w in header}
-    if "name" in columns:
-        rows = rows[1:]
-    else:
-        forms = {1: ["name"], 2: ["id", "name"], 4: ["name", "r", "g", "b"], 5: ["id", "name", "r", "g", "b"]}
-        if len(header) not in forms:
-            raise InputError(f"{path}: {len(header)} columns without a header; expected id,name,r,g,b")
-        columns = {key: index for index, key in enumerate(forms[len(header)])}
-    coloured = {"r", "g", "b"} <= columns.keys()
-    entries = []
-    for position, row in enumerate(rows):
-        if len(row) <= max(columns.values()):
-            raise InputError(
-                f"{path}: entry {position + 1} has {len(row)} cells, expected {len(header)}: {row}"
-            )
-        number = _id(row[columns["id"]], path, position) if "id" in columns else position
-        colour = _colour([row[columns[c]] for c in "rgb"], path, position) if coloured else None
-        entries.append(ClassEntry(row[columns["name"]], number, colour))
-    return entries
 
 
 class _Pairs(list[tuple[Any, Any]]):
@@ -222,15 +198,21 @@ def _from_tree(tree: Any, path: Path) -> list[ClassEntry]:
         inner = [value for key, value in tree if key in ("names", "classes")]
         if len(inner) == 1 and isinstance(inner[0], list):
             return _from_tree(inner[0], path)
+        if tree and all(isinstance(value, _Pairs) for _, value in tree):
+            # {7: {name: road}}; an id inside would contradict the key.
+            return entries_from_fields([{**_fields(value), "id": key} for key, value in tree], path)
         return [_entry_of_pair(key, value, path, position) for position, (key, value) in enumerate(tree)]
     if not isinstance(tree, list):
         raise InputError(f"{path}: expected a list of class names or {{id: name}}, found {tree!r}")
+    if tree and all(isinstance(item, _Pairs) for item in tree):
+        return entries_from_fields([_fields(item) for item in tree], path)
     entries = []
     for position, item in enumerate(tree):
         if isinstance(item, _Pairs):
-            fields = {str(key).lower(): value for key, value in item}
-            entries.append(_entry_of_fields(fields, path, position))
-        elif isinstance(item, list):
+            raise InputError(
+                f"{path}: entry {position + 1} is {dict(item)!r}, but others are no such records"
+            )
+        if isinstance(item, list):
             if len(item) != 2:
                 raise InputError(f"{path}: entry {position + 1} is {item!r}, expected [id, name]")
             entries.append(_entry_of_pair(item[0], item[1], path, position))
@@ -239,45 +221,14 @@ def _from_tree(tree: Any, path: Path) -> list[ClassEntry]:
     return entries
 
 
+def _fields(pairs: _Pairs) -> dict[str, Any]:
+    return {str(key): value for key, value in pairs}
+
+
 def _entry_of_pair(key: Any, value: Any, path: Path, position: int) -> ClassEntry:
-    if isinstance(value, _Pairs):
-        fields = {str(k).lower(): v for k, v in value}
-        return _entry_of_fields(fields | {"id": key}, path, position)
-    return ClassEntry(value, _id(key, path, position))
-
-
-def _entry_of_fields(fields: dict[str, Any], path: Path, position: int) -> ClassEntry:
-    found: dict[str, Any] = {}
-    for column, words in {**_COLUMNS, "colour": ("colour", "color", "rgb")}.items():
-        for word in words:
-            if word in fields:
-                found[column] = fields[word]
-    if "name" not in found:
-        raise InputError(f"{path}: entry {position + 1} has no name: {fields}")
-    number = _id(found["id"], path, position) if "id" in found else position
-    colour = _colour(found["colour"], path, position) if found.get("colour") is not None else None
-    return ClassEntry(found["name"], number, colour)
-
-
-def _id(value: Any, path: Path, position: int) -> int:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    if isinstance(value, str) and re.fullmatch(r"-?(0|[1-9]\d{0,9})", value.strip()):
-        return int(value)
-    raise InputError(f"{path}: entry {position + 1} has the id {value!r}, expected a whole number")
-
-
-def _colour(value: str | Sequence[Any], path: Path, position: int) -> Colour:
-    if isinstance(value, str):
-        match = re.fullmatch(r"#?([0-9a-fA-F]{2})([0-9a-fA-F]{2})([0-9a-fA-F]{2})", value.strip())
-        numbers = [int(part, 16) for part in match.groups()] if match else []
-    else:
-        try:
-            numbers = [int(str(part).strip()) for part in value]
-        except ValueError:
-            numbers = []
-    if len(numbers) != 3 or not all(0 <= number <= 255 for number in numbers):
-        raise InputError(
-            f"{path}: entry {position + 1} has the colour {value!r}, expected three numbers 0..255"
-        )
-    return numbers[0], numbers[1], numbers[2]
+    colour = parse_colour(value)
+    if colour is not None and not re.fullmatch(r"\d+", str(key)):
+        return ClassEntry(key, position, colour)
+    if re.fullmatch(r"\d+", str(value).strip()) and not re.fullmatch(r"-?\d+", str(key).strip()):
+        key, value = value, key  # {road: 7}
+    return ClassEntry(value, parse_id(key, path, position))

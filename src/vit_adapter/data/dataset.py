@@ -34,6 +34,7 @@ class FileDataset:
         pairs: The files.
         reading: How mask files are read.
         mapping: How mask values become labels.
+        remarks: What is to be known about how its files were understood, a line each.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class FileDataset:
         reading: MaskReading,
         mapping: LabelMapping,
         palettes: Palettes,
+        remarks: Sequence[str] = (),
     ) -> None:
         self.config = config
         self.pairs = list(pairs)
@@ -51,6 +53,7 @@ class FileDataset:
         self.classes = mapping.table
         self.names = [pair.name for pair in self.pairs]
         self._palettes = palettes
+        self.remarks = list(remarks)
 
     def __len__(self) -> int:
         """Number of pictures."""
@@ -136,7 +139,7 @@ def open_dataset(config: DataConfig, split: Split) -> SegmentationDataset:
             "--data.classes and --data.label_map"
         )
     mapping = replace(mapping, table=with_pairs(mapping.table, config))
-    return FileDataset(config, part.pairs, source.reading, mapping, palettes)
+    return FileDataset(config, part.pairs, source.reading, mapping, palettes, source.remarks)
 
 
 def with_pairs(table: ClassTable, config: DataConfig) -> ClassTable:

@@ -7,22 +7,23 @@ from pathlib import Path
 from vit_adapter.config import ClassTable, DataConfig, InputError
 from vit_adapter.config.class_table import trimmed_names
 
-from .class_files import CLASS_FILE_NAMES, ClassEntry, parse_class_list, read_class_file
+from .class_files import ClassEntry, parse_class_list, read_class_file
+from .class_search import find_class_file
 from .labels import LabelMapping
 
 
-def class_entries(config: DataConfig, root: Path | None) -> tuple[list[ClassEntry] | None, str]:
+def class_entries(config: DataConfig, root: Path | None) -> tuple[list[ClassEntry] | None, str, str]:
     """The class list of the settings, or of a class file in the root of the data set.
 
     Returns:
-        The entries (None: there is no list) and where they come from, for messages.
+        The entries (None: there is no list), where they come from, for messages, and a remark on other lists ("").
 
     Raises:
         InputError: For a file that is not there or cannot be used, and for names that are empty or repeated.
     """
     if isinstance(config.classes, str) and config.classes.lstrip().startswith("["):
         # The command line hands over as text what is no list of texts in YAML, such as [no, yes].
-        return parse_class_list(config.classes, "--data.classes"), "--data.classes"
+        return parse_class_list(config.classes, "--data.classes"), "--data.classes", ""
     if isinstance(config.classes, str):
         path = Path(config.classes)
         if not path.exists() and root is not None and (root / path).exists():
@@ -31,16 +32,14 @@ def class_entries(config: DataConfig, root: Path | None) -> tuple[list[ClassEntr
             raise InputError(
                 f"--data.classes: there is no file {config.classes!r}; give a file or a list of names"
             )
-        return read_class_file(path), str(path)
+        return read_class_file(path), str(path), ""
     if config.classes is not None:
         names = trimmed_names(config.classes, "--data.classes")
         if not names:
             raise InputError("--data.classes: the list is empty, expected class names")
-        return [ClassEntry(name, position) for position, name in enumerate(names)], "--data.classes"
-    for name in CLASS_FILE_NAMES:
-        if root is not None and (root / name).is_file():
-            return read_class_file(root / name), str(root / name)
-    return None, "the values found in the masks"
+        return [ClassEntry(name, position) for position, name in enumerate(names)], "--data.classes", ""
+    found = None if root is None else find_class_file(root)
+    return (None, "the values found in the masks", "") if found is None else found
 
 
 def build_mapping(
@@ -72,6 +71,8 @@ def build_mapping(
         InputError: For settings that contradict each other, and a label map with gaps or unknown classes.
     """
     found = sorted(set(found))
+    # Rows without an id are ignored pixels: of them only the colour is needed.
+    every_row, entries = entries, None if entries is None else [e for e in entries if e.id is not None]
     if config.binary:
         return _binary(config, entries, found, where)
     void = {config.ignore, *config.ignored_values, *ignored} | ({void_id} if void_id is not None else set())
@@ -87,18 +88,19 @@ def build_mapping(
         if entries is None:
             entries = [ClassEntry(f"class {value}", value) for value in found if value not in void]
         elif reduce_zero and any(entry.id == 0 for entry in entries):
-            entries = [replace(entry, id=entry.id + 1) for entry in entries]
+            entries = [replace(entry, id=(entry.id or 0) + 1) for entry in entries]
         if len(entries) > 255:
             # 255 is a class here unless it was also said to be void.
             void -= {255} & {e.id for e in entries} - set(config.ignored_values)
             void.add(65535)
         kept = [entry for entry in entries if entry.id not in void]
-        values = {entry.id: label for label, entry in enumerate(kept)}
-        table = _table(kept, [entry.id for entry in kept])
+        ids = [entry.id for entry in kept if entry.id is not None]
+        values = {id_: label for label, id_ in enumerate(ids)}
+        table = _table(kept, ids)
     void -= set(values)
     first = [void_id] if void_id is not None and config.ignore == DataConfig.ignore else []
     table = replace(table, ignore_id=_free_id(table.ids, [*first, config.ignore, *config.ignored_values]))
-    return _mapping(table, values, void, (entries or ()) if by_colour else ())
+    return _mapping(table, values, void, (every_row or ()) if by_colour else ())
 
 
 def renamed(own: Sequence[ClassEntry], given: Sequence[ClassEntry]) -> list[ClassEntry]:

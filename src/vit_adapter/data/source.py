@@ -55,6 +55,7 @@ class Source:
         entries: The class list; None: the classes are the values in the masks.
         where: Where the class list comes from, for messages.
         by_colour: Masks may be read by the colours of the class list.
+        remarks: What is to be known about how the data set was understood, a line each.
     """
 
     config: DataConfig
@@ -62,6 +63,7 @@ class Source:
     entries: Sequence[ClassEntry] | None
     where: str
     by_colour: bool = True
+    remarks: tuple[str, ...] = ()
 
     @classmethod
     def find(cls, config: DataConfig) -> "Source":
@@ -77,7 +79,8 @@ class Source:
             )
         if config.classes is None and layout.entries is not None:
             return cls(config, layout, layout.entries, layout.entries_from, not layout.published)
-        entries, where = class_entries(config, layout.root)
+        entries, where, remark = class_entries(config, layout.root)
+        remarks = (remark,) if remark else ()
         # Of published masks the values count, unless somebody gives colours.
         by_colour = not layout.published or any(entry.colour is not None for entry in entries or ())
         if entries is not None and layout.entries is not None and config.label_map is None:
@@ -87,7 +90,7 @@ class Source:
                     f"{where}: names {len(entries)} classes, but the masks hold {layout.entries_from}; leave "
                     "--data.classes away, or merge classes with --data.label_map"
                 )
-        return cls(config, layout, entries, where, by_colour)
+        return cls(config, layout, entries, where, by_colour, remarks)
 
     @property
     def reads_255_as_void(self) -> bool:

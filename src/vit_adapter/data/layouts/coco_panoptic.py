@@ -88,7 +88,9 @@ def find_coco_panoptic(root: Path, validation_share: float) -> Layout:
         if entries and found != entries:
             raise InputError(f"{file}: has other categories than {files[0]}")
         entries = found
-        part = _read_part(content, file, root, {entry.id for entry in entries}, segments)
+        part = _read_part(
+            content, file, root, {entry.id for entry in entries if entry.id is not None}, segments
+        )
         split = next((split for split in ("train", "val") if split in file.stem), "")
         if split in parts:
             raise InputError(f"{root}: holds several panoptic JSON files for one part, such as {file}")
