@@ -4,6 +4,7 @@ import errno
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -35,7 +36,11 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         # Made here, not with tempfile, so that the file gets the user's usual permissions instead of 0600.
         os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        mode = stat.S_IMODE(temporary.stat().st_mode)
         yield temporary
+        with suppress(OSError):  # a file system without permissions
+            # safetensors puts a file of its own, for the owner alone, in this one's place.
+            temporary.chmod(mode)
         _flush_to_disk(temporary)
         os.replace(temporary, path)
     except InputError:
