@@ -51,7 +51,7 @@ class TestCoco:
         expected[:8, 4:] = 1
         expected[:, 0] = 2
         assert (_mask(tmp_path) == expected).all()
-        assert "1 pictures, 2 objects, 3 classes" in str(report)
+        assert "1 image, 2 objects, 3 classes" in str(report)
 
     def test_area_of_a_square(self, tmp_path):
         """S79: the masks follow the same rule as instances."""
@@ -91,7 +91,7 @@ class TestCoco:
 
     def test_broken_segmentations_may_be_left_out(self, tmp_path):
         report = convert_coco(
-            *_coco(tmp_path, [{"segmentation": []}, {"segmentation": [SQUARE]}]), skip_broken=True
+            *_coco(tmp_path, [{"segmentation": []}, {"segmentation": [SQUARE]}]), skip={"broken"}
         )
         assert report.objects == 1
         assert len(report.left_out) == 1
@@ -100,7 +100,7 @@ class TestCoco:
     @pytest.mark.parametrize(
         ("change", "message"),
         [
-            ({"image_id": 9}, "annotation 100: there is no picture with the id 9"),
+            ({"image_id": 9}, "annotation 100: there is no image with the id 9"),
             ({"category_id": 9}, "annotation 100: there is no category with the id 9"),
         ],
     )
@@ -123,12 +123,12 @@ class TestCoco:
         with pytest.raises(InputError, match=r"a\.png: shows 20x16 pixels .* c\.json says 16x16|says 16x16"):
             convert_coco(*arguments)
         (tmp_path / "photos/a.png").unlink()
-        with pytest.raises(InputError, match="there is no such picture"):
+        with pytest.raises(InputError, match="there is no such image"):
             convert_coco(*arguments)
 
     def test_same_stem(self, tmp_path):
         images = [{"id": 1, "file_name": "a.png"}, {"id": 2, "file_name": "a.jpg"}]
-        with pytest.raises(InputError, match="two pictures would share the mask"):
+        with pytest.raises(InputError, match="two images would share the mask"):
             convert_coco(*_coco(tmp_path, [], images=images))
 
     @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ class TestLabelme:
         folder = _labelme(tmp_path / "in", "a", [_shape("ant", POINTS)])
         data = (folder / "a.png").read_bytes()
         (folder / "a.png").unlink()
-        with pytest.raises(InputError, match=r"a\.png: there is no such picture, named by .*a\.json"):
+        with pytest.raises(InputError, match=r"a\.png: there is no such image, named by .*a\.json"):
             convert_labelme(folder, tmp_path / "out")
         content = json.loads((folder / "a.json").read_text())
         content |= {"imageData": base64.b64encode(data).decode(), "imagePath": "..\\photos\\x.PNG"}
@@ -236,11 +236,11 @@ class TestLabelme:
         with pytest.raises(InputError, match=r"a\.json: shape 2 \(ant\): .*'point'.*a\.json: shape 3"):
             convert_labelme(folder, tmp_path / "out")
         assert not (tmp_path / "out").exists()
-        assert convert_labelme(folder, tmp_path / "out", skip_broken=True).objects == 1
+        assert convert_labelme(folder, tmp_path / "out", skip={"point", "broken"}).objects == 1
 
     def test_other_size(self, tmp_path):
         folder = _labelme(tmp_path / "in", "a", [], imageHeight=10, imageWidth=16)
-        with pytest.raises(InputError, match=r"a\.json: says 16x10"):
+        with pytest.raises(InputError, match=r"a\.json says 16x10"):
             convert_labelme(folder, tmp_path / "out")
 
     def test_nothing_there(self, tmp_path):

@@ -73,7 +73,7 @@ def test_runs_go_down_the_columns():
         ([[1, 1, 5, 1, 5, 1e300]], "coordinate 1e\\+300"),
         ([[1, 1, 5, 1, 5, "a"]], "not a list of numbers"),
         ([[[1, 1], [5, 1], [5, 5]]], "not a flat list"),
-        ({"size": [4, 3], "counts": [1, 2, 9]}, r"size \[4, 3\] .*picture has \[3, 4\]"),
+        ({"size": [4, 3], "counts": [1, 2, 9]}, r"size \[4, 3\] .*image has \[3, 4\]"),
         ({"size": [3, 4], "counts": [1, 2, 8]}, "11 pixels, but height 3 x width 4"),
         ({"size": [3, 4], "counts": [1, -2, 13]}, "negative length -2"),
         ({"size": [3, 4], "counts": [1.5, 10.5]}, "not whole numbers"),

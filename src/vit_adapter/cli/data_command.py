@@ -49,19 +49,27 @@ def _convert(words: Sequence[str]) -> int:
     parser = make_parser("data convert", "COCO JSON or labelme polygons to a folder of pictures and masks.")
     parser.add_argument("source", type=str, help="a COCO JSON file, or a folder of labelme JSON files")
     parser.add_argument(
-        "--images", type=str, default=None, help="COCO: folder of the pictures; beside the JSON"
+        "--images", type=str, default=None, help="COCO: folder of the images; that of the JSON by default"
     )
     parser.add_argument("--out", type=str, required=True, help="folder to make")
+    parser.add_argument(
+        "--skip",
+        type=str,
+        default="",
+        help="what to leave out instead of stopping, with commas between: broken (objects that cannot be drawn), "
+        "unlabeled, unlisted, missing, size, unreadable, double (of images and files), or shape types of labelme such "
+        "as point,line; all of it is counted and named",
+    )
     values = parse(parser, words)
 
     from vit_adapter.data.conversion import convert_coco, convert_labelme
 
     source = Path(values.source)
+    skip = {word.strip() for word in values.skip.split(",") if word.strip()}
     if source.is_dir():
-        report = convert_labelme(source, Path(values.out))
+        report = convert_labelme(source, Path(values.out), skip=skip)
     else:
-        report = convert_coco(
-            source, Path(values.images) if values.images else source.parent, Path(values.out)
-        )
+        images = Path(values.images) if values.images else source.parent
+        report = convert_coco(source, images, Path(values.out), skip=skip)
     print(report)
     return 0

@@ -1,5 +1,6 @@
 """The classes of a data set or model: names, the mask values that stand for them, colours."""
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -77,7 +78,9 @@ class ClassTable:
 
 
 def trimmed_names(names: Sequence[str], where: str) -> tuple[str, ...]:
-    """Names without blanks at either end (an official ADE20K name ends with one, FACTS 39).
+    """Names without blanks at either end (an official ADE20K name ends with one, FACTS 39), accents composed (NFC).
+
+    One system writes an accent as a character of its own, another does not; such names are the same to their reader.
 
     Raises:
         InputError: When a name is not text, is empty, or occurs twice after trimming.
@@ -87,7 +90,7 @@ def trimmed_names(names: Sequence[str], where: str) -> tuple[str, ...]:
             raise InputError(
                 f"{where}: entry {position + 1} is {name!r}, not text; put the class name in quotes"
             )
-    trimmed = tuple(name.strip() for name in names)
+    trimmed = tuple(unicodedata.normalize("NFC", name.strip()) for name in names)
     check_names(trimmed, where)
     return trimmed
 

@@ -1,28 +1,22 @@
 """COCO JSON (polygons and run lengths) to a plain folder of pictures and masks."""
 
-import json
-from collections.abc import Sequence
-from itertools import pairwise
+from collections import Counter
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from vit_adapter.config import InputError
-from vit_adapter.config.class_table import trimmed_names
 from vit_adapter.images import read_image
 
-from ..class_files import read_text
-from .conversion import (
-    BACKGROUND_NAMES,
-    Conversion,
-    FolderWriter,
-    folder_in_place,
-    refuse_broken,
-    safe_path,
-    write_class_list,
-)
+from .coco_file import coco_classes, objects_by_image, read_coco, refuse_other_kinds
+from .conversion import FolderWriter, folder_in_place, safe_path, size_problem, write_class_list
+from .finding import FileFinder
+from .painting import DrawnObject, paint
+from .problems import Problems
 from .rasterize import polygons_mask, runs_mask
+from .report import Conversion
 
 
 def convert_coco(
@@ -31,7 +25,7 @@ def convert_coco(
     out: str | Path,
     *,
     background: bool = True,
-    skip_broken: bool = False,
+    skip: Collection[str] = (),
 ) -> Conversion:
     """Draws the objects of a COCO instance JSON into semantic masks.
 
@@ -46,49 +40,75 @@ def convert_coco(
             ``classes.txt``.
         background: Pixels without an object are the class "background"; False: they are ignored (255), and
             categories start at 0.
-        skip_broken: Leave out objects that cannot be drawn, and list them, instead of refusing the file.
+        skip: What is left out and listed instead of refused, see ``problems.KINDS``: "broken" objects; "unlisted",
+            objects of an image or category that the JSON does not list; images that are "missing", "unreadable", of
+            another "size" than the JSON says, or listed a second time ("double").
+
+    Returns:
+        What was written, and what is to be known about it.
 
     Raises:
-        InputError: For a JSON of another kind, a missing picture or one of another size than the JSON says,
-            and segmentations that cannot be drawn, each named by file and annotation id.
+        InputError: For a JSON of another kind; for all that ``skip`` does not name, each by file and id; and for an
+            ``out`` that is there already or cannot be written.
     """
     json_file, images, out = Path(json_file), Path(images), Path(out)
+    problems = Problems(skip)
     content = read_coco(json_file)
-    if any("segments_info" in annotation for annotation in content["annotations"]):
-        raise InputError(
-            f"{json_file}: is a panoptic COCO JSON, polygons or run lengths are needed; such a data set is read as it "
-            "is: --data.layout coco_panoptic"
-        )
-    names, value_of = _classes(content["categories"], json_file, background)
-    objects = _objects_by_image(content, json_file, value_of)
-    result = Conversion(out, names)
-    broken: list[str] = []
+    refuse_other_kinds(content, json_file)
+    names, value_of = coco_classes(content["categories"], json_file, background)
+    objects = objects_by_image(content, json_file, value_of, problems)
+    result = Conversion(out, names, "the smaller object")
+    finder = FileFinder()
+    used: set[Path] = set()
     with folder_in_place(out) as folder:
         writer = FolderWriter(folder, len(names))
+        result.void = writer.void
         for entry in content["images"]:
-            file, size = _picture(entry, images, json_file)
-            shapes: list[tuple[bool, int, int, np.ndarray]] = []
-            for annotation in objects.get(entry["id"], []):
-                try:
-                    shape = segmentation_mask(annotation.get("segmentation"), size)
-                except InputError as error:
-                    broken.append(f"{json_file}: annotation {annotation.get('id')}: {error}")
-                    continue
-                crowd = bool(annotation.get("iscrowd", 0))
-                shapes.append((not crowd, -int(shape.sum()), value_of[annotation["category_id"]], shape))
-            if broken and not skip_broken:
-                continue  # nothing will be kept, but the other annotations are looked at too
+            found = _image(entry, images, json_file, finder, writer, problems, used)
+            if found is None:
+                continue
+            file, size = found
+            drawn = _drawn(objects[entry["id"]], size, names, value_of, json_file, problems, result)
+            if problems.stop:
+                continue
             mask = writer.empty_mask(size, 0 if background else writer.void)
-            for _, _, value, shape in sorted(shapes, key=lambda item: item[:2]):
-                mask[shape] = value
+            paint(mask, drawn, result.overlaps)
             writer.add(entry["file_name"], file, mask)
             result.pictures += 1
-            result.objects += len(shapes)
-        if not skip_broken:
-            refuse_broken(broken)
+            if not drawn:
+                result.bare.append(entry["file_name"])
+        problems.refuse()
+        _refuse_nothing(result, images, json_file)
         write_class_list(folder, names)
-    result.left_out = broken
+    result.not_annotated = finder.others_beside(used)
+    result.finish(problems)
     return result
+
+
+def _drawn(
+    annotations: Sequence[dict[str, Any]],
+    size: tuple[int, int],
+    names: Sequence[str],
+    value_of: dict[int, int],
+    file: Path,
+    problems: Problems,
+    result: Conversion,
+) -> list[DrawnObject]:
+    """The objects of an image, crowd regions first, larger ones before smaller ones."""
+    found: list[tuple[bool, int, DrawnObject]] = []
+    for annotation in annotations:
+        value = value_of[annotation["category_id"]]
+        where = f"{file}: annotation {annotation.get('id')}"
+        try:
+            shape = segmentation_mask(annotation.get("segmentation"), size)
+        except InputError as error:
+            problems.add("broken", f"{where}: {error}")
+            continue
+        crowd = annotation.get("iscrowd") in (1, "1", True)
+        result.objects_of[names[value]] += 1
+        result.crowds += Counter({names[value]: int(crowd)})
+        found.append((not crowd, -int(shape.sum()), DrawnObject(f"{where} ({names[value]})", value, shape)))
+    return [item for _, _, item in sorted(found, key=lambda entry: entry[:2])]
 
 
 def segmentation_mask(segmentation: Any, size: tuple[int, int]) -> np.ndarray:
@@ -101,7 +121,7 @@ def segmentation_mask(segmentation: Any, size: tuple[int, int]) -> np.ndarray:
         declared = segmentation.get("size")
         if declared != [size[0], size[1]]:
             raise InputError(
-                f"run lengths for the size {declared} (height, width), but the picture has {list(size)}"
+                f"run lengths for the size {declared} (height, width), but the image has {list(size)}"
             )
         counts = segmentation.get("counts")
         if not isinstance(counts, (list, str)):
@@ -118,93 +138,52 @@ def segmentation_mask(segmentation: Any, size: tuple[int, int]) -> np.ndarray:
     return polygons_mask(segmentation, size)
 
 
-def read_coco(file: Path) -> dict[str, Any]:
-    """A COCO JSON, instances or panoptic, whose three lists are there and hold objects.
-
-    Raises:
-        InputError: When it cannot be read or is something else.
-    """
+def _image(
+    entry: dict[str, Any],
+    images: Path,
+    json_file: Path,
+    finder: FileFinder,
+    writer: FolderWriter,
+    problems: Problems,
+    used: set[Path],
+) -> tuple[Path, tuple[int, int]] | None:
+    """The image's file and its (height, width) in displayed orientation; None after a problem."""
+    where = f"{json_file}: image {entry['id']}"
     try:
-        content = json.loads(read_text(file))
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise InputError(f"{file}: is not JSON ({error})") from None
-    if isinstance(content, dict) and "shapes" in content:
-        raise InputError(f"{file}: is a labelme file; give the folder with all of them")
-    for key in ("images", "annotations", "categories"):
-        if not isinstance(content, dict) or not isinstance(content.get(key), list):
-            raise InputError(f"{file}: has no list {key!r}, so it is not a COCO JSON")
-        if not all(isinstance(item, dict) for item in content[key]):
-            raise InputError(f"{file}: the list {key!r} holds something that is not an object")
-    if not content["images"]:
-        raise InputError(f"{file}: lists no picture")
-    return content
-
-
-def _classes(
-    categories: Sequence[dict[str, Any]], file: Path, background: bool
-) -> tuple[list[str], dict[int, int]]:
-    """Class names in the order of mask values, and category id to mask value."""
-    for position, category in enumerate(categories, start=1):
-        if not isinstance(category.get("id"), int):
-            raise InputError(
-                f"{file}: category {position} has the id {category.get('id')!r}, expected a number"
-            )
-    ordered = sorted(categories, key=lambda category: category["id"])
-    for first, second in pairwise(ordered):
-        if first["id"] == second["id"]:
-            raise InputError(f"{file}: the category id {first['id']} occurs twice")
-    names = list(trimmed_names([category.get("name") for category in ordered], str(file)))  # pyright: ignore
-    rest = [index for index, name in enumerate(names) if name.lower() in BACKGROUND_NAMES]
-    if len(rest) > 1:
-        raise InputError(
-            f"{file}: the categories {names[rest[0]]!r} and {names[rest[1]]!r} both are the background"
-        )
-    if background:
-        ordered = [ordered[i] for i in rest] + [c for i, c in enumerate(ordered) if i not in rest]
-        names = [names[i] for i in rest] + [name for i, name in enumerate(names) if i not in rest]
-    first_value = 1 if background and not rest else 0
-    values = {category["id"]: position for position, category in enumerate(ordered, start=first_value)}
-    return (["background"] if first_value else []) + names, values
-
-
-def _objects_by_image(
-    content: dict[str, Any], file: Path, value_of: dict[int, int]
-) -> dict[Any, list[dict[str, Any]]]:
-    ids = [entry.get("id") for entry in content["images"]]
-    for position, entry in enumerate(content["images"], start=1):
-        if entry.get("id") is None or not isinstance(entry.get("file_name"), str):
-            raise InputError(f"{file}: picture {position} has no id or no file_name")
-    if len(set(ids)) < len(ids):
-        twice = next(id_ for id_ in ids if ids.count(id_) > 1)
-        raise InputError(f"{file}: the picture id {twice} occurs twice")
-    objects: dict[Any, list[dict[str, Any]]] = {id_: [] for id_ in ids}
-    for annotation in content["annotations"]:
-        image, category = annotation.get("image_id"), annotation.get("category_id")
-        if image not in objects:
-            raise InputError(
-                f"{file}: annotation {annotation.get('id')}: there is no picture with the id {image}"
-            )
-        if category not in value_of:
-            raise InputError(
-                f"{file}: annotation {annotation.get('id')}: there is no category with the id {category}"
-            )
-        objects[image].append(annotation)
-    return objects
-
-
-def _picture(entry: dict[str, Any], images: Path, json_file: Path) -> tuple[Path, tuple[int, int]]:
-    """The picture's file and its (height, width) in displayed orientation, as the JSON must say too."""
-    try:
-        file = images / safe_path(entry["file_name"])
+        name = safe_path(entry["file_name"])
+        file = finder.find(images, name)
     except InputError as error:
-        raise InputError(f"{json_file}: picture {entry['id']}: {error}") from None
-    if not file.is_file():
-        raise InputError(f"{file}: there is no such picture, named by {json_file} (picture {entry['id']})")
-    height, width = read_image(file).shape[:2]
-    declared = entry.get("height", height), entry.get("width", width)
-    if declared != (height, width):
-        raise InputError(
-            f"{file}: shows {width}x{height} pixels (width x height), but {json_file} says "
-            f"{declared[1]}x{declared[0]}"
+        problems.add("missing", f"{where}: {error}")
+        return None
+    if file is None:
+        hint = finder.similar(images, name)
+        problems.add(
+            "missing",
+            f"{images / name}: there is no such image, named by {json_file} (image {entry['id']}){hint}",
         )
+        return None
+    used.add(file)
+    try:
+        height, width = read_image(file).shape[:2]
+    except InputError as error:
+        problems.add("unreadable", str(error))
+        return None
+    text = size_problem(
+        file, (height, width), entry.get("height") or height, entry.get("width") or width, json_file
+    )
+    if text:
+        problems.add("size", text)
+        return None
+    try:
+        writer.claim(entry["file_name"])
+    except InputError as error:
+        problems.add("double", f"{where}: {error}")
+        return None
     return file, (height, width)
+
+
+def _refuse_nothing(result: Conversion, images: Path, json_file: Path) -> None:
+    if not result.pictures:
+        raise InputError(
+            f"{json_file}: no image is left of those that it lists; {images} holds them (--images)?"
+        )

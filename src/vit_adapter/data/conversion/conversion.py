@@ -1,51 +1,23 @@
-"""Writing a converted data set: pictures, masks and class list, whole or not at all."""
+"""Writing a converted data set: images, masks and class list, whole or not at all."""
 
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path, PureWindowsPath
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from vit_adapter.config import InputError
+from vit_adapter.images.listing import IMAGE_SUFFIXES
 
-BACKGROUND_NAMES = ("background", "_background_", "__background__", "bg")
-
-
-@dataclass
-class Conversion:
-    """What a conversion wrote.
-
-    Attributes:
-        out: The folder.
-        classes: Class names; a class's place is its mask value.
-        pictures: Pictures written.
-        objects: Objects drawn.
-        left_out: One line for each object or picture that was left out.
-    """
-
-    out: Path
-    classes: list[str] = field(default_factory=list)
-    pictures: int = 0
-    objects: int = 0
-    left_out: list[str] = field(default_factory=list)
-
-    def __str__(self) -> str:
-        lines = [
-            f"{self.out}: {self.pictures} pictures, {self.objects} objects, {len(self.classes)} classes "
-            "(images, masks, classes.txt)"
-        ]
-        lines += [f"left out: {text}" for text in self.left_out[:20]]
-        if len(self.left_out) > 20:
-            lines.append(f"and {len(self.left_out) - 20} more left out")
-        return "\n".join(lines)
+from .finding import composed
 
 
 class FolderWriter:
-    """Puts pictures and masks into a folder that is still under construction."""
+    """Puts images and masks into a folder that is still under construction."""
 
     def __init__(self, folder: Path, class_count: int) -> None:
         self.folder = folder
@@ -57,31 +29,36 @@ class FolderWriter:
         """A mask [H, W] of one value, 8 bits, or 16 for more than 255 classes."""
         return np.full(size, value, dtype=self._mask_type)
 
-    def add(self, name: str, picture: Path | bytes, mask: np.ndarray) -> None:
-        """Copies a picture and writes its mask.
+    def claim(self, name: str) -> None:
+        """Takes the name of an image, which no other may have after that.
 
         Args:
-            name: Path of the picture below the folder of pictures, with suffix.
-            picture: The file, or its content.
-            mask: Values [H, W].
+            name: Path of the image below the folder of images, with suffix.
 
         Raises:
-            InputError: When another picture has that name, with this or another suffix, or the name leaves the
-                folder.
+            InputError: When another image has that name, with this or another suffix, the name leaves the folder, or
+                its suffix is not that of an image.
         """
         place = safe_path(name)
         stem = place.with_suffix("").as_posix()
-        if stem in self._taken:
-            raise InputError(f"{name} and {self._taken[stem]}: two pictures would share the mask {stem}.png")
-        self._taken[stem] = name
+        if place.suffix.lower() not in IMAGE_SUFFIXES:
+            raise InputError(f"{name}: has the suffix {place.suffix!r}, which is not that of an image")
+        if composed(stem) in self._taken:
+            first = self._taken[composed(stem)]
+            raise InputError(f"{name} and {first}: two images would share the mask {stem}.png")
+        self._taken[composed(stem)] = name
+
+    def add(self, name: str, image: Path | bytes, mask: np.ndarray) -> None:
+        """Copies an image, a file or its content, and writes its mask [H, W], under a name that was claimed."""
+        place = safe_path(name)
         image_file = self.folder / "images" / place
-        mask_file = self.folder / "masks" / f"{stem}.png"
+        mask_file = (self.folder / "masks" / place).with_suffix(".png")
         for file in (image_file, mask_file):
             file.parent.mkdir(parents=True, exist_ok=True)
-        if isinstance(picture, bytes):
-            image_file.write_bytes(picture)
+        if isinstance(image, bytes):
+            image_file.write_bytes(image)
         else:
-            shutil.copyfile(picture, image_file)
+            shutil.copyfile(image, image_file)
         Image.fromarray(mask).save(mask_file)
 
 
@@ -93,8 +70,20 @@ def safe_path(name: str) -> Path:
     """
     path = PureWindowsPath(name)
     if path.is_absolute() or path.drive or path.root or ".." in path.parts or not path.name:
-        raise InputError(f"the picture name {name!r} is not a path below the folder of pictures")
+        raise InputError(f"the image name {name!r} is not a path below the folder of images")
     return Path(*path.parts)
+
+
+def size_problem(file: Path, size: tuple[int, int], height: Any, width: Any, said_by: Path) -> str | None:
+    """What is wrong when an annotation says another height and width than the (height, width) that an image shows."""
+    if (height, width) == size:
+        return None
+    turned = (
+        "; the objects seem to be drawn on the image before it is turned by its EXIF tag"
+        if (width, height) == size
+        else ""
+    )
+    return f"{file}: shows {size[1]}x{size[0]} pixels (width x height), but {said_by} says {width}x{height}{turned}"
 
 
 @contextmanager
@@ -135,10 +124,3 @@ def _current_umask(folder: Path) -> int:
 def write_class_list(folder: Path, names: list[str]) -> None:
     """One name a line; the line is the mask value."""
     (folder / "classes.txt").write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
-
-
-def refuse_broken(broken: list[str]) -> None:
-    """Raises InputError naming what cannot be drawn; silent for an empty list."""
-    if broken:
-        more = f"; and {len(broken) - 10} more" if len(broken) > 10 else ""
-        raise InputError("; ".join(broken[:10]) + more)

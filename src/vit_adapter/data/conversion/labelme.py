@@ -1,168 +1,158 @@
-"""A folder of labelme JSON files to a plain folder of pictures and masks."""
+"""A folder of labelme JSON files (X-AnyLabeling writes them too) to a plain folder of images and masks."""
 
 import base64
 import json
-import math
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import os
+from collections.abc import Collection
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
-import numpy as np
-
 from vit_adapter.config import InputError
-from vit_adapter.images import read_image, read_mask
+from vit_adapter.images import read_image
 
 from ..class_files import read_class_file, read_text
-from .conversion import (
-    BACKGROUND_NAMES,
-    Conversion,
-    FolderWriter,
-    folder_in_place,
-    refuse_broken,
-    write_class_list,
-)
-from .rasterize import polygon_mask
+from .conversion import FolderWriter, folder_in_place, size_problem, write_class_list
+from .finding import FileFinder, composed, files_below
+from .labelme_shapes import DRAWN, as_file, shape_mask, shape_type
+from .painting import DrawnObject, paint
+from .problems import KINDS, Problems
+from .report import BACKGROUND_NAMES, Conversion
 
 IGNORED = "__ignore__"
-CIRCLE_CORNERS = 128
 
 
-def convert_labelme(folder: str | Path, out: str | Path, *, skip_broken: bool = False) -> Conversion:
+def convert_labelme(folder: str | Path, out: str | Path, *, skip: Collection[str] = ()) -> Conversion:
     """Draws the shapes of labelme JSON files into semantic masks.
 
     Mask value 0 is the background; the other labels follow in alphabetic order, or in that of a ``labels.txt``
     in the folder. Later shapes of a file lie over earlier ones, as labelme shows them; ``__ignore__`` becomes
-    255. Polygons, rectangles, circles and masks are drawn, by the rule for COCO polygons; points and lines
-    cover no pixel and are refused.
+    255. Polygons, rectangles (turned ones too), circles and masks are drawn, by the rule for COCO polygons; points
+    and lines cover no pixel and are refused.
 
     Args:
-        folder: The JSON files, with sub-folders; hidden ones are left out. Pictures are found through
+        folder: The JSON files, with sub-folders, links followed; hidden ones are left out. Images are found through
             ``imagePath``, or taken from the JSON itself.
         out: Folder to make: ``images``, ``masks`` and ``classes.txt``.
-        skip_broken: Leave out shapes that cannot be drawn, and list them, instead of refusing the files.
+        skip: What is left out and listed instead of refused, see ``problems.KINDS``: shapes by their type, such as
+            "point" and "line"; "broken" and "unlabeled" shapes; labels that are "unlisted" in ``labels.txt``; files
+            whose image is "missing", "unreadable", of another "size", or annotated by an earlier file ("double").
+
+    Returns:
+        What was written, and what is to be known about it.
 
     Raises:
-        InputError: For a folder without labelme files, a picture that is missing or has another size, and
-            shapes that cannot be drawn, each named by file and number.
+        InputError: For a folder without labelme files; for all that ``skip`` does not name, each by file and number;
+            and for an ``out`` that is there already or cannot be written.
     """
     folder, out = Path(folder), Path(out)
-    files = _json_files(folder)
+    if not folder.is_dir():
+        raise InputError(f"{folder}: there is no such folder")
+    files = files_below(folder, ".json")
     if not files:
         raise InputError(f"{folder}: holds no labelme JSON file")
-    contents = {file: _read(file) for file in files}
-    names = _classes(folder, contents)
+    raw = {file: _read(file) for file in files}
+    readable = {file: content for file, content in raw.items() if not isinstance(content, str)}
+    types = {shape_type(shape) for content in readable.values() for shape in content["shapes"]}
+    problems = Problems(skip, sorted(types - {*KINDS, *DRAWN}))
+    _tell_unreadable(raw, problems)
+    names = _classes(folder, readable, problems)
     value_of = {name: value for value, name in enumerate(names)}
-    result = Conversion(out, names)
-    broken: list[str] = []
+    result = Conversion(out, names, "the later shape")
+    finder = FileFinder()
+    annotated: dict[Path, Path] = {}
     with folder_in_place(out) as target:
         writer = FolderWriter(target, len(names))
-        value_of[IGNORED] = writer.void
-        for file, content in contents.items():
-            name, picture, size = _picture(file, folder, content)
+        result.void = value_of[IGNORED] = writer.void
+        for file, content in readable.items():
+            found = _image(file, folder, content, finder, writer, problems, annotated)
+            if found is None:
+                continue
+            name, image, size = found
+            drawn = _drawn(file, content, size, value_of, problems, result)
+            if problems.stop:
+                continue
             mask = writer.empty_mask(size, 0)
-            for number, shape in enumerate(content["shapes"], start=1):
-                label = shape["label"].strip()
-                value = 0 if label.lower() in BACKGROUND_NAMES else value_of[label]
-                try:
-                    mask[shape_mask(shape, size)] = value
-                except InputError as error:
-                    broken.append(f"{file}: shape {number} ({label}): {error}")
-                else:
-                    result.objects += 1
-            writer.add(name, picture, mask)
+            paint(mask, drawn, result.overlaps)
+            writer.add(name, image, mask)
             result.pictures += 1
-        if not skip_broken:
-            refuse_broken(broken)
+            if not drawn:
+                result.bare.append(name)
+        problems.refuse()
+        if not result.pictures:
+            raise InputError(f"{folder}: no image is left of its {len(files)} labelme files")
         write_class_list(target, names)
-    result.left_out = broken
+    result.not_annotated = finder.others_beside(set(annotated))
+    result.finish(problems)
     return result
 
 
-def shape_mask(shape: dict[str, Any], size: tuple[int, int]) -> np.ndarray:
-    """A labelme shape as bool [H, W].
-
-    Raises:
-        InputError: For a kind that covers no pixels, and points that are not pairs of numbers.
-    """
-    kind = shape.get("shape_type") or "polygon"
-    try:
-        points = np.asarray(shape.get("points"), dtype=np.float64).reshape(-1, 2)
-    except (TypeError, ValueError):
-        raise InputError("points that are not pairs of numbers") from None
-    if kind == "polygon":
-        return polygon_mask(points.ravel().tolist(), size)
-    if kind in ("rectangle", "circle", "mask"):
-        if len(points) != 2 or not np.isfinite(points).all():
-            raise InputError(f"a {kind} of {len(points)} points, expected 2 finite ones")
-        (x0, y0), (x1, y1) = points.tolist()
-        if kind == "mask":
-            return _pasted(shape, points, size)
-        if kind == "rectangle":
-            return polygon_mask([x0, y0, x0, y1, x1, y1, x1, y0], size)
-        angles = np.arange(CIRCLE_CORNERS) * (2 * math.pi / CIRCLE_CORNERS)
-        radius = math.hypot(x1 - x0, y1 - y0)
-        corners = np.stack([x0 + radius * np.cos(angles), y0 + radius * np.sin(angles)], axis=1)
-        return polygon_mask(corners.ravel().tolist(), size)
-    raise InputError(f"the shape {kind!r} covers no pixels, expected polygon, rectangle, circle or mask")
-
-
-def _pasted(shape: dict[str, Any], points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """A mask that labelme stored itself: a PNG in base64, put at the first point."""
-    try:
-        with _as_file(base64.b64decode(shape["mask"]), ".png") as file:
-            part = read_mask(file).values > 0
-    except (KeyError, TypeError, ValueError):  # an InputError is a ValueError
-        raise InputError("a mask that is not a PNG in base64") from None
-    left, top = (int(value) for value in points[0])
-    height, width = part.shape[:2]
-    if part.ndim != 2 or left < 0 or top < 0 or top + height > size[0] or left + width > size[1]:
-        raise InputError(f"a mask of {width}x{height} pixels at ({left}, {top}) that leaves the picture")
-    whole = np.zeros(size, dtype=bool)
-    whole[top : top + height, left : left + width] = part
-    return whole
+def _drawn(
+    file: Path,
+    content: dict[str, Any],
+    size: tuple[int, int],
+    value_of: dict[str, int],
+    problems: Problems,
+    result: Conversion,
+) -> list[DrawnObject]:
+    """The shapes of a file, in its order."""
+    drawn = []
+    for number, shape in enumerate(content["shapes"], start=1):
+        label = _label(shape)
+        background = label.lower() in BACKGROUND_NAMES
+        if label not in value_of and not background:
+            continue  # told before
+        try:
+            pixels = shape_mask(shape, size)
+        except InputError as error:
+            kind = shape_type(shape)
+            problems.add("broken" if kind in DRAWN else kind, f"{file}: shape {number} ({label}): {error}")
+            continue
+        result.objects_of[label] += 1
+        value = 0 if background else value_of[label]
+        drawn.append(DrawnObject(f"{file}: shape {number} ({label})", value, pixels))
+    return drawn
 
 
-@contextmanager
-def _as_file(content: bytes, suffix: str) -> Iterator[Path]:
-    """Content as a file, since all pictures go through the one reader, with its limits."""
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / f"content{suffix}"
-        file.write_bytes(content)
-        yield file
+def _label(shape: dict[str, Any]) -> str:
+    """Trimmed, accents composed; "" when it has none."""
+    label = shape.get("label")
+    return composed(label.strip()) if isinstance(label, str) else ""
 
 
-def _json_files(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        raise InputError(f"{folder}: there is no such folder")
-    found = [path for path in folder.rglob("*") if path.suffix.lower() == ".json" and path.is_file()]
-    return sorted(
-        path for path in found if not any(p.startswith(".") for p in path.relative_to(folder).parts)
-    )
-
-
-def _read(file: Path) -> dict[str, Any]:
+def _read(file: Path) -> dict[str, Any] | str:
+    """The content of a labelme file, or what is wrong with it."""
     try:
         content = json.loads(read_text(file))
+    except InputError as error:
+        return str(error)
     except (json.JSONDecodeError, RecursionError) as error:
-        raise InputError(f"{file}: is not JSON ({error})") from None
+        return f"{file}: is not JSON ({error})"
+    if isinstance(content, dict) and isinstance(content.get("annotations"), list):
+        return f"{file}: is a COCO JSON, not a labelme file: vit-adapter data convert {file} --out FOLDER"
     if not isinstance(content, dict) or not isinstance(content.get("shapes"), list):
-        raise InputError(f"{file}: has no list 'shapes', so it is not a labelme file")
-    for number, shape in enumerate(content["shapes"], start=1):
-        if (
-            not isinstance(shape, dict)
-            or not isinstance(shape.get("label"), str)
-            or not shape["label"].strip()
-        ):
-            raise InputError(f"{file}: shape {number} has no label")
+        return f"{file}: has no list 'shapes', so it is not a labelme file"
+    content["shapes"] = [shape if isinstance(shape, dict) else {} for shape in content["shapes"]]
     return content
 
 
-def _classes(folder: Path, contents: dict[Path, dict[str, Any]]) -> list[str]:
+def _tell_unreadable(raw: dict[Path, dict[str, Any] | str], problems: Problems) -> None:
+    """Takes files that cannot be read, and shapes without a label, as problems."""
+    for file, content in raw.items():
+        if isinstance(content, str):
+            problems.add("unreadable", content)
+            continue
+        for number, shape in enumerate(content["shapes"], start=1):
+            if not _label(shape):
+                problems.add("unlabeled", f"{file}: shape {number} has no label")
+
+
+def _classes(folder: Path, contents: dict[Path, dict[str, Any]], problems: Problems) -> list[str]:
     """Background, then the labels."""
-    used = {shape["label"].strip(): file for file, content in contents.items() for shape in content["shapes"]}
-    foreground = sorted(n for n in used if n != IGNORED and n.lower() not in BACKGROUND_NAMES)
+    used: dict[str, Path] = {}
+    for file, content in contents.items():
+        for shape in content["shapes"]:
+            used.setdefault(_label(shape), file)
+    foreground = sorted(n for n in used if n and n != IGNORED and n.lower() not in BACKGROUND_NAMES)
     listed = folder / "labels.txt"
     if not listed.is_file():
         return ["background", *foreground]
@@ -171,33 +161,71 @@ def _classes(folder: Path, contents: dict[Path, dict[str, Any]]) -> list[str]:
     names = [name for name in names if name not in rest]
     for name in foreground:
         if name not in names:
-            raise InputError(f"{used[name]}: the label {name!r} is not in {listed}")
+            problems.add("unlisted", f"{used[name]}: the label {name!r} is not in {listed}")
     return [rest[0] if rest else "background", *names]
 
 
-def _picture(file: Path, folder: Path, content: dict[str, Any]) -> tuple[str, Path | bytes, tuple[int, int]]:
-    """Name below the folder of pictures, the picture (a file, or bytes from the JSON), and (height, width)."""
-    named = PureWindowsPath(str(content.get("imagePath") or f"{file.stem}.png"))
-    name = (file.relative_to(folder).parent / f"{file.stem}{named.suffix.lower()}").as_posix()
-    path = file.parent.joinpath(*named.parts)
-    data = content.get("imageData")
-    picture: Path | bytes
-    if path.is_file():
-        picture, image = path, read_image(path)
-    elif isinstance(data, str) and data:
-        try:
-            picture = base64.b64decode(data)
-            with _as_file(picture, named.suffix) as decoded:
-                image = read_image(decoded)
-        except ValueError:  # an InputError is a ValueError
-            raise InputError(f"{file}: its imageData is not a picture in base64") from None
-    else:
-        raise InputError(f"{path}: there is no such picture, named by {file} (imagePath)")
-    height, width = image.shape[:2]
+def _image(
+    file: Path,
+    folder: Path,
+    content: dict[str, Any],
+    finder: FileFinder,
+    writer: FolderWriter,
+    problems: Problems,
+    annotated: dict[Path, Path],
+) -> tuple[str, Path | bytes, tuple[int, int]] | None:
+    """Name below the folder of images, the image (a file, or bytes from the JSON), (height, width); None: a problem."""
+    image_path, data = str(content.get("imagePath") or f"{file.stem}.png"), content.get("imageData")
+    suffix = PureWindowsPath(image_path).suffix
+    name = (file.relative_to(folder).parent / f"{file.stem}{suffix.lower()}").as_posix()
+    path = _image_file(file, image_path, finder)
+    if path is None and not (isinstance(data, str) and data):
+        hint = finder.similar(folder, Path(PureWindowsPath(image_path).name))
+        wanted = file.parent / Path(*PureWindowsPath(image_path).parts)
+        problems.add("missing", f"{wanted}: there is no such image, named by {file} (imagePath){hint}")
+        return None
+    if path is not None and annotated.setdefault(path, file) is not file:
+        problems.add("double", f"{file}: annotates {path}, as {annotated[path]} does")
+        return None
+    try:
+        image, (height, width) = _read_image(file, path, data, suffix)
+    except InputError as error:
+        problems.add("unreadable", str(error))
+        return None
     declared = content.get("imageHeight") or height, content.get("imageWidth") or width
-    if declared != (height, width):
-        raise InputError(
-            f"{file}: says {declared[1]}x{declared[0]} pixels (width x height), but its picture shows "
-            f"{width}x{height}"
-        )
-    return name, picture, (height, width)
+    text = size_problem(path or file, (height, width), *declared, file)
+    if text:
+        problems.add("size", text)
+        return None
+    try:
+        writer.claim(name)
+    except InputError as error:
+        problems.add("double", f"{file}: {error}")
+        return None
+    return name, image, (height, width)
+
+
+def _image_file(file: Path, image_path: str, finder: FileFinder) -> Path | None:
+    """The image that a file names: where it says, or, since folders are moved about, beside it."""
+    if Path(image_path).is_absolute() and Path(image_path).is_file():
+        return Path(image_path)
+    named = PureWindowsPath(image_path)
+    path = None if named.is_absolute() or named.root else finder.find(file.parent, Path(*named.parts))
+    path = path or finder.find(file.parent, Path(named.name))
+    return None if path is None else Path(os.path.normpath(path))
+
+
+def _read_image(
+    file: Path, path: Path | None, data: Any, suffix: str
+) -> tuple[Path | bytes, tuple[int, int]]:
+    """The image, from its file or out of the JSON, and its (height, width)."""
+    if path is not None:
+        height, width = read_image(path).shape[:2]
+        return path, (height, width)
+    try:
+        image = base64.b64decode(data)
+        with as_file(image, suffix) as decoded:
+            height, width = read_image(decoded).shape[:2]
+    except ValueError:  # an InputError is a ValueError
+        raise InputError(f"{file}: its imageData is not an image in base64") from None
+    return image, (height, width)

@@ -13,7 +13,7 @@ from vit_adapter.images import Mask, read_mask
 
 from ..class_files import ClassEntry
 from ..codes import pack_colours
-from ..conversion.coco import read_coco
+from ..conversion.coco_file import read_coco
 from .layout import Layout
 from .pairs import Pair, Part
 from .split import split_by_name
