@@ -73,8 +73,8 @@ def _points(shape: dict[str, Any]) -> np.ndarray:
     try:
         points = np.asarray(shape.get("points"), dtype=np.float64)
     except (TypeError, ValueError):
-        points = np.empty(())
-    if points.ndim != 2 or points.shape[-1] != 2:
+        points = None
+    if points is None or points.ndim != 2 or points.shape[1] != 2:
         raise InputError("points that are not pairs of numbers")
     return points
 
