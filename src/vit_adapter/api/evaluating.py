@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from vit_adapter.config import ClassTable, DataConfig, EvaluationConfig, InputError
 from vit_adapter.segmenter import Segmenter
+from vit_adapter.segmenter.parts import channels_of
 from vit_adapter.zoo import find_recipe
 
 from .mirroring import application_notes, print_notes
@@ -47,6 +48,7 @@ def evaluate(
         InputError: Model or data cannot be used, or their classes differ.
     """
     from vit_adapter.data.dataset import open_dataset
+    from vit_adapter.data.image_reading import ImageReading
     from vit_adapter.data.start_check import check_before_run
     from vit_adapter.evaluation import evaluate as run_evaluation
     from vit_adapter.evaluation import print_table, write_report
@@ -56,11 +58,12 @@ def evaluate(
     if not isinstance(model, Segmenter):
         model = load(model, checkpoint, device=evaluation.device)
     protocol = applied_protocol(model, protocol, multi_scale=evaluation.tta, recipe=recipe, data=data)
+    ImageReading.of(data, channels_of(model, model.protocol))  # names data.mean, which is in the protocol now
     if data.classes is None and recipe is not None:
         data = replace(data, classes=list(model.class_names))
     if model.num_classes == 1:
         data = replace(data, one_class=True)
-    dataset = open_dataset(data, split)  # pyright: ignore
+    dataset = open_dataset(data, split, channels_of(model, protocol))  # pyright: ignore
     check_classes(model, dataset.classes)
     for line in check_before_run({split: dataset}, evaluation.limit):
         print(line)

@@ -9,6 +9,7 @@ from pathlib import Path
 from vit_adapter.config import InputError
 from vit_adapter.images import MAX_PIXELS, list_images, read_image
 from vit_adapter.segmenter import Segmenter
+from vit_adapter.segmenter.parts import channels_of
 from vit_adapter.zoo import find_recipe
 
 from .mirroring import application_notes, print_notes
@@ -61,7 +62,7 @@ def predict(
         model = load(model, checkpoint, device=device)
     protocol = applied_protocol(model, multi_scale=multi_scale, recipe=recipe)
     print_notes(application_notes(model, protocol, multi_scale))
-    channels = len(protocol.normalization.mean)
+    channels = channels_of(model, protocol)
     files = [file for place in pictures for file in list_images(place, channels)]
     if not files:
         raise InputError(f"no picture at {', '.join(map(str, pictures))}")

@@ -14,6 +14,7 @@ from vit_adapter.segmenter import Segmenter
 from vit_adapter.zoo import PRETRAINED, Recipe, find_recipe, get_recipe
 from vit_adapter.zoo.download import download, published_checkpoint
 
+from .channels import check_channels
 from .fine_tuning import start_from
 from .mirroring import training_notes
 from .protocols import trained_protocol
@@ -65,7 +66,9 @@ def train(config: RunConfig, *, recipe: str | None = None, dry_run: bool = False
         return None
     # Its queries may find nothing, so that one class is enough.
     data = replace(config.data, one_class=config.data.one_class or HEADS[config.model.head].min_classes == 1)
-    training, validation = open_dataset(data, "train"), open_dataset(data, "val")
+    check_channels(config)
+    channels = config.model.in_chans
+    training, validation = open_dataset(data, "train", channels), open_dataset(data, "val", channels)
     checked = check_before_run({"train": training, "val": validation})
     augmentation = with_crop(config.data.augmentation, training)
     chosen = augmentation != config.data.augmentation

@@ -75,6 +75,8 @@ def run_config(parser: ArgumentParser, values: Namespace, defaults: RunConfig) -
         # The older name ends with jsonargparse 5, the newer one begins with 4.49.
         instantiate = getattr(parser, "instantiate", None) or parser.instantiate_classes
         built: Any = instantiate(values)
+    except InputError:  # a value that the configuration itself refuses
+        raise
     except Exception as error:
         raise InputError(_one_line(error)) from None
     parts: dict[str, Any] = {

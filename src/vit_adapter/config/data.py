@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from .pixel_values import check_normalization, check_value_range
+
 LayoutName = Literal[
     "auto",
     "folder",
@@ -77,6 +79,9 @@ class DataConfig:
         max_pixels: Pictures and masks of more pixels (width x height) are refused before they are decoded.
         mean: Per-channel mean in pixel values; None: the ViT's own.
         std: Per-channel standard deviation in pixel values; None: the ViT's own.
+        value_range: Values of black and white in images of 1 or 3 channels with more than 8 bits a channel, such as
+            (0, 4095) for 12 bits; what lies outside is cut off. None: what each file says of itself, else 0 and
+            65535. Stored with the model, so that prediction reads images in the same way.
         augmentation: Random changes of training pictures.
         mirrored_classes: Pairs of classes, by name or mask value, that a mirror image exchanges, such as
             ``[[left hand, right hand]]``: labels of mirrored training images, and scores of mirrored views. Stored
@@ -101,5 +106,11 @@ class DataConfig:
     max_pixels: int = MAX_PIXELS
     mean: list[float] | None = None
     std: list[float] | None = None
+    value_range: tuple[float, float] | None = None
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
     mirrored_classes: list[list[str | int]] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuses numbers that no image can be read with."""
+        check_normalization(self.mean, self.std, "data")
+        check_value_range(self.value_range, "data.value_range")

@@ -34,15 +34,14 @@ def with_data_normalization(
         if part in named and list(values[part]) != list(value):
             raise InputError(_contradiction(part, value, values[part]))
         values[part] = tuple(value)
-    normalization = Normalization(**values)
-    if len(normalization.mean) != len(normalization.std):
+    if len(values["mean"]) != len(values["std"]):
         given = "std" if data.std is not None and data.mean is None else "mean"
         other = "mean" if given == "std" else "std"
         raise InputError(
             f"data.{given} has {len(values[given])} values and the {other} has {len(values[other])}: name data.{other} "
             "as well, with one value for each channel"
         )
-    return replace(protocol, normalization=normalization)
+    return replace(protocol, normalization=Normalization(**values))
 
 
 def with_protocol_changes(

@@ -65,6 +65,9 @@ def from_plain(kind: type[T], values: dict[str, Any], where: str) -> T:
         return kind(**{name: typed(hints[name], value, where) for name, value in values.items()})
     except TypeError as error:
         raise InputError(f"{where}: {kind.__name__} is incomplete: {error}") from error
+    except InputError as error:  # a value that the dataclass refuses
+        text = str(error)
+        raise InputError(text if text.startswith(where) else f"{where}: {text}") from error
 
 
 def typed(hint: Any, value: Any, where: str) -> Any:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from .changes import with_changes
+from .pixel_values import check_normalization, check_value_range
 
 
 @dataclass(frozen=True)
@@ -13,6 +14,10 @@ class Normalization:
 
     mean: tuple[float, ...] = (123.675, 116.28, 103.53)
     std: tuple[float, ...] = (58.395, 57.12, 57.375)
+
+    def __post_init__(self) -> None:
+        """Refuses numbers that cannot normalise an image."""
+        check_normalization(self.mean, self.std, "normalization")
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,8 @@ class Protocol:
         unpad: Named in published settings: that padding is cut from the averaged scores before they are resized
             (FACTS 29). ``pad_to_crop`` implies it; otherwise labels would not lie on the image.
         normalization: Mean and standard deviation.
+        value_range: Values of black and white in images of more than 8 bits, see ``DataConfig``; None: as each file
+            says, else the whole range of its type.
     """
 
     resize: tuple[int, int] | None = None
@@ -51,6 +58,11 @@ class Protocol:
     pad_to_crop: Literal["before", "after"] | None = None
     unpad: bool = False
     normalization: Normalization = Normalization()
+    value_range: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuses a range without an inside."""
+        check_value_range(self.value_range, "protocol.value_range")
 
 
 def default_stride(crop: int) -> int:

@@ -8,16 +8,17 @@ from pathlib import Path
 
 from vit_adapter.config import ClassTable, DataConfig, InputError
 from vit_adapter.config.mirrored import mirror_warning
-from vit_adapter.images import UnreadableImageError, read_image
+from vit_adapter.images import UnreadableImageError
 
 from .codes import count_codes
 from .dataset import check_size, only_void, open_dataset, with_pairs
+from .image_reading import ImageReading
 from .labels import LabelMapping
 from .layouts.pairs import Pair
 from .mapping import require_two_classes
 from .report import ClassRow, Report
 from .scan import THREADS, MaskReading, MaskSummary, Palettes, found_values, hidden_foreground
-from .source import Source, channel_count
+from .source import Source
 
 SCENES_LOOKED_AT = 100
 
@@ -71,14 +72,14 @@ def check_dataset(config: DataConfig, sample: int | None = None) -> Report:
         everything = [everything[index * len(everything) // sample] for index in range(sample)]
     report.looked_at = len(everything)
     with ThreadPoolExecutor(THREADS) as pool:
-        looked = list(pool.map(lambda item: look(config, source.reading, *item), everything))
+        looked = list(pool.map(lambda item: look(source.images, source.reading, *item), everything))
     report_files(report, config, looked)
     report_copies(report, looked)
     _report_labels(report, source, looked)
     return report
 
 
-def look(config: DataConfig, reading: MaskReading, part: str, pair: Pair) -> Looked:
+def look(images: ImageReading, reading: MaskReading, part: str, pair: Pair) -> Looked:
     """Reads both files of a pair, and keeps what cannot be read as text."""
     summary, mask_error, image_size, image_error, damaged = None, None, None, None, False
     try:
@@ -86,8 +87,7 @@ def look(config: DataConfig, reading: MaskReading, part: str, pair: Pair) -> Loo
     except InputError as error:
         mask_error = str(error)
     try:
-        channels, limit = channel_count(config), config.max_pixels
-        image_size = read_image(pair.image, channels, max_pixels=limit).shape[:2]
+        image_size = images.load(pair.image).shape[:2]
     except InputError as error:
         image_error, damaged = str(error), isinstance(error, UnreadableImageError)
     try:

@@ -9,15 +9,15 @@ import numpy as np
 
 from vit_adapter.config import ClassTable, DataConfig, InputError
 from vit_adapter.config.mirrored import mirrored_pairs
-from vit_adapter.images import read_image
 
+from .image_reading import ImageReading
 from .labels import LabelMapping
 from .layouts.pairs import Pair
 from .mapping import require_two_classes
 from .sample import Sample, SegmentationDataset
 from .scan import MaskReading, MaskSummary, Palettes, evenly, found_values, hidden_foreground, used_palette
 from .scenes.scene_dataset import SceneDataset
-from .source import Source, channel_count
+from .source import Source
 
 SAMPLE = 200  # masks looked through at the start where a class list says what to expect
 
@@ -35,6 +35,7 @@ class FileDataset:
         reading: How mask files are read.
         mapping: How mask values become labels.
         remarks: What is to be known about how its files were understood, a line each.
+        images: How image files are read.
     """
 
     def __init__(
@@ -44,8 +45,10 @@ class FileDataset:
         reading: MaskReading,
         mapping: LabelMapping,
         palettes: Palettes,
+        images: ImageReading,
         remarks: Sequence[str] = (),
     ) -> None:
+        self.images = images
         self.config = config
         self.pairs = list(pairs)
         self.reading = reading
@@ -69,7 +72,7 @@ class FileDataset:
                 or has a palette that disagrees with other files'.
         """
         pair = self.pairs[index]
-        image = read_image(pair.image, channel_count(self.config), max_pixels=self.config.max_pixels)
+        image = self.images.load(pair.image)
         labels = self.read_labels(index)
         check_size(pair, image.shape[:2], labels.shape)
         return Sample(image, labels, pair.name)
@@ -99,7 +102,7 @@ def check_size(pair: Pair, image: tuple[int, ...], mask: tuple[int, ...]) -> Non
         )
 
 
-def open_dataset(config: DataConfig, split: Split) -> SegmentationDataset:
+def open_dataset(config: DataConfig, split: Split, channels: int | None = None) -> SegmentationDataset:
     """Opens one side of a data set.
 
     Without a class list all masks of both sides are looked through, and the classes are the values found, in
@@ -109,6 +112,7 @@ def open_dataset(config: DataConfig, split: Split) -> SegmentationDataset:
     Args:
         config: Where it is and how its masks are to be read.
         split: "train" or "val".
+        channels: Channels of the images that the model takes; None: as many as ``config.mean`` has numbers, else 3.
 
     Raises:
         InputError: For a missing folder, files that fit nowhere, an empty side, a single class, masks that need
@@ -117,10 +121,14 @@ def open_dataset(config: DataConfig, split: Split) -> SegmentationDataset:
     if split not in ("train", "val"):
         raise InputError(f'split {split!r}: expected "train" or "val"')
     if config.layout == "scenes":
+        if ImageReading.of(config, channels).channels != 3:
+            raise InputError(
+                f"--data.layout scenes: the embedded scenes are RGB, the model takes {channels} channels"
+            )
         scenes = SceneDataset(config, split)
         scenes.classes = with_pairs(scenes.classes, config)
         return scenes
-    source = Source.find(config)
+    source = Source.find(config, channels)
     part = source.layout.parts[split]
     if part.problems:
         more = f" (and {len(part.problems) - 1} further problems)" if len(part.problems) > 1 else ""
@@ -139,7 +147,7 @@ def open_dataset(config: DataConfig, split: Split) -> SegmentationDataset:
             "--data.classes and --data.label_map"
         )
     mapping = replace(mapping, table=with_pairs(mapping.table, config))
-    return FileDataset(config, part.pairs, source.reading, mapping, palettes, source.remarks)
+    return FileDataset(config, part.pairs, source.reading, mapping, palettes, source.images, source.remarks)
 
 
 def with_pairs(table: ClassTable, config: DataConfig) -> ClassTable:

@@ -1,13 +1,14 @@
 """From the settings to a data set that can be opened: where its files are and how its masks are read."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 from vit_adapter.config import DataConfig, InputError
 
 from .class_files import ClassEntry
+from .image_reading import ImageReading
 from .labels import LabelMapping
 from .layouts.folder import find_folder
 from .layouts.layout import Layout
@@ -16,12 +17,7 @@ from .mapping import build_mapping, class_entries, pack_colour, renamed
 from .scan import MaskReading
 
 
-def channel_count(config: DataConfig) -> int:
-    """Channels of the pictures: as many as mean values are given, 3 without."""
-    return 3 if config.mean is None else len(config.mean)
-
-
-def find_layout(config: DataConfig) -> Layout:
+def find_layout(config: DataConfig, channels: int = 3) -> Layout:
     """The data set that ``config.root`` holds.
 
     Raises:
@@ -42,7 +38,7 @@ def find_layout(config: DataConfig) -> Layout:
             raise InputError(f"{root}: could be read in several ways; choose {choices}")
         if fitting:
             return READERS[fitting[0]].find(root, config)
-    return find_folder(root, config, channel_count(config))
+    return find_folder(root, config, channels)
 
 
 @dataclass(frozen=True)
@@ -55,6 +51,7 @@ class Source:
         entries: The class list; None: the classes are the values in the masks.
         where: Where the class list comes from, for messages.
         by_colour: Masks may be read by the colours of the class list.
+        images: How images are read.
         remarks: What is to be known about how the data set was understood, a line each.
     """
 
@@ -63,22 +60,28 @@ class Source:
     entries: Sequence[ClassEntry] | None
     where: str
     by_colour: bool = True
+    images: ImageReading = field(default_factory=ImageReading)
     remarks: tuple[str, ...] = ()
 
     @classmethod
-    def find(cls, config: DataConfig) -> "Source":
+    def find(cls, config: DataConfig, channels: int | None = None) -> "Source":
         """Finds the files and the class list; ``config.classes`` comes before the layout's own.
+
+        Args:
+            config: The settings.
+            channels: Channels of the model's images; None: see ``ImageReading.of``.
 
         Raises:
             InputError: For what is not there, and settings that contradict a published data set.
         """
-        layout = find_layout(config)
+        images = ImageReading.of(config, channels)
+        layout = find_layout(config, images.channels)
         if layout.published and config.reduce_zero and not layout.reduce_zero:
             raise InputError(
                 f"--data.reduce_zero true: {layout.entries_from} have the value 0 among them; set it to false"
             )
         if config.classes is None and layout.entries is not None:
-            return cls(config, layout, layout.entries, layout.entries_from, not layout.published)
+            return cls(config, layout, layout.entries, layout.entries_from, not layout.published, images)
         entries, where, remark = class_entries(config, layout.root)
         remarks = (remark,) if remark else ()
         # Of published masks the values count, unless somebody gives colours.
@@ -90,7 +93,7 @@ class Source:
                     f"{where}: names {len(entries)} classes, but the masks hold {layout.entries_from}; leave "
                     "--data.classes away, or merge classes with --data.label_map"
                 )
-        return cls(config, layout, entries, where, by_colour, remarks)
+        return cls(config, layout, entries, where, by_colour, images, remarks)
 
     @property
     def reads_255_as_void(self) -> bool:

@@ -65,7 +65,7 @@ def look_at_sample(files: Mapping[str, FileDataset], first: int | None = None) -
     report.looked_at = sum(report.pictures.values())
     items = [(name, pair) for name, some in pairs.items() for pair in some]
     with ThreadPoolExecutor(THREADS) as pool:
-        looked = list(pool.map(lambda item: look(opened.config, opened.reading, *item), items))
+        looked = list(pool.map(lambda item: look(opened.images, opened.reading, *item), items))
     report_files(report, opened.config, looked)
     report_copies(report, looked)
     masks = [(item.part, item.summary) for item in looked if item.summary is not None]

@@ -2,7 +2,7 @@
 
 from vit_adapter.config import MAX_PIXELS
 
-from .listing import IMAGE_SUFFIXES, list_images
+from .listing import IMAGE_SUFFIXES, arrays_remark, list_images
 from .masks import Mask, read_mask
 from .normalization import normalize, pad
 from .reading import read_image
@@ -21,6 +21,7 @@ __all__ = [
     "MAX_PIXELS",
     "Mask",
     "UnreadableImageError",
+    "arrays_remark",
     "fit_size",
     "list_images",
     "multiple_size",

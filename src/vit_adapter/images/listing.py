@@ -2,7 +2,10 @@
 
 import glob
 import os
+from collections.abc import Iterable
 from pathlib import Path
+
+import numpy as np
 
 from vit_adapter.config import InputError
 
@@ -64,5 +67,27 @@ def list_images(where: str | os.PathLike[str], channels: int = 3) -> list[Path]:
         if candidate.suffix.lower() in suffixes and not candidate.name.startswith(".") and candidate.is_file()
     )
     if not found:
-        raise InputError(f"{where}: no picture there (looked for {', '.join(sorted(suffixes))})")
+        raise InputError(
+            f"{where}: no picture there (looked for {', '.join(sorted(suffixes))})"
+            + arrays_remark(candidates, channels)
+        )
     return found
+
+
+def arrays_remark(files: Iterable[Path], channels: int) -> str:
+    """What to say where nothing was found but NPY arrays, which are images only of other than 1 or 3 channels."""
+    if channels not in (1, 3):
+        return ""
+    arrays = sorted(file for file in files if file.suffix.lower() == ".npy")
+    if not arrays:
+        return ""
+    try:
+        shape = np.load(arrays[0], mmap_mode="r", allow_pickle=False).shape
+    except (ValueError, OSError, EOFError):
+        shape = ()
+    found = f" (the first of shape {'x'.join(map(str, shape))})" if shape else ""
+    count = shape[2] if len(shape) == 3 else "N"
+    return (
+        f"; {len(arrays)} NPY array{'s' * (len(arrays) > 1)}{found} count as images with --model.in_chans {count}, and "
+        "--data.mean and --data.std with one number for each channel"
+    )

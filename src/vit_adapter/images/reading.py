@@ -133,7 +133,8 @@ def _photo_from_array(decoded: Decoded, name: str) -> tuple[np.ndarray, np.ndarr
         array = array[..., None]
     if array.ndim != 3 or array.shape[2] not in (1, 2, 3, 4):
         raise InputError(
-            f"{name}: shape {_shape(array)}; expected height x width x 1 (grey), 3 (RGB) or 4 (RGB and alpha)"
+            f"{name}: shape {_shape(array)}; expected height x width x 1 (grey), 3 (RGB) or 4 (RGB and alpha); "
+            "for other channels set --model.in_chans, and --data.mean and --data.std with one number for each"
         )
     if 0 in array.shape:
         raise InputError(f"{name}: shape {_shape(array)} holds no pixel")
@@ -188,7 +189,8 @@ def _bands(decoded: Decoded, channels: int, name: str) -> np.ndarray:
             else f"shape {_shape(array)}"
         )
         raise InputError(
-            f"{name}: {found}; expected height x width x {channels}, as the mean and std of the model"
+            f"{name}: {found}; expected height x width x {channels}, the channels of the model (--model.in_chans, "
+            "--data.mean and --data.std)"
         )
     if 0 in array.shape:
         raise InputError(f"{name}: shape {_shape(array)} holds no pixel")

@@ -12,6 +12,7 @@ from vit_adapter.config.random_state import random_state_kept
 from vit_adapter.weights.model_folder import load_exactly, read_model_folder, write_model_folder
 
 from .card import model_card
+from .parts import check_number_of_means
 
 if TYPE_CHECKING:
     from .model import Segmenter
@@ -147,11 +148,10 @@ class ModelFolder(
                 raise InputError(f"{where}: {part!r} is missing")
         if "normalization" not in values["protocol"]:
             raise InputError(f"{where}: the protocol names no normalization")
-        return cls.from_config(
-            replace(from_plain(ModelConfig, values["model"], where), pretrained=False),
-            ClassTable.from_dict(values["classes"]),
-            from_plain(Protocol, values["protocol"], where),
-        )
+        model = replace(from_plain(ModelConfig, values["model"], where), pretrained=False)
+        protocol = from_plain(Protocol, values["protocol"], where)
+        check_number_of_means(protocol.normalization, model.in_chans, where)
+        return cls.from_config(model, ClassTable.from_dict(values["classes"]), protocol)
 
 
 def _download(name: str, settings: dict[str, Any]) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from vit_adapter.backbones import describe_backbone
-from vit_adapter.config import ClassTable, InputError, ModelConfig, Normalization
+from vit_adapter.config import ClassTable, InputError, ModelConfig, Normalization, Protocol
 
 
 def describe(backbone: nn.Module, head: dict[str, Any] | None) -> ModelConfig | None:
@@ -55,6 +55,43 @@ def check_number_of_classes(classes: ClassTable, smallest: int) -> None:
 def normalization_of(backbone: nn.Module) -> Normalization:
     """What the backbone's ViT was trained with; ImageNet's where it does not say."""
     return getattr(backbone, "normalization", Normalization())
+
+
+def channels_of(model: Any, protocol: Protocol) -> int:
+    """Channels of the images that a segmenter takes.
+
+    Args:
+        model: The ``Segmenter``.
+        protocol: The way it is to be applied.
+
+    Raises:
+        InputError: The protocol normalises another number of channels.
+    """
+    arguments = describe_backbone(model.backbone)
+    if arguments is None:
+        return len(protocol.normalization.mean)  # modules of the caller's own do not tell
+    check_number_of_means(protocol.normalization, arguments["in_chans"])
+    return arguments["in_chans"]
+
+
+def check_number_of_means(normalization: Normalization, channels: int, where: str = "") -> None:
+    """Refuses a protocol's normalisation for another number of channels than the model's.
+
+    Args:
+        normalization: Mean and standard deviation.
+        channels: Channels of the model's images.
+        where: File, for the message.
+
+    Raises:
+        InputError: They differ.
+    """
+    numbers = len(normalization.mean)
+    if numbers != channels:
+        raise InputError(
+            f"{where}{': ' * bool(where)}protocol.normalization.mean has {numbers} number{'s' * (numbers != 1)}, but "
+            f"the model takes images of {channels} channel{'s' * (channels != 1)} (model.in_chans); "
+            "expected one number for each channel"
+        )
 
 
 def check_label_range(labels: Tensor, num_classes: int, ignore_index: int) -> None:

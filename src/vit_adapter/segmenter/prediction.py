@@ -13,6 +13,8 @@ from vit_adapter.heads import Head
 from vit_adapter.images import read_image
 from vit_adapter.inference import Result, apply_protocol, predict_labels
 
+from .parts import channels_of
+
 
 class Prediction(nn.Module):
     """The part of a segmenter that applies it to pictures."""
@@ -53,7 +55,7 @@ class Prediction(nn.Module):
             InputError: A picture cannot be read, or its values are in another range.
         """
         protocol = protocol or self.protocol
-        channels = len(protocol.normalization.mean)
+        channels = channels_of(self, protocol)
         several = isinstance(pictures, (list, tuple))
         images = [read_image(picture, channels) for picture in (pictures if several else [pictures])]
         settings: dict[str, Any] = {

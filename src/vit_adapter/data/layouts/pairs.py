@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from vit_adapter.config import InputError
-from vit_adapter.images import list_images
+from vit_adapter.images import arrays_remark, list_images
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,8 @@ def match_folders(
     masks = _by_key(mask_folder, 0, "masks", part.problems, mask_ending)
     if not mask_ending and images and masks and not images.keys() & masks.keys():
         masks = _without_common_ending(masks, list(images))
+    if not images or not masks:
+        return part  # what is missing is said once, not for every file of the other side
     for key in sorted(images.keys() | masks.keys()):
         if key not in masks:
             part.problems.append(
@@ -115,7 +117,8 @@ def _by_key(folder: Path, channels: int, what: str, problems: list[str], ending:
         else:
             found[key] = path
     if not found:
-        problems.append(f"{folder}: holds no {what}" + (f" named *{ending}.png" if ending else ""))
+        arrays = arrays_remark(folder.rglob("*"), channels) if what == "pictures" else ""
+        problems.append(f"{folder}: holds no {what}" + (f" named *{ending}.png" if ending else "") + arrays)
     return found
 
 

@@ -1,0 +1,28 @@
+"""How many channels images have: as many as the model takes, whatever else names a number."""
+
+from vit_adapter.config import InputError, Protocol, RunConfig
+from vit_adapter.segmenter.parts import check_number_of_means
+
+
+def check_channels(config: RunConfig) -> None:
+    """Refuses a run whose model and normalisation are for different numbers of channels.
+
+    Raises:
+        InputError: ``model.in_chans`` is below 1, or bands have no mean and deviation of their own.
+    """
+    channels, protocol, data = config.model.in_chans, config.protocol, config.data
+    if channels < 1:
+        raise InputError(f"model.in_chans={channels}, expected at least 1")
+    if isinstance(protocol, Protocol):
+        if data.mean is None:
+            check_number_of_means(protocol.normalization, channels)
+        return
+    named = (protocol or {}).get("normalization") or {}
+    missing = [
+        f"--data.{part}" for part in ("mean", "std") if getattr(data, part) is None and part not in named
+    ]
+    if missing and channels not in (1, 3):
+        raise InputError(
+            f"--model.in_chans {channels}: {' and '.join(missing)} missing; bands are read as stored, so name "
+            f"{channels} numbers, in the units of the files"
+        )
