@@ -46,6 +46,27 @@ def test_nothing_covers_the_pictures():
     assert (np.asarray(sheet) == [255, 0, 0]).all(axis=2).sum() == 160 * 120
 
 
+def test_captions_stand_under_each_image():
+    """A low image beside a high one: its caption is close to it, and no caption reaches into the next column."""
+    low, high = picture(50, 200, 200), picture(150, 200, 200)
+    rows = [[low, high]]
+    long = "a name that is far too long for one image " * 3
+    bare, sheet = (
+        np.asarray(contact_sheet(rows, captions=[texts], cell=(200, 150)), int)
+        for texts in (["  ", "  "], [long, "b"])
+    )
+    is_image = (bare == 200).all(axis=2)
+    left_end = np.flatnonzero(is_image.any(axis=0) & ~np.roll(is_image.any(axis=0), -1))[0]
+    low_end = np.flatnonzero(is_image[:, : left_end + 1].any(axis=1))[-1]
+    high_end = np.flatnonzero(is_image.any(axis=1))[-1]
+    written = (sheet != bare).any(axis=2)
+    rows_left = np.flatnonzero(written[:, : left_end + 1].any(axis=1))
+    rows_right = np.flatnonzero(written[:, left_end + 1 :].any(axis=1))
+    assert low_end < rows_left.min() <= rows_left.max() < low_end + 40
+    assert high_end < rows_right.min()
+    assert not written[: high_end + 1, left_end + 1 :].any()
+
+
 def test_an_empty_sheet_is_refused():
     with pytest.raises(InputError, match="no pictures"):
         contact_sheet([])
@@ -112,3 +133,21 @@ def test_plotting_is_imported_late_and_leaves_no_global_state(tmp_path):
         "assert 'matplotlib.pyplot' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", program, str(tmp_path / "a.png")], check=True)
+
+
+def test_a_confusion_matrix_shows_its_zeros(tmp_path, monkeypatch):
+    """Rows with true pixels have a number in each cell: 0 is none, and no rounding makes 0 or 100 of anything else."""
+    from vit_adapter.visualization import confusion
+
+    figures = []
+    monkeypatch.setattr(confusion, "save_figure", lambda figure, path: figures.append(figure))
+    matrix = np.array([[9996, 4, 0, 0], [0, 0, 0, 0], [0, 50, 850, 100], [0, 0, 0, 7]])
+    plot_confusion(matrix, None, tmp_path / "matrix.png")
+    texts = {text.get_position(): text.get_text() for text in figures[0].axes[0].texts}
+    shown = [[texts.get((column, row)) for column in range(4)] for row in range(4)]
+    assert shown == [
+        [">99", "<0.1", "0", "0"],
+        [None] * 4,
+        ["0", "5.0", "85", "10"],
+        ["0", "0", "0", "100"],
+    ]

@@ -56,6 +56,8 @@ def _draw(config: DataConfig, path: Path) -> None:
         return
     columns = 3
     rows = [cells[start : start + columns] for start in range(0, len(cells), columns)]
-    lines = ["   ".join(captions[start : start + columns]) for start in range(0, len(cells), columns)]
+    lines = [captions[start : start + columns] for start in range(0, len(cells), columns)]
     legend = [LegendEntry(name, tuple(colour)) for name, colour in zip(classes.names, palette.tolist())][:24]
-    write_atomically(path, contact_sheet(rows, captions=lines, legend=legend).save)
+    title = f"{len(cells)} of {len(dataset)} training images of {Path(config.root).name or 'the scenes'}"
+    sheet = contact_sheet(rows, captions=lines, title=title, legend=legend)
+    write_atomically(path, sheet.save)

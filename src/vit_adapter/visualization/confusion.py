@@ -65,10 +65,9 @@ def plot_confusion(matrix: np.ndarray, names: Sequence[str] | None, path: str | 
     axes.tick_params(which="minor", length=0)
 
     if classes <= _NUMBERS_UP_TO:
-        for row, column in zip(*np.nonzero(np.nan_to_num(share) >= 0.0005)):
-            value = 100 * share[row, column]
-            text = f"{value:.0f}" if value >= 9.95 else f"{value:.1f}"
-            colour = "white" if np.sqrt(share[row, column]) > 0.6 else INK
+        for row, column in zip(*np.nonzero(totals.repeat(classes, axis=1))):
+            colour = "white" if np.sqrt(share[row, column]) > 0.6 else INK if matrix[row, column] else FAINT
+            text = _percent(share[row, column], matrix[row, column])
             axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=9)
 
     levels = np.array([0, 1, 5, 10, 25, 50, 100])
@@ -77,3 +76,15 @@ def plot_confusion(matrix: np.ndarray, names: Sequence[str] | None, path: str | 
     bar.outline.set_visible(False)  # type: ignore[attr-defined]
     bar.ax.tick_params(length=0, labelsize=9, labelcolor=FAINT)
     return save_figure(figure, path)
+
+
+def _percent(share: float, count: float) -> str:
+    """A share in percent; "0" is no pixel at all, and "100" is every one."""
+    value = 100 * share
+    if count == 0 or value == 100:
+        return f"{value:.0f}"
+    if value < 0.05:
+        return "<0.1"
+    if value >= 99.5:
+        return ">99"
+    return f"{value:.0f}" if value >= 9.95 else f"{value:.1f}"

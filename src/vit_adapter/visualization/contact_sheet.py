@@ -15,7 +15,7 @@ from .text import drawable, shortened
 def contact_sheet(
     rows: Sequence[Sequence[np.ndarray | None]],
     column_titles: Sequence[str] = (),
-    captions: Sequence[str] = (),
+    captions: Sequence[str | Sequence[str]] = (),
     cell: tuple[int, int] = (320, 240),
     title: str = "",
     legend: Sequence[LegendEntry] = (),
@@ -25,7 +25,8 @@ def contact_sheet(
     Args:
         rows: Pictures [H, W, C] of any sizes, as for ``overlay``; None leaves a place empty. Rows may differ in length.
         column_titles: Written above the columns.
-        captions: One for each row, written below it, such as the file's name and its score.
+        captions: One for each row, written below it, such as the file's name and its score; or a list for a row, one
+            below each of its images.
         cell: (width, height) in pixels that a picture is fitted into, ratio kept.
         title: Written above everything.
         legend: Classes and colours, written below everything.
@@ -78,16 +79,16 @@ def contact_sheet(
         for image, left in zip(row, lefts):
             if image:
                 sheet.paste(image, (left, top))
-        top += heights[index]
-        if index < len(captions):
-            write(
-                captions[index],
-                margin,
-                top + caption_height * 0.5,
-                round(letter * 0.85),
-                width - 2 * margin,
-                FAINT,
-            )
+        caption = captions[index] if index < len(captions) else ""
+        below = top + heights[index]
+        if isinstance(caption, str):
+            places = [(caption, margin, below, width - 2 * margin)]
+        else:  # close to each image, also where its neighbours are higher
+            bottoms = [top + image.height if image else below for image in row]
+            places = list(zip(caption, lefts, bottoms, widths))
+        for text, left, edge, room in places:
+            write(text, left, edge + caption_height * 0.5, round(letter * 0.85), room, FAINT)
+        top = below
         top += caption_height + gap
     if strip:
         sheet.paste(strip, (0, height - margin))
