@@ -6,6 +6,8 @@ import numpy as np
 
 from vit_adapter.config import DataConfig, InputError
 from vit_adapter.config.files import write_atomically
+from vit_adapter.config.output_place import check_output_file
+from vit_adapter.config.own_files import marked_png
 
 SHEET_PICTURES = 12
 
@@ -26,6 +28,8 @@ def check_data(config: DataConfig, *, sample: int | None = None, sheet: str | Pa
     """
     from vit_adapter.data.check import check_dataset
 
+    if sheet is not None:
+        check_output_file(sheet, "--sheet")
     report = check_dataset(config, sample)
     report.print()
     if sheet is not None and report.ok:
@@ -60,4 +64,4 @@ def _draw(config: DataConfig, path: Path) -> None:
     legend = [LegendEntry(name, tuple(colour)) for name, colour in zip(classes.names, palette.tolist())][:24]
     title = f"{len(cells)} of {len(dataset)} training images of {Path(config.root).name or 'the scenes'}"
     sheet = contact_sheet(rows, captions=lines, title=title, legend=legend)
-    write_atomically(path, sheet.save)
+    write_atomically(path, marked_png(sheet))

@@ -8,6 +8,8 @@ from rich.console import Console
 
 from vit_adapter.config import InputError, RunConfig
 from vit_adapter.config.files import write_atomically
+from vit_adapter.config.output_place import check_output_folder
+from vit_adapter.config.own_files import marked_png
 from vit_adapter.segmenter import Segmenter
 from vit_adapter.zoo import DEMO_STEPS, demo_config
 
@@ -46,6 +48,8 @@ def demo(
 
     if steps < 1:
         raise InputError(f"--steps {steps}: expected at least 1")
+    if out is not None:
+        check_output_folder(out, "--out")
     console = console or Console()
     config = demo_config(out, steps, seed, quiet)
     console.print(
@@ -94,7 +98,7 @@ def _write_sheet(model: Segmenter, scenes: Any, path: Path, score: float) -> Non
         title=f"Held-out scenes, mIoU {100 * score:.1f} %",
         legend=legend,
     )
-    write_atomically(path, sheet.save)
+    write_atomically(path, marked_png(sheet))
 
 
 def _sizes(config: RunConfig) -> dict[str, Any]:

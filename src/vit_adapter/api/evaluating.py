@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vit_adapter.config import ClassTable, DataConfig, EvaluationConfig, InputError
+from vit_adapter.config.output_place import check_output_folder
 from vit_adapter.segmenter import Segmenter
 from vit_adapter.segmenter.parts import channels_of
 from vit_adapter.zoo import find_recipe
@@ -53,6 +54,8 @@ def evaluate(
     from vit_adapter.evaluation import evaluate as run_evaluation
     from vit_adapter.evaluation import print_table, write_report
 
+    if out is not None:
+        check_output_folder(out, "--out")
     evaluation = evaluation or EvaluationConfig()
     recipe = None if isinstance(model, Segmenter) else find_recipe(str(model))
     if not isinstance(model, Segmenter):

@@ -1,21 +1,33 @@
 """Segmenting files."""
 
 import os
-import unicodedata
-from collections import Counter
+import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
 
 from vit_adapter.config import InputError
-from vit_adapter.images import MAX_PIXELS, list_images, read_image
+from vit_adapter.config.output_place import check_output_folder
+from vit_adapter.images import MAX_PIXELS, read_image
+from vit_adapter.inference.application import check_threshold
+from vit_adapter.inference.cost import count_windows, is_large_whole
+from vit_adapter.inference.results import PaletteForm, Result, check_palette
 from vit_adapter.segmenter import Segmenter
 from vit_adapter.segmenter.parts import channels_of
 from vit_adapter.zoo import find_recipe
 
+from .area_table import AreaTable
 from .mirroring import application_notes, print_notes
 from .models import load
-from .progress import progress_bar
-from .protocols import applied_protocol
+from .prediction_inputs import InputImage, find_images
+from .progress import ImageProgress, progress_bar
+from .protocols import ProtocolChanges, applied_protocol
+from .result_folder import Ids, ResultFolder, ResultForm, ends_the_batch, fingerprint
+from .result_names import result_names
 
 
 def predict(
@@ -23,93 +35,180 @@ def predict(
     pictures: Sequence[str | Path],
     out: str | Path = "predictions",
     *,
+    list_file: str | Path | None = None,
     checkpoint: str | Path | None = None,
     device: str = "auto",
     batch_size: int = 4,
-    ids: str = "own",
-    alpha: float = 0.5,
-    scores: bool = False,
+    precision: Literal["float32", "bfloat16", "float16"] = "float32",
+    protocol: ProtocolChanges = None,
     multi_scale: bool = False,
     threshold: float | None = None,
     max_pixels: int = MAX_PIXELS,
+    ids: Ids = "own",
+    overlay: bool = True,
+    alpha: float = 0.5,
+    legend: bool = True,
+    palette: PaletteForm | None = None,
+    scores: bool = False,
+    summary: bool = False,
+    skip_existing: bool = False,
     quiet: bool = False,
 ) -> list[tuple[str, str]]:
     """Segments files and writes a label map and an overlay for each.
 
+    Results are named after the images, as they were named and with the folders below a given one; PNG files that this
+    tool wrote are never taken for images. The files of one result are written together or not at all.
+
     Args:
         model: A model, or what ``load`` takes.
-        pictures: Files, folders and patterns.
+        pictures: Files, folders (with all folders below) and patterns.
         out: Folder for the results.
+        list_file: A text file with more of them, one a line; "-": standard input.
         checkpoint: For a recipe: its weights.
         device: Where it runs.
         batch_size: Windows handled together.
-        ids: Values in the label maps: the "own" masks' values or "contiguous" 0..K-1.
-        alpha: Strength of the colours in the overlay, 0..1.
-        scores: Write probabilities as NPY too.
+        precision: Of the network.
+        protocol: What shall differ in the way the model is applied, such as ``{"flip": True}``: the rest is its own.
+            A ``Protocol`` replaces all of it.
         multi_scale: Average over scales and mirror images, for a recipe as published.
         threshold: For two classes: smallest probability of the second one.
-        max_pixels: Pictures of more pixels, width x height, are refused.
-        quiet: No progress bar.
+        max_pixels: Images of more pixels, width x height, are refused.
+        ids: Values in the label maps: the "own" masks' values or "contiguous" 0..K-1.
+        overlay: Write overlays.
+        alpha: Strength of the colours in the overlay, 0..1.
+        legend: Put a legend beside it; False: the overlay has the image's size.
+        palette: Write label maps in the colours of the classes, "beside" the plain ones or "instead" of them.
+        scores: Write probabilities as NPY too.
+        summary: Write ``summary.csv``: pixels and share of every class in every image, see ``AreaTable``.
+        skip_existing: Leave images alone whose result is there: all files, of the same model and settings.
+        quiet: No progress bar, and no lines about what was done.
 
     Returns:
-        (file, reason) of the pictures that could not be read; the others were written.
+        (file, reason) of the images without a result; the others were written.
 
     Raises:
-        InputError: There is no picture, the model cannot be used, or nothing can be written.
+        InputError: There is no image, an argument or the model cannot be used, or nothing can be written.
     """
+    out = Path(out)
+    check_output_folder(out, "--out")
+    form = ResultForm(ids, scores, overlay, alpha, legend, palette)
     recipe = None if isinstance(model, Segmenter) else find_recipe(str(model))
     if not isinstance(model, Segmenter):
         model = load(model, checkpoint, device=device)
-    protocol = applied_protocol(model, multi_scale=multi_scale, recipe=recipe)
-    print_notes(application_notes(model, protocol, multi_scale))
-    channels = channels_of(model, protocol)
-    files = [file for place in pictures for file in list_images(place, channels)]
-    if not files:
-        raise InputError(f"no picture at {', '.join(map(str, pictures))}")
-    failures = []
-    names = result_names(files)
-    with progress_bar("predicting", len(names), quiet) as advance:
-        for file, stem in names.items():
-            try:
-                picture = read_image(file, channels, max_pixels=max_pixels)
-            except InputError as error:
-                failures.append((str(file), str(error)))
-            else:
-                result = model.predict(picture, batch_size=batch_size, protocol=protocol, threshold=threshold)
-                result.save(out, stem, ids, scores, alpha)  # pyright: ignore
-            advance()
-    written = len(names) - len(failures)
-    if written and not quiet:
-        kinds = "label maps, overlays and scores" if scores else "label maps and overlays"
-        print(f"{written} {'picture' if written == 1 else 'pictures'}: {kinds} in {out}")
+    applied = applied_protocol(model, protocol, multi_scale=multi_scale, recipe=recipe)
+    print_notes(application_notes(model, applied, multi_scale))
+    _check(model, form, batch_size, threshold)
+    settings = {"protocol": applied, "precision": precision, "threshold": threshold, "ids": ids}
+    channels = channels_of(model, applied)
+    found = find_images(pictures, list_file, channels)
+    folder = ResultFolder(out, form, fingerprint(model, {**settings, "palette": palette == "instead"}))
+    areas = AreaTable(out, model.classes, ids == "own") if summary else None
+    names = result_names(found.images)
+    failures, there, warned = list(found.problems), 0, 0
+    begin = time.monotonic()
+
+    def segment(image: InputImage, name: str, progress: ImageProgress) -> bool:
+        """Whether a result was made, not found."""
+        nonlocal warned
+        labels_file = folder.files(name)["labels"]
+        if skip_existing and folder.state(image, name) != "missing":
+            if areas is not None:
+                areas.add_values(str(image.path), labels_file, folder.read_labels(name))
+            return False
+        if problem := folder.problem(name):
+            raise InputError(problem)
+        pixels = read_image(image.path, channels, max_pixels=max_pixels)
+        if is_large_whole(pixels.shape[:2], applied):
+            warned += 1
+            if warned == 1:
+                _warn_about_whole(image.path, pixels)
+        with progress.windows(model, count_windows(pixels.shape[:2], applied)):
+            result: Result = model.predict(
+                pixels, batch_size=batch_size, protocol=applied, threshold=threshold, precision=precision
+            )
+            folder.write(result, image, name)
+        if areas is not None:
+            areas.add(str(image.path), labels_file, result.labels)
+        return True
+
+    done = 0
+    try:
+        with progress_bar("images", len(names), quiet) as progress:
+            for image, name in zip(found.images, names, strict=True):
+                try:
+                    there += not segment(image, name, progress)
+                except (InputError, MemoryError, RuntimeError) as error:
+                    reason = _reason(error, image.path, out)
+                    if reason is None:
+                        raise
+                    failures.append((str(image.path), reason))
+                else:
+                    done += 1
+                progress.advance()
+    except BaseException:
+        if done and not quiet:
+            line = f"stopped: {_images(done)} of {len(names)} done; --skip-existing goes on from there"
+            print(line, file=sys.stderr)
+        raise
+    if areas is not None and done:
+        areas.write()
+    if not quiet:
+        if done > there:
+            rate = (done - there) / max(1e-9, time.monotonic() - begin)
+            print(f"{_images(done - there)}: {form.kinds()} in {out} ({rate:.3g} images/s)")
+        if there:
+            print(f"{_images(there)} left alone: results are there already")
+        if found.own_results:
+            print(f"{found.own_results} files left out: results of vit-adapter, not images")
+        if areas is not None and done:
+            print(f"areas of the classes: {areas.file}")
+        if warned > 1:
+            print(f"{_images(warned)} of more than 4 megapixels handled whole")
     return failures
 
 
-def result_names(files: Sequence[Path]) -> dict[Path, str]:
-    """A name of its own for the results of every file: its stem, and where stems repeat, what tells them apart.
+def _check(model: Segmenter, form: ResultForm, batch_size: int, threshold: float | None) -> None:
+    """Refuses what would fail for every image.
 
-    ``a/x.jpg`` and ``b/x.jpg`` give ``a_x`` and ``b_x``; ``x.jpg`` and ``x.png`` of one folder ``x_jpg`` and
-    ``x_png``. Names that differ in capital letters only repeat too: some file systems take them for one.
+    Raises:
+        InputError: An argument cannot be used.
     """
-    unique = list(dict.fromkeys(file.resolve() for file in files))
-    names = {file: file.stem for file in unique}
-    stems = {file: _folded(file.stem) for file in unique}
-    for stem in {stem for stem, count in Counter(stems.values()).items() if count > 1}:
-        same = [file for file in unique if stems[file] == stem]
-        common = Path(os.path.commonpath([file.parent for file in same]))
-        for file in same:
-            folder = "_".join(file.parent.relative_to(common).parts)
-            alone = sum(other.parent == file.parent for other in same) == 1
-            own = file.stem if alone else f"{file.stem}_{file.suffix.lstrip('.')}"
-            names[file] = f"{folder}_{own}" if folder else own
-    taken: set[str] = set()
-    for file in names:
-        while _folded(names[file]) in taken:
-            names[file] += "_"
-        taken.add(_folded(names[file]))
-    return names
+    if batch_size < 1:
+        raise InputError(f"--batch {batch_size}: expected at least 1")
+    if form.ids not in ("own", "contiguous"):
+        raise InputError(f"--ids {form.ids}: expected own or contiguous")
+    if not 0 <= form.alpha <= 1:
+        raise InputError(f"--alpha {form.alpha}: expected 0 to 1")
+    if form.palette not in (None, "beside", "instead"):
+        raise InputError(f"--palette {form.palette}: expected beside or instead")
+    if form.palette is not None:
+        check_palette(model.classes.ids, model.classes.ignore_id, form.ids)
+    check_threshold(threshold, model.num_classes)
 
 
-def _folded(name: str) -> str:
-    """Equal for names that a file system may take for one: other case, or letters composed in another way."""
-    return unicodedata.normalize("NFC", name).casefold()
+def _reason(error: Exception, image: Path, out: Path) -> str | None:
+    """Why one image has no result; None: the next ones would not have one either."""
+    text = " ".join(str(error).split())
+    if isinstance(error, InputError):
+        if ends_the_batch(error):
+            return None
+        names_a_file = str(image) in text or f"{out}{os.sep}" in text
+        return text if names_a_file else f"{image}: {text}"
+    lacks_memory = isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "not enough memory" in text
+    if lacks_memory or "DefaultCPUAllocator" in text:
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        return f"{image}: not enough memory; take --batch 1, or windows instead of whole images"
+    return None
+
+
+def _warn_about_whole(image: Path, pixels: np.ndarray) -> None:
+    print(
+        f"{image}: {pixels.shape[1]}x{pixels.shape[0]} pixels go through the model at once (protocol.mode whole), "
+        "which takes minutes and gigabytes; --protocol.mode slide works in windows",
+        file=sys.stderr,
+    )
+
+
+def _images(count: int) -> str:
+    return f"{count} image" if count == 1 else f"{count} images"

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from vit_adapter.config import ClassTable, InputError
 from vit_adapter.config.files import write_atomically
+from vit_adapter.config.output_place import check_output_file, check_output_folder
 from vit_adapter.config.random_state import random_state_kept
 from vit_adapter.heads import CLASS_LAYERS, HEADS
 from vit_adapter.segmenter import Segmenter
@@ -95,6 +96,7 @@ def import_official(source: str | Path, out: str | Path, recipe: str | None = No
     Raises:
         InputError: The file is no official checkpoint, or no recipe or several fit it.
     """
+    check_output_folder(out, "--out")
     state, file = read_state_dict(source)
     ours = _ours(state, file)
     chosen = get_recipe(recipe) if recipe is not None else _recognised(ours, file.path)
@@ -145,6 +147,7 @@ def export_official(source: str | Path, out: str | Path) -> None:
     Raises:
         InputError: The folder is no model, or a weight has no official name.
     """
+    check_output_file(out, "--out")
     config, state = read_model_folder(Path(source))
     classes = ClassTable.from_dict(config["classes"])
     meta = {

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from vit_adapter.config import ClassTable, InputError, Protocol, RunConfig
+from vit_adapter.config.output_place import check_output_folder
 from vit_adapter.config.random_state import random_state_kept
 from vit_adapter.heads import HEADS
 from vit_adapter.segmenter import Segmenter
@@ -48,6 +49,8 @@ def train(config: RunConfig, *, recipe: str | None = None, dry_run: bool = False
     from vit_adapter.data.training_set import TrainingSet
     from vit_adapter.training import PUBLISHED_BATCH, print_plan, run_training
 
+    if not dry_run:
+        check_output_folder(config.training.out or "runs", "--out")
     torch.manual_seed(config.training.seed)
     published = None if recipe is None else find_recipe(recipe)
     resume = config.training.resume

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vit_adapter.config import InputError, RunConfig
+from vit_adapter.config.output_place import check_output_folder
 
 from .parsing import add_sections, make_parser, parse, run_config
 
@@ -64,6 +65,7 @@ def _convert(words: Sequence[str]) -> int:
 
     from vit_adapter.data.conversion import convert_coco, convert_labelme
 
+    check_output_folder(values.out, "--out")
     source = Path(values.source)
     skip = {word.strip() for word in values.skip.split(",") if word.strip()}
     if source.is_dir():

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 from vit_adapter.config import InputError
 
+from .termination import Terminated, ended_by_sigterm
+
 COMMANDS = {
     "demo": "train a small model on embedded street scenes and show what it learnt",
     "train": "train on a folder of pictures and masks, or by a published recipe",
@@ -29,7 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Words behind ``vit-adapter``; None: those of this process.
 
     Returns:
-        Exit code: 0 well, 1 some result is worse than asked, 2 something given cannot be used, 130 interrupted.
+        Exit code: 0 well, 1 some result is worse than asked, 2 something given cannot be used, 130 interrupted, 143
+        terminated (SIGTERM).
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     for stream in (sys.stdout, sys.stderr):
@@ -49,7 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         hint = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(COMMANDS)}"
         return _complain(f"{name!r} is no command{hint}")
     try:
-        return importlib.import_module(f"vit_adapter.cli.{name}_command").run(words[1:]) or 0
+        with ended_by_sigterm():
+            return importlib.import_module(f"vit_adapter.cli.{name}_command").run(words[1:]) or 0
     except InputError as error:
         return _complain(str(error))
     except ModuleNotFoundError as error:
@@ -59,6 +63,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
+    except Terminated:
+        print("terminated", file=sys.stderr)
+        return 143
     except BrokenPipeError:
         return 0
 

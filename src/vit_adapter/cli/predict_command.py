@@ -1,52 +1,78 @@
-"""``vit-adapter predict MODEL PICTURES``."""
+"""``vit-adapter predict MODEL IMAGES``."""
 
 from collections.abc import Sequence
 
 from vit_adapter.config import MAX_PIXELS
 
-from .parsing import fail, make_parser, parse
+from .parsing import add_protocol, fail, make_parser, parse, protocol_changes
+
+DESCRIPTION = """Segments images. Writes a label map and an overlay for each of them, named after the image; the folders
+below a given folder are kept. Results of vit-adapter among the images are left out."""
 
 
 def run(words: Sequence[str]) -> int:
-    """Segments pictures; exit code 2 if one of them could not be read."""
-    parser = make_parser("predict", "Segments pictures. Writes a label map and an overlay for each of them.")
-    parser.add_argument(
-        "model", type=str, help="model or run folder, recipe name, or hub repository owner/name"
+    """Segments images; exit code 2 if one of them has no result."""
+    parser = make_parser("predict", DESCRIPTION)
+    add = parser.add_argument
+    add("model", type=str, help="model or run folder, recipe name, or hub repository owner/name")
+    add(
+        "pictures",
+        type=str,
+        nargs="*",
+        help="images, folders (entered, with all folders below) or patterns such as 'photos/*.jpg'",
     )
-    parser.add_argument(
-        "pictures", type=str, nargs="+", help="pictures, folders or patterns such as 'photos/*.jpg'"
+    add(
+        "--list",
+        type=str,
+        default=None,
+        help="a text file with one image or folder a line; -: standard input",
     )
-    parser.add_argument("--out", type=str, default="predictions", help="folder for the results")
-    parser.add_argument(
-        "--checkpoint", type=str, default=None, help="for a recipe: its weights, a file or 'published'"
+    add("--out", type=str, default="predictions", help="folder for the results")
+    add(
+        "--skip-existing",
+        action="store_true",
+        help="leave images alone whose whole result is there, made by the same model and settings",
     )
-    parser.add_argument(
-        "--device", type=str, default="auto", help="auto, cpu, cuda, cuda:1 or mps (untested)"
+    add("--checkpoint", type=str, default=None, help="for a recipe: its weights, a file or 'published'")
+    add("--device", type=str, default="auto", help="auto, cpu, cuda, cuda:1 or mps (untested)")
+    add("--batch", type=int, default=4, help="windows handled together")
+    add(
+        "--precision",
+        choices=["float32", "bfloat16", "float16"],
+        default="float32",
+        help="of the network; float16 on CUDA only",
     )
-    parser.add_argument("--batch", type=int, default=4, help="windows handled together")
-    parser.add_argument(
-        "--ids", choices=["own", "contiguous"], default="own", help="values in the label maps"
-    )
-    parser.add_argument(
-        "--alpha", type=float, default=0.5, help="strength of the colours in the overlay, 0..1"
-    )
-    parser.add_argument("--scores", action="store_true", help="write probabilities as NPY too")
-    parser.add_argument(
-        "--tta", action="store_true", help="average over scales 0.5 to 1.75 and mirror images"
-    )
-    parser.add_argument(
+    add("--tta", action="store_true", help="average over scales 0.5 to 1.75 and mirror images")
+    add(
         "--threshold",
         type=float,
         default=None,
         help="one or two classes: smallest probability of the last one",
     )
-    parser.add_argument(
+    add(
         "--max-pixels",
         type=int,
         default=MAX_PIXELS,
-        help="pictures of more pixels, width x height, are refused",
+        help="images of more pixels, width x height, are refused",
     )
-    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    add("--ids", choices=["own", "contiguous"], default="own", help="values in the label maps")
+    add("--alpha", type=float, default=0.5, help="strength of the colours in the overlay, 0..1")
+    add("--no-overlay", action="store_true", help="label maps only")
+    add("--no-legend", action="store_true", help="overlays of the image's own size, without a legend")
+    add(
+        "--palette",
+        choices=["beside", "instead"],
+        default=None,
+        help="label maps in the colours of the classes: NAME_palette.png beside the plain ones, or instead of them",
+    )
+    add("--scores", action="store_true", help="write probabilities as NPY too")
+    add(
+        "--summary",
+        action="store_true",
+        help="write summary.csv: pixels and share of every class in every image",
+    )
+    add("--quiet", action="store_true", help="no progress bar, and no lines about what was done")
+    add_protocol(parser)
     values = parse(parser, words)
 
     from vit_adapter import api
@@ -55,19 +81,27 @@ def run(words: Sequence[str]) -> int:
         values.model,
         values.pictures,
         values.out,
+        list_file=values.list,
         checkpoint=values.checkpoint,
         device=values.device,
         batch_size=values.batch,
-        ids=values.ids,
-        alpha=values.alpha,
-        scores=values.scores,
+        precision=values.precision,
+        protocol=protocol_changes(values),
         multi_scale=values.tta,
         threshold=values.threshold,
         max_pixels=values.max_pixels,
+        ids=values.ids,
+        overlay=not values.no_overlay,
+        alpha=values.alpha,
+        legend=not values.no_legend,
+        palette=values.palette,
+        scores=values.scores,
+        summary=values.summary,
+        skip_existing=values.skip_existing,
         quiet=values.quiet,
     )
     if len(failures) > 1:
-        fail(f"vit-adapter: error: {len(failures)} of the pictures could not be read:")
+        fail(f"vit-adapter: error: {len(failures)} of the images have no result:")
     for _, reason in failures:
         fail(f"  {reason}" if len(failures) > 1 else f"vit-adapter: error: {reason}")
     return 2 if failures else 0

@@ -5,10 +5,11 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+from .deferred_signals import deferred_signals
 from .errors import InputError
 
 FULL = "the disk is full; free some space or choose another folder"
@@ -30,6 +31,15 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         InputError: The file cannot be written (disk full, no permission, a folder of that name ...).
     """
     path = Path(path)
+    with _temporary_for(path) as (temporary, mode):
+        yield temporary
+        _complete(temporary, mode)
+        os.replace(temporary, path)
+
+
+@contextmanager
+def _temporary_for(path: Path) -> Iterator[tuple[Path, int]]:
+    """A new, empty file, with its permissions, beside ``path`` that is removed at the end, if it is still there; see ``atomic_path``."""
     # The name is short on purpose: a name of the greatest allowed length must not become too long here.
     temporary = path.with_name(f".{secrets.token_hex(6)}.partial{path.suffix}")
     try:
@@ -37,12 +47,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         # Made here, not with tempfile, so that the file gets the user's usual permissions instead of 0600.
         os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
         mode = stat.S_IMODE(temporary.stat().st_mode)
-        yield temporary
-        with suppress(OSError):  # a file system without permissions
-            # safetensors puts a file of its own, for the owner alone, in this one's place.
-            temporary.chmod(mode)
-        _flush_to_disk(temporary)
-        os.replace(temporary, path)
+        yield temporary, mode
     except InputError:
         raise
     except Exception as error:
@@ -73,11 +78,54 @@ def write_atomically(path: str | Path, writer: Callable[[Path], object]) -> Path
     return Path(path)
 
 
+def write_together(files: Mapping[Path, Callable[[Path], object]]) -> list[Path]:
+    """Write several files that belong together: all of them or, on any error or interruption, none.
+
+    Everything is written under temporary names first and renamed at the end, in the order given, while Ctrl-C and
+    SIGTERM wait. The last file is therefore the sign that the others are there, even after a power failure.
+
+    Args:
+        files: The writer of each file, called once with the path to write to.
+
+    Returns:
+        The paths.
+
+    Raises:
+        InputError: See ``atomic_path``.
+    """
+    with ExitStack() as stack:
+        renames: list[tuple[Path, Path]] = []
+        for path, writer in files.items():
+            temporary, mode = stack.enter_context(_temporary_for(path))
+            writer(temporary)
+            _complete(temporary, mode)
+            renames.append((temporary, path))
+        with deferred_signals():
+            placed: list[Path] = []
+            try:
+                for temporary, path in renames:
+                    os.replace(temporary, path)
+                    placed.append(path)
+            except OSError:
+                for path in placed:
+                    path.unlink()
+                raise
+    return list(files)
+
+
 def system_reason(error: OSError) -> str:
     """Why the system could not write a file, in words for people."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return FULL
     return (error.strerror or str(error)).lower()
+
+
+def _complete(path: Path, mode: int) -> None:
+    """Permissions as the umask says, and the content on the disk."""
+    with suppress(OSError):  # a file system without permissions
+        # safetensors puts a file of its own, for the owner alone, in this one's place.
+        path.chmod(mode)
+    _flush_to_disk(path)
 
 
 def _flush_to_disk(path: Path) -> None:

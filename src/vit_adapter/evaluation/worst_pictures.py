@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from vit_adapter.config.files import write_atomically
+from vit_adapter.config.own_files import marked_png
 from vit_adapter.visualization import LegendEntry, contact_sheet, default_palette, overlay
 
 from .loop import EvaluationResult, PictureScore
@@ -53,7 +54,9 @@ def write_worst_pictures(
             precision=config.precision,
         )
         sheet = _sheet(picture, sample, predicted, result)
-        files.append(write_atomically(folder / f"{rank:02}_{_file_stem(picture.name)}.png", sheet.save))
+        files.append(
+            write_atomically(folder / f"{rank:02}_{_file_stem(picture.name)}.png", marked_png(sheet))
+        )
     return files
 
 

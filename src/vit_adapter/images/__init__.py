@@ -2,7 +2,7 @@
 
 from vit_adapter.config import MAX_PIXELS
 
-from .listing import IMAGE_SUFFIXES, arrays_remark, list_images
+from .listing import IMAGE_SUFFIXES, arrays_remark, list_images, walk_images
 from .masks import Mask, read_mask
 from .normalization import normalize, pad
 from .reading import read_image
@@ -33,4 +33,5 @@ __all__ = [
     "resize_labels",
     "scaled_limits",
     "short_side_size",
+    "walk_images",
 ]

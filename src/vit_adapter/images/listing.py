@@ -1,8 +1,9 @@
-"""Which files of a folder are pictures."""
+"""Which files of a folder are images."""
 
 import glob
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -32,46 +33,86 @@ UNSUPPORTED_SUFFIXES = frozenset({".heic", ".heif", ".avif", ".jxl", ".jp2"})
 
 
 def list_images(where: str | os.PathLike[str], channels: int = 3) -> list[Path]:
-    """Find the pictures of a folder, of a pattern, or the one that a path names.
+    """Find the images of a folder, of a pattern, or the one that a path names.
 
-    Folders are not entered (use a pattern such as ``photos/**/*.jpg``). Suffixes count in any case; hidden
-    files and folders (name with a leading dot) are left out. Pictures in formats that cannot be read (HEIC,
-    AVIF ...) are listed, so that reading them says so.
+    Folders are not entered (``walk_images`` does, and a pattern such as ``photos/**/*.jpg``). Suffixes count in any
+    case; hidden files and folders (name with a leading dot) are left out. Listed although they cannot be read, so
+    that reading them says so: images in unsupported formats (HEIC, AVIF ...), and links to files that are not there.
 
     Args:
         where: A file, a folder, or a pattern with ``*``, ``?``, ``[...]`` or ``**``.
-        channels: With a number other than 1 and 3, ``.npy`` files count as pictures too.
+        channels: With a number other than 1 and 3, ``.npy`` files count as images too.
 
     Returns:
-        Paths sorted by name as text: ``frame_10`` comes before ``frame_2``.
+        Paths as they were named, links not followed, sorted by name as text: ``frame_10`` comes before ``frame_2``.
 
     Raises:
-        InputError: Nothing there, or no picture among it.
+        InputError: Nothing there, or no image among it.
     """
-    suffixes = IMAGE_SUFFIXES | UNSUPPORTED_SUFFIXES
-    if channels not in (1, 3):
-        suffixes |= {".npy"}
+    suffixes = _suffixes(channels)
     path = Path(where)
-    if path.is_file():
+    if os.path.isfile(path):
         return [path]
-    if path.is_dir():
+    if os.path.isdir(path):
         candidates = list(path.iterdir())
+    elif os.path.islink(path):
+        raise InputError(f"{where}: a link to {os.readlink(path)}, which is not there")
     elif glob.has_magic(str(where)):
-        # glob itself leaves hidden files and folders out.
-        candidates = [Path(name) for name in glob.glob(str(where), recursive=True)]
+        # glob itself leaves hidden files and folders out, but follows links to folders round and round.
+        candidates = _without_loops([Path(name) for name in glob.glob(str(where), recursive=True)])
     else:
         raise InputError(f"{where}: no such file or folder")
-    found = sorted(
-        candidate
-        for candidate in candidates
-        if candidate.suffix.lower() in suffixes and not candidate.name.startswith(".") and candidate.is_file()
-    )
+    found = sorted(candidate for candidate in candidates if _is_listed(candidate, suffixes))
     if not found:
         raise InputError(
             f"{where}: no picture there (looked for {', '.join(sorted(suffixes))})"
             + arrays_remark(candidates, channels)
         )
     return found
+
+
+def walk_images(
+    folder: str | os.PathLike[str], channels: int = 3, problems: list[str] | None = None
+) -> list[Path]:
+    """Find the images of a folder and of all folders below it, as ``list_images`` finds those of one folder.
+
+    Links to folders are followed, but never back into a folder that the walk is in already.
+
+    Args:
+        folder: The folder.
+        channels: With a number other than 1 and 3, ``.npy`` files count as images too.
+        problems: Takes one line for each folder that cannot be read; None: the first one is an error.
+
+    Returns:
+        Paths below ``folder``, sorted; empty when there is no image.
+
+    Raises:
+        InputError: A folder cannot be read.
+    """
+
+    def walk(place: Path, above: frozenset[tuple[int, int]]) -> Iterator[Path]:
+        try:
+            state = place.stat()
+            here = state.st_dev, state.st_ino
+            if here in above:
+                return
+            entries = list(os.scandir(place))
+        except OSError as error:
+            line = f"{place}: cannot be read: {(error.strerror or str(error)).lower()}"
+            if problems is None:
+                raise InputError(line) from error
+            problems.append(line)
+            return
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir():
+                yield from walk(place / entry.name, above | {here})
+            elif _is_listed(place / entry.name, suffixes):
+                yield place / entry.name
+
+    suffixes = _suffixes(channels)
+    return sorted(walk(Path(folder), frozenset()))
 
 
 def arrays_remark(files: Iterable[Path], channels: int) -> str:
@@ -91,3 +132,29 @@ def arrays_remark(files: Iterable[Path], channels: int) -> str:
         f"; {len(arrays)} NPY array{'s' * (len(arrays) > 1)}{found} count as images with --model.in_chans {count}, and "
         "--data.mean and --data.std with one number for each channel"
     )
+
+
+def _suffixes(channels: int) -> frozenset[str]:
+    suffixes = IMAGE_SUFFIXES | UNSUPPORTED_SUFFIXES
+    return suffixes if channels in (1, 3) else suffixes | {".npy"}
+
+
+def _is_listed(path: Path, suffixes: frozenset[str]) -> bool:
+    if path.suffix.lower() not in suffixes or path.name.startswith("."):
+        return False
+    return os.path.isfile(path) or (os.path.islink(path) and not os.path.exists(path))
+
+
+def _without_loops(paths: list[Path]) -> list[Path]:
+    """The paths that do not pass through one and the same folder twice."""
+
+    @cache
+    def real(folder: Path) -> str:
+        return os.path.realpath(folder)
+
+    @cache
+    def repeats(folder: Path) -> bool:
+        passed = [real(place) for place in (folder, *folder.parents)]
+        return len(set(passed)) < len(passed)
+
+    return [path for path in paths if not repeats(path.parent)]

@@ -8,6 +8,7 @@ before: EXIF blocks are read here and not shown to the JPEG decoder, TIFF direct
 """
 
 import io
+import os
 import struct
 import zlib
 from dataclasses import dataclass
@@ -89,6 +90,8 @@ def load_file(path: Path, bands: bool, max_pixels: int) -> Decoded:
                 return Decoded(None, _load_npy(path, max_pixels), kind)
             data = start + file.read()
     except OSError as error:
+        if path.is_symlink() and not path.exists():
+            raise InputError(f"{path}: a link to {os.readlink(path)}, which is not there") from None
         # "No such file or directory", "Permission denied" ...
         raise InputError(f"{path}: {error.strerror or error}") from None
     exif = None

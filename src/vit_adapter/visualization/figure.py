@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from vit_adapter.config import InputError
 from vit_adapter.config.files import write_atomically
+from vit_adapter.config.own_files import KEYWORD
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -33,7 +34,7 @@ def new_figure(width: float, height: float) -> "Figure":
 
 def save_figure(figure: "Figure", path: str | Path) -> Path:
     """Write the figure as PNG."""
-    return write_atomically(path, lambda place: figure.savefig(place, format="png"))
+    return write_atomically(path, lambda place: figure.savefig(place, format="png", metadata={KEYWORD: "{}"}))
 
 
 def plain_axes(axes) -> None:

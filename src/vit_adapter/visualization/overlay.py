@@ -75,8 +75,9 @@ def overlay_picture(
     names: Sequence[str] | None = None,
     alpha: float = 0.5,
     legend: bool = True,
+    enlarge: bool = True,
 ) -> Image.Image:
-    """As ``overlay``, for a file: one copy less of a large picture."""
+    """As ``overlay``, for a file: one copy less of a large picture; without ``enlarge`` a small one keeps its size."""
     labels = _checked_labels(labels)
     picture = displayable(image)
     if picture.shape[:2] != labels.shape:
@@ -87,7 +88,7 @@ def overlay_picture(
     classes = _inside(labels, len(colours))
     entries = _entries(classes, colours, names) if legend else []
 
-    factor = max(1, round(_LEGIBLE_SIDE / max(labels.shape)))
+    factor = max(1, round(_LEGIBLE_SIDE / max(labels.shape))) if enlarge else 1
     if factor > 1:
         small = Image.fromarray(picture)
         large = small.resize((small.width * factor, small.height * factor), Image.Resampling.BICUBIC)

@@ -1,13 +1,11 @@
 """Which mask belongs to which picture."""
 
-import glob
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from vit_adapter.config import InputError
-from vit_adapter.images import arrays_remark, list_images
+from vit_adapter.images import arrays_remark, walk_images
 
 
 @dataclass(frozen=True)
@@ -89,12 +87,15 @@ def joined(first: Part, second: Part) -> Part:
     return Part(first.pairs + others, problems)
 
 
-def pictures_below(folder: Path, channels: int = 3) -> list[Path]:
-    """Pictures of a folder and its sub-folders, sorted; empty when there are none."""
-    try:
-        return list_images(f"{glob.escape(str(folder))}/**/*", channels)
-    except InputError:
-        return []
+def pictures_below(folder: Path, channels: int = 3, problems: list[str] | None = None) -> list[Path]:
+    """Pictures of a folder and its sub-folders, sorted; empty when there are none.
+
+    Args:
+        folder: The folder; one that is not there holds none.
+        channels: Channels of the pictures.
+        problems: Takes one line for each folder that cannot be read; None: the first one is an error.
+    """
+    return walk_images(folder, channels, problems) if folder.is_dir() else []
 
 
 def key_of(path: Path, folder: Path) -> str:
@@ -107,7 +108,7 @@ def key_of(path: Path, folder: Path) -> str:
 
 def _by_key(folder: Path, channels: int, what: str, problems: list[str], ending: str = "") -> dict[str, Path]:
     found: dict[str, Path] = {}
-    for path in pictures_below(folder, channels):
+    for path in pictures_below(folder, channels, problems):
         key = key_of(path, folder)
         if not key.endswith(ending):
             continue

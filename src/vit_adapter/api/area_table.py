@@ -1,0 +1,88 @@
+"""Areas of the classes in every image, as a table for other programs."""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from vit_adapter.config import ClassTable, InputError
+from vit_adapter.config.files import write_atomically
+
+FILE = "summary.csv"
+COLUMNS = ("image", "labels", "width", "height", "class", "id", "pixels", "share")
+NO_CLASS = "(no class)"
+
+
+@dataclass(frozen=True)
+class _Areas:
+    image: str
+    labels: str
+    width: int
+    height: int
+    pixels: np.ndarray  # int64 [K + 1], the last one: pixels of no class
+
+
+class AreaTable:
+    """``summary.csv``: one row for each image and class, also where the class does not occur.
+
+    So that means over images count the images without the class. ``pixels`` is a number of pixels, ``share`` their
+    share of the image, 0..1.
+
+    Args:
+        folder: Where the file is to be.
+        classes: The model's.
+        own_ids: The "id" column holds the values of the user's own masks; False: 0..K-1.
+
+    Raises:
+        InputError: There is a file of that name which is no such table.
+    """
+
+    def __init__(self, folder: Path, classes: ClassTable, own_ids: bool) -> None:
+        self.file, self._classes = folder / FILE, classes
+        self._ids = classes.ids if own_ids else tuple(range(len(classes)))
+        self._rows: list[_Areas] = []
+        if self.file.exists():
+            with self.file.open("rb") as file:
+                start = file.readline(1000)
+            if start.strip() != ",".join(COLUMNS).encode():
+                raise InputError(
+                    f"{self.file}: is there already and is no summary of vit-adapter; choose another folder (--out)"
+                )
+
+    def add(self, image: str, labels_file: Path, labels: np.ndarray) -> None:
+        """Takes the labels [H, W] of an image, 0..K-1; other values are of no class."""
+        count = len(self._classes)
+        pixels = np.zeros(count + 1, np.int64)
+        for row in labels:  # row by row: bincount makes int64 of its input
+            pixels += np.bincount(np.minimum(row, count), minlength=count + 1)
+        name = labels_file.relative_to(self.file.parent).as_posix()
+        self._rows.append(_Areas(image, name, labels.shape[1], labels.shape[0], pixels))
+
+    def add_values(self, image: str, labels_file: Path, values: np.ndarray) -> None:
+        """Takes a label map [H, W] as it was written."""
+        table = np.full(65536, len(self._classes), np.uint32)
+        table[list(self._ids)] = np.arange(len(self._ids))
+        self.add(image, labels_file, table[values])
+
+    def write(self) -> Path:
+        """Writes the file.
+
+        Raises:
+            InputError: It cannot be written.
+        """
+
+        def rows(path: Path) -> None:
+            with path.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+                table = csv.writer(file, lineterminator="\n")
+                table.writerow(COLUMNS)
+                for areas in self._rows:
+                    size = areas.width * areas.height
+                    start = (areas.image, areas.labels, areas.width, areas.height)
+                    for name, value, pixels in zip(
+                        (*self._classes.names, NO_CLASS), (*self._ids, ""), areas.pixels.tolist(), strict=True
+                    ):
+                        if name != NO_CLASS or pixels:
+                            table.writerow((*start, name, value, pixels, f"{pixels / size:.6g}"))
+
+        return write_atomically(self.file, rows)

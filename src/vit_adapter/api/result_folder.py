@@ -1,0 +1,172 @@
+"""The folder that ``predict`` writes into: what is there already, and what may be written."""
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from vit_adapter.config import InputError
+from vit_adapter.config.files import FULL
+from vit_adapter.config.output_place import longest_name
+from vit_adapter.config.own_files import read_mark
+from vit_adapter.images import read_mask
+from vit_adapter.inference import Result
+from vit_adapter.inference.results import PaletteForm, result_files
+from vit_adapter.segmenter import Segmenter
+
+from .prediction_inputs import InputImage
+
+Ids = Literal["own", "contiguous"]
+State = Literal["missing", "there", "foreign"]
+
+
+@dataclass(frozen=True)
+class ResultForm:
+    """Which files a result has, see ``Result.save``."""
+
+    ids: Ids = "own"
+    scores: bool = False
+    overlay: bool = True
+    alpha: float = 0.5
+    legend: bool = True
+    palette: PaletteForm | None = None
+
+    def kinds(self) -> str:
+        """The files in words."""
+        words = ["label maps"]
+        words += ["overlays"] if self.overlay else []
+        words += ["palette images"] if self.palette == "beside" else []
+        words += ["scores"] if self.scores else []
+        return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+class ResultFolder:
+    """Results below one folder.
+
+    Args:
+        folder: The folder; made with the first result.
+        form: Which files a result has.
+        made_by: What stands for the model and the settings that decide about labels, see ``fingerprint``.
+    """
+
+    def __init__(self, folder: Path, form: ResultForm, made_by: str) -> None:
+        self.folder, self.form, self.made_by = folder, form, made_by
+        self._longest = longest_name(folder)
+
+    def files(self, name: str) -> dict[str, Path]:
+        """The files of a result by what they are; the label map first."""
+        form = self.form
+        names = result_files(name, form.overlay, form.palette, form.scores)
+        return {kind: self.folder / file for kind, file in names.items()}
+
+    def state(self, image: InputImage, name: str) -> State:
+        """What is there of an image's result.
+
+        Returns:
+            "there": all of its files, made of this image by this model with these settings; "foreign": a label map
+            that this tool did not write, or that was edited with another program; "missing": anything else.
+        """
+        files = self.files(name)
+        labels = read_mark(files["labels"])
+        if labels is None:
+            return "foreign" if files["labels"].exists() else "missing"
+        facts = self._facts(image)
+        if any(labels.get(key) != value for key, value in facts.items() if key != "scores"):
+            return "missing"
+        if self.form.scores and not (labels.get("scores") and files["scores"].is_file()):
+            return "missing"
+        for kind in ("overlay", "palette"):
+            expected = facts if kind == "palette" else facts | self._overlay_facts()
+            mark = read_mark(files[kind]) if kind in files else expected
+            if mark is None or any(mark.get(key) != expected[key] for key in expected if key != "scores"):
+                return "missing"
+        return "there"
+
+    def problem(self, name: str) -> str | None:
+        """Why a result cannot be written under its name; None: it can."""
+        files = self.files(name)
+        for file in files.values():
+            parts = [file.name, *file.relative_to(self.folder).parent.parts]
+            size = max(len(os.fsencode(part)) for part in parts)
+            if size > self._longest:
+                return f"{file}: a name of {size} bytes, more than the {self._longest} that the file system takes"
+            if file.is_dir():
+                return f"{file}: cannot be written: a folder of that name is there"
+        own = read_mark(files["labels"])
+        for kind, file in files.items():
+            if not file.exists():
+                continue
+            if (own is None or not own.get("scores")) if kind == "scores" else read_mark(file) is None:
+                return (
+                    f"{file}: is there already and is no result of vit-adapter; choose another folder (--out)"
+                )
+        return None
+
+    def write(self, result: Result, image: InputImage, name: str) -> None:
+        """Writes all files of a result, or none.
+
+        Raises:
+            InputError: They cannot be made or written.
+        """
+        form = self.form
+        result.save(
+            self.folder,
+            name,
+            form.ids,
+            form.scores,
+            form.alpha,
+            overlay=form.overlay,
+            legend=form.legend,
+            palette=form.palette,
+            facts=self._facts(image),
+        )
+
+    def read_labels(self, name: str) -> np.ndarray:
+        """Values of a label map that is there, [H, W].
+
+        Raises:
+            InputError: It cannot be read.
+        """
+        values = read_mask(self.files(name)["labels"]).values
+        if values.ndim != 2:
+            raise InputError(f"{self.files(name)['labels']}: colours, expected the values of a label map")
+        return values
+
+    def _facts(self, image: InputImage) -> dict[str, Any]:
+        try:
+            size = image.path.stat().st_size
+        except OSError:
+            size = None
+        return {
+            "image": os.fsencode(str(image.place)).decode(errors="backslashreplace"),
+            "bytes": size,
+            "made_by": self.made_by,
+            "scores": self.form.scores,
+        }
+
+    def _overlay_facts(self) -> dict[str, Any]:
+        return {"alpha": self.form.alpha, "legend": self.form.legend}
+
+
+def fingerprint(model: Segmenter, settings: dict[str, Any]) -> str:
+    """Equal for equal labels of the same image: of the weights, the classes and the settings.
+
+    Of every tensor the beginning counts: training changes all of them, and a large model is done in no time.
+
+    Args:
+        model: The model.
+        settings: What else decides about the labels; their ``repr`` counts.
+    """
+    digest = hashlib.sha256(repr((sorted(settings.items()), model.classes)).encode())
+    for name, value in model.state_dict().items():
+        digest.update(f"{name} {tuple(value.shape)} {value.dtype}".encode())
+        digest.update(value.reshape(-1)[:256].double().cpu().numpy().tobytes())
+    return digest.hexdigest()[:32]
+
+
+def ends_the_batch(error: InputError) -> bool:
+    """Whether the next result could not be written either: the disk is full, not one file bad."""
+    return str(error).endswith(FULL)

@@ -1,0 +1,58 @@
+"""The mark in every PNG that this tool writes, so that results are never taken for photos."""
+
+import json
+import os
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+KEYWORD = "vit-adapter"
+"""Of the PNG text block that is the mark; its text is a JSON object."""
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_LONGEST_TEXT = 1 << 16
+
+
+def marked_png(image: Any, facts: dict[str, Any] | None = None) -> Callable[[Path], None]:
+    """A writer, for ``write_atomically``, of a Pillow image as PNG with the mark.
+
+    Args:
+        image: The Pillow image.
+        facts: What the mark is to say; plain JSON values.
+    """
+
+    def write(path: Path) -> None:
+        from PIL.PngImagePlugin import PngInfo
+
+        text = PngInfo()
+        text.add_text(KEYWORD, json.dumps(facts or {}))
+        image.save(path, format="PNG", pnginfo=text)
+
+    return write
+
+
+def read_mark(path: str | Path) -> dict[str, Any] | None:
+    """What the mark of a PNG says; None for files without one, and for what is no PNG or cannot be read.
+
+    Only the blocks before the pixels are looked at.
+    """
+    if not os.path.isfile(path):  # opening a pipe would wait for its other end
+        return None
+    try:
+        with open(path, "rb") as file:
+            if file.read(8) != _SIGNATURE:
+                return None
+            while True:
+                length, kind = struct.unpack(">I4s", file.read(8))
+                if kind in (b"IDAT", b"IEND"):
+                    return None
+                if kind == b"tEXt" and length <= _LONGEST_TEXT:
+                    keyword, _, text = file.read(length).partition(b"\0")
+                    file.seek(4, os.SEEK_CUR)
+                    if keyword == KEYWORD.encode():
+                        facts = json.loads(text)
+                        return facts if isinstance(facts, dict) else {}
+                else:
+                    file.seek(length + 4, os.SEEK_CUR)
+    except (OSError, ValueError, struct.error):
+        return None

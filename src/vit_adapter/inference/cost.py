@@ -1,0 +1,40 @@
+"""What a protocol will cost for an image of a certain size, before it runs."""
+
+from vit_adapter.config import Protocol
+
+from .augmentation import plan_views
+from .strips import Size
+from .windows import window_boxes
+
+LARGE_WHOLE_PIXELS = 1 << 22
+"""A view of more pixels is dear to handle whole: attention grows with the square of its tokens."""
+
+
+def count_windows(size: Size, protocol: Protocol) -> int:
+    """Number of windows (of whole views: 1 each) that the model sees of an image.
+
+    Args:
+        size: (height, width) of the image in pixels.
+        protocol: How the model is applied.
+
+    Raises:
+        InputError: The protocol contradicts itself.
+    """
+    views = plan_views(size, protocol)
+    if protocol.mode == "whole":
+        return len(views)
+    return sum(len(window_boxes(view.padded, protocol.crop, protocol.stride)) for view in views)
+
+
+def is_large_whole(size: Size, protocol: Protocol) -> bool:
+    """Whether a view of more than ``LARGE_WHOLE_PIXELS`` goes through the model at once.
+
+    Args:
+        size: (height, width) of the image in pixels.
+        protocol: How the model is applied.
+
+    Raises:
+        InputError: The protocol contradicts itself.
+    """
+    largest = max(view.padded[0] * view.padded[1] for view in plan_views(size, protocol))
+    return protocol.mode == "whole" and largest > LARGE_WHOLE_PIXELS
