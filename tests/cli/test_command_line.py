@@ -132,7 +132,7 @@ def test_prediction_goes_on_over_bad_files_and_keeps_equal_stems_apart(folder, t
     (photos / "b.jpg").write_bytes(b"")
     done = run("predict", "run", photos, "--out", "out", "--device", "cpu", cwd=folder)
     assert done.returncode == 2
-    assert done.stdout.splitlines()[-1] == "2 pictures: label maps and overlays in out"
+    assert done.stdout.splitlines()[-1].startswith("2 images: label maps and overlays in out (")
     assert "b.jpg" in done.stderr
     assert "Traceback" not in done.stderr
     written = sorted(path.name for path in (folder / "out").glob("*_labels.png"))

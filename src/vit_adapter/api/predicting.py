@@ -159,7 +159,8 @@ def predict(
         if there:
             print(f"{_images(there)} left alone: results are there already")
         if found.own_results:
-            print(f"{found.own_results} files left out: results of vit-adapter, not images")
+            files = "1 file" if found.own_results == 1 else f"{found.own_results} files"
+            print(f"{files} left out: results of vit-adapter, not images")
         if areas is not None and done:
             print(f"areas of the classes: {areas.file}")
         if warned > 1:

@@ -136,16 +136,13 @@ class ResultFolder:
         return values
 
     def _facts(self, image: InputImage) -> dict[str, Any]:
+        # By content, not by name and date: names may mean another image by now, and copies have other dates.
         try:
-            size = image.path.stat().st_size
-        except OSError:
-            size = None
-        return {
-            "image": os.fsencode(str(image.place)).decode(errors="backslashreplace"),
-            "bytes": size,
-            "made_by": self.made_by,
-            "scores": self.form.scores,
-        }
+            with image.path.open("rb") as file:
+                content = hashlib.file_digest(file, "sha256").hexdigest()[:32]
+        except OSError:  # reading the image says so
+            content = None
+        return {"image": content, "made_by": self.made_by, "scores": self.form.scores}
 
     def _overlay_facts(self) -> dict[str, Any]:
         return {"alpha": self.form.alpha, "legend": self.form.legend}

@@ -39,7 +39,10 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def _temporary_for(path: Path) -> Iterator[tuple[Path, int]]:
-    """A new, empty file, with its permissions, beside ``path`` that is removed at the end, if it is still there; see ``atomic_path``."""
+    """A new, empty file beside ``path`` and its permissions; removed at the end, if it is still there.
+
+    Errors become those of ``atomic_path``.
+    """
     # The name is short on purpose: a name of the greatest allowed length must not become too long here.
     temporary = path.with_name(f".{secrets.token_hex(6)}.partial{path.suffix}")
     try:
