@@ -14,6 +14,7 @@ from stand_ins import TinyData, TinyModel, TinyTrainingSet, tiny_config
 from vit_adapter.config import ClassTable, InputError
 from vit_adapter.training import run_training
 from vit_adapter.training.checkpoints import read_checkpoint
+from vit_adapter.training.joint_evaluation import JointEvaluation
 from vit_adapter.training.metrics_table import read_table
 
 
@@ -134,12 +135,12 @@ def test_resuming_continues_exactly(tmp_path, breaks_at, settings):  # S45
 
 def script_scores(monkeypatch, score):
     """Validation gives ``score(forward passes so far)``."""
-    monkeypatch.setattr(
-        "vit_adapter.training.run.make_evaluate",
-        lambda dataset, config: (
-            lambda model: dict.fromkeys(("mIoU", "mAcc", "aAcc"), score(int(model.passes)))
-        ),
-    )
+
+    class Scripted(JointEvaluation):
+        def __call__(self, model):
+            return dict.fromkeys(("mIoU", "mAcc", "aAcc"), score(int(model.passes)))
+
+    monkeypatch.setattr("vit_adapter.training.callbacks.JointEvaluation", Scripted)
 
 
 @pytest.mark.slow

@@ -33,8 +33,11 @@ class TrainingConfig:
         accelerator: "auto", "cpu", "cuda" or "mps" (untested).
         nodes: Number of machines.
         seed: Every random draw is a function of it and of the position in the run.
-        validate_every: Steps between validations; None: ten times in a run.
-        checkpoint_every: Steps between checkpoints to resume from; None: with every validation.
+        validate_every: Steps between validations; None: ten times in a run, or as seldom and on as few images that
+            validation takes about a tenth of the run.
+        validation_sample: Number of images, evenly spread, that are measured on the way; at the end all are. None: all
+            on the way as well, or with ``validate_every: null`` as many as fit.
+        checkpoint_every: Steps between checkpoints to resume from; None: ``validate_every``, or ten times in a run.
         early_stopping: Stop after so many validations without a better mIoU; None: never.
         out: Run folder; None: ``runs/`` plus name and time.
         resume: Continue the run in ``out`` exactly where its last checkpoint stopped.
@@ -66,6 +69,7 @@ class TrainingConfig:
     nodes: int = 1
     seed: int = 0
     validate_every: int | None = None
+    validation_sample: int | None = None
     checkpoint_every: int | None = None
     early_stopping: int | None = None
     out: str | None = None

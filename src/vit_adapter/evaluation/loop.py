@@ -1,7 +1,7 @@
 """A model over a data set: every picture at its own size, counted in one matrix."""
 
-import heapq
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,17 +19,23 @@ REST = "(nothing there)"
 
 @dataclass(frozen=True)
 class PictureScore:
-    """One picture's own result.
+    """One image's own result.
 
     Attributes:
         name: Its name in the data set.
         index: Its number there.
-        mIoU: Mean IoU over the classes that occur in its truth or prediction, 0..1.
+        mIoU: Mean IoU over the classes that occur in its truth or prediction, 0..1; NaN if no pixel counts.
+        aAcc: Share of the pixels that count which are right, 0..1; NaN if none counts.
+        pixels: All pixels.
+        labelled: Those that count: not ignored.
     """
 
     name: str
     index: int
     mIoU: float
+    aAcc: float = math.nan
+    pixels: int = 0
+    labelled: int = 0
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,7 @@ class EvaluationResult:
         worst: The pictures with the lowest scores of their own, worst first.
         skipped: (name, reason) of the pictures that could not be decoded.
         protocol: How the model was applied; None: as its own protocol says.
+        images: Every measured image's own result, in the order of the data set.
     """
 
     scores: Scores
@@ -55,6 +62,7 @@ class EvaluationResult:
     worst: list[PictureScore] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
     protocol: Protocol | None = None
+    images: list[PictureScore] = field(default_factory=list)
 
 
 def evaluate(
@@ -64,8 +72,9 @@ def evaluate(
     *,
     protocol: Protocol | None = None,
     progress: bool = True,
+    observe: Callable[[int, Any, Any], None] | None = None,
 ) -> EvaluationResult:
-    """Measures a model; memory does not grow with the number of pictures (S56).
+    """Measures a model; memory grows by a few numbers for each image, not by images (S56).
 
     Args:
         model: A ``Segmenter``: ``predict`` gives labels at the picture's own size, the same walk as prediction.
@@ -73,9 +82,10 @@ def evaluate(
         config: Limit, batch, precision, threshold, number of worst pictures.
         protocol: How the model is applied; None: as its own protocol says.
         progress: Show a progress bar on the error stream.
+        observe: Called with number, sample and prediction of every image.
 
     Returns:
-        Scores and the worst pictures.
+        Scores, those of each image, and which are the worst.
 
     Raises:
         InputError: No picture could be measured, a mask cannot be used, or, where the data set's
@@ -88,7 +98,7 @@ def evaluate(
     if count == 0:
         raise InputError("the data set has no picture to evaluate on")
     matrix = empty_matrix(model)
-    worst: list[tuple[float, int]] = []  # a heap whose smallest entry is the best of the worst
+    images: list[PictureScore] = []
     skipped: list[tuple[str, str]] = []
     for group in _groups(dataset, count, max(1, config.batch_size), skipped, progress):
         results = model.predict(
@@ -106,24 +116,41 @@ def evaluate(
             else:
                 own.update(sample.labels, result.labels)
             matrix.merge(own)
-            score = own.scores().mIoU
-            if config.worst and not np.isnan(score):
-                heapq.heappush(worst, (-score, -index))
-                if len(worst) > config.worst:
-                    heapq.heappop(worst)
+            images.append(_own_score(dataset.names[index], index, own, sample.labels.size))
+            if observe is not None:
+                observe(index, sample, result)
     if len(skipped) == count:
         raise InputError(f"none of the {count} pictures could be read; the first: {skipped[0][1]}")
-    ordered = sorted((-negative, -index) for negative, index in worst)
     return EvaluationResult(
         matrix.scores(),
         matrix,
-        tuple(model.class_names) if model.num_classes > 1 else (*model.class_names, REST),
+        counted_names(model),
         config,
         count - len(skipped),
-        [PictureScore(dataset.names[index], index, score) for score, index in ordered],
+        worst_of(images, config.worst),
         skipped,
         protocol,
+        images,
     )
+
+
+def worst_of(images: list[PictureScore], count: int) -> list[PictureScore]:
+    """The ``count`` images with the lowest scores of their own, worst first; those without a score are left out."""
+    return sorted(
+        (image for image in images if not math.isnan(image.mIoU)), key=lambda image: (image.mIoU, image.index)
+    )[:count]
+
+
+def counted_names(model: Any) -> tuple[str, ...]:
+    """Names of what ``empty_matrix`` counts."""
+    return tuple(model.class_names) if model.num_classes > 1 else (*model.class_names, REST)
+
+
+def _own_score(name: str, index: int, own: ConfusionMatrix, pixels: int) -> PictureScore:
+    labelled = int(own.state.sum())
+    right = int(own.intersection.sum())
+    accuracy = right / labelled if labelled else math.nan
+    return PictureScore(name, index, own.scores().mIoU, accuracy, pixels, labelled)
 
 
 def empty_matrix(model: Any) -> ConfusionMatrix:

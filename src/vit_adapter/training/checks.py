@@ -16,7 +16,7 @@ def check_settings(config: RunConfig, pictures: int) -> None:
         value = getattr(training, name)
         if value < 1:
             raise InputError(f"training.{name}={value}, expected at least 1")
-    for name in ("validate_every", "checkpoint_every", "early_stopping"):
+    for name in ("validate_every", "validation_sample", "checkpoint_every", "early_stopping"):
         value = getattr(training, name)
         if value is not None and value < 1:
             raise InputError(f"training.{name}={value}, expected at least 1, or none")

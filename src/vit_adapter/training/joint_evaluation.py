@@ -1,51 +1,136 @@
-"""Validation shared among processes: each evaluates its part of the pictures, the counts are added up."""
+"""Validation shared among processes: each evaluates its part of the images, the counts are added up."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
-from vit_adapter.config import InputError
+import numpy as np
+
+from vit_adapter.config import EvaluationConfig, InputError
+from vit_adapter.evaluation.loop import EvaluationResult, counted_names, empty_matrix, evaluate, worst_of
 from vit_adapter.evaluation.metrics import ConfusionMatrix
+from vit_adapter.visualization import overlay
 
 from . import processes
 
+EXAMPLES = 3
+"""Images whose overlays are kept of each validation."""
+
 
 class DatasetPart:
-    """Every ``processes``-th of the first ``limit`` pictures of a data set, beginning with number ``rank``."""
-
-    def __init__(self, dataset: Any, rank: int, count: int, limit: int | None = None) -> None:
-        self.dataset, self.classes, self.config = dataset, dataset.classes, dataset.config
-        self._indices = range(rank, len(dataset) if limit is None else min(limit, len(dataset)), count)
-        self.names = [dataset.names[index] for index in self._indices]
-
-    def __len__(self) -> int:
-        return len(self._indices)
-
-    def read(self, index: int) -> Any:
-        """Picture and labels."""
-        return self.dataset.read(self._indices[index])
-
-
-def joint_scores(count: Callable[[], ConfusionMatrix]) -> dict[str, float]:
-    """Scores from the counts of all processes together, never an average of their scores (S52).
+    """Some images of a data set.
 
     Args:
-        count: Evaluates this process's part of the pictures.
-
-    Returns:
-        "mIoU", "mAcc" and "aAcc", 0..1, the same in all processes.
-
-    Raises:
-        InputError: A process met a file that cannot be used; all of them stop.
+        dataset: All images.
+        indices: Numbers of those that belong to the part.
     """
-    matrix, error = None, None
-    try:
-        matrix = count()
-    except InputError as problem:
-        error = str(problem)
-    errors = [message for message in processes.gather(error) if message is not None]
-    if errors:
-        processes.stop_together(errors[0])
-    assert matrix is not None
-    total = ConfusionMatrix.from_state(sum(processes.gather(matrix.state)), matrix.ignore_index)
-    scores = total.scores()
-    return {"mIoU": float(scores.mIoU), "mAcc": float(scores.mAcc), "aAcc": float(scores.aAcc)}
+
+    def __init__(self, dataset: Any, indices: Sequence[int]) -> None:
+        self.dataset, self.classes, self.config = dataset, dataset.classes, dataset.config
+        self.indices = list(indices)
+        self.names = [dataset.names[index] for index in self.indices]
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def read(self, index: int) -> Any:
+        """Image and labels."""
+        return self.dataset.read(self.indices[index])
+
+
+class JointEvaluation:
+    """Model to joint scores over a data set, each image measured by one of the processes.
+
+    Scores come from the counts of all processes together, never from an average of their scores (S52).
+
+    Args:
+        dataset: All images, or a ``DatasetPart``.
+        config: How they are measured; ``limit`` counts those of all processes together.
+
+    Attributes:
+        result: What the last call measured, equal in all processes; None before the first.
+        examples: Of the last call: uint8 [H, 2 W, 3], truth beside prediction, of some of this process's images.
+        listener: Called with (images done, images in all) of this process.
+    """
+
+    def __init__(self, dataset: Any, config: EvaluationConfig) -> None:
+        self.dataset, self.config = dataset, config
+        self.result: EvaluationResult | None = None
+        self.examples: list[np.ndarray] = []
+        self.listener: Callable[[int, int], None] | None = None
+
+    def __call__(self, model: Any) -> dict[str, float]:
+        """Measure.
+
+        Args:
+            model: In evaluation mode.
+
+        Returns:
+            "mIoU", "mAcc" and "aAcc", 0..1, the same in all processes.
+
+        Raises:
+            InputError: A process met a file that cannot be used; all of them stop.
+        """
+        count = len(self.dataset) if self.config.limit is None else min(self.config.limit, len(self.dataset))
+        part = DatasetPart(self.dataset, range(processes.rank(), count, processes.world_size()))
+        own, error = None, None
+        try:
+            own = self._measure(model, part)
+        except InputError as problem:
+            error = str(problem)
+        errors = [message for message in processes.gather(error) if message is not None]
+        if errors:
+            processes.stop_together(errors[0])
+        self.result = _joined(processes.gather(own), model, self.config)
+        scores = self.result.scores
+        return {"mIoU": float(scores.mIoU), "mAcc": float(scores.mAcc), "aAcc": float(scores.aAcc)}
+
+    def _measure(self, model: Any, part: DatasetPart) -> EvaluationResult | None:
+        """Measure this process's part, with the images' numbers in the whole data set; None of an empty part."""
+        self.examples = []
+        if len(part) == 0:  # more processes than images
+            return None
+        shown = set(np.linspace(0, len(part) - 1, min(EXAMPLES, len(part))).astype(int).tolist())
+        done = 0
+
+        def observe(index: int, sample: Any, predicted: Any) -> None:
+            nonlocal done
+            done += 1
+            if index in shown and processes.rank() == 0:
+                self.examples.append(_truth_and_prediction(sample, predicted))
+            if self.listener is not None:
+                self.listener(done, len(part))
+
+        settings = replace(self.config, limit=None, worst=0)
+        result = evaluate(model, part, settings, progress=False, observe=observe)
+        return replace(
+            result, images=[replace(image, index=part.indices[image.index]) for image in result.images]
+        )
+
+
+def _joined(parts: list[EvaluationResult | None], model: Any, config: EvaluationConfig) -> EvaluationResult:
+    found = [part for part in parts if part is not None]
+    matrix = empty_matrix(model)
+    for part in found:
+        matrix.merge(ConfusionMatrix.from_state(part.matrix.state, part.matrix.ignore_index))
+    images = sorted((image for part in found for image in part.images), key=lambda image: image.index)
+    skipped = sorted(pair for part in found for pair in part.skipped)
+    return EvaluationResult(
+        matrix.scores(),
+        matrix,
+        counted_names(model),
+        config,
+        sum(part.pictures for part in found),
+        worst_of(images, config.worst),
+        skipped,
+        None,
+        images,
+    )
+
+
+def _truth_and_prediction(sample: Any, predicted: Any) -> np.ndarray:
+    sides = [
+        overlay(sample.image, labels, predicted.palette, predicted.class_names, legend=False)
+        for labels in (sample.labels, predicted.labels)
+    ]
+    return np.concatenate(sides, axis=1)

@@ -50,6 +50,21 @@ class MetricsTable:
         except OSError as error:
             raise InputError(f"{self.path}: cannot be written: {system_reason(error)}") from error
 
+    def fill(self, step: int, values: dict[str, float]) -> None:
+        """Put further values into the row of a step; a new row if it has none.
+
+        Raises:
+            InputError: It cannot be written.
+        """
+        added = {"step": str(step)} | {name: repr(value) for name, value in values.items()}
+        row = next((row for row in self.rows if row["step"] == added["step"]), None)
+        if row is None:
+            self.rows = sorted([*self.rows, added], key=lambda some: int(some["step"]))
+        else:
+            row |= added
+        self.columns += [name for name in added if name not in self.columns]
+        self._rewrite()
+
     def column(self, name: str) -> tuple[list[int], list[float]]:
         """Steps and values of the rows that have a value in a column."""
         rows = [row for row in self.rows if row.get(name)]

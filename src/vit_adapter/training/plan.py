@@ -15,6 +15,7 @@ from .engine import choose_accelerator, count_devices
 from .frame import print_lines
 from .parameter_groups import count_layers, layer_of, parameter_groups
 from .start_block import PUBLISHED_BATCH, StartBlock
+from .validation_plan import plan_validation
 
 
 def print_plan(
@@ -48,7 +49,9 @@ def print_plan(
     folder = training.out or "a new one under runs/"
     names = list(model.class_names)
     facts = *pictures, names, world, accelerator, 0, None, operator_forms, folder, [*notes]
-    block = StartBlock(*facts, published_batch)
+    # How large the images are is not known, so neither is what validation costs.
+    validation = plan_validation(training, pictures[1], None, config.evaluation.limit)
+    block = StartBlock(*facts, published_batch, validation.words())
     lines = [*plan_lines(model, config, rule_name), *block.lines(training, model)]
     print_lines(console or Console(), lines)
 

@@ -2,24 +2,21 @@
 
 import math
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as lightning
-import numpy as np
 
 from vit_adapter.config import InputError
 from vit_adapter.config.files import system_reason
+from vit_adapter.evaluation.scores import Scores
 
 from . import processes
+from .joint_evaluation import JointEvaluation
 from .metrics_table import MetricsTable
 from .module import TrainingModule
 from .validation import Validation
-
-Examples = Callable[[Any], list[np.ndarray]]
-"""Model to pictures (uint8 [H, W, 3]) that show what it does on a few validation pictures."""
 
 RECORDED_STEPS = 2000
 SECONDS_BETWEEN_DRAWINGS = 30.0
@@ -32,7 +29,7 @@ class Recording(lightning.Callback):
         folder: The run's folder.
         steps: Length of the run.
         validation: Whose scores are recorded with the step's losses.
-        examples: Pictures for TensorBoard at every validation.
+        evaluation: Whose example images TensorBoard shows behind every validation.
         first_step: Steps done before; later rows and curves are cut off.
     """
 
@@ -41,10 +38,10 @@ class Recording(lightning.Callback):
         folder: Path,
         steps: int,
         validation: Validation | None,
-        examples: Examples | None = None,
+        evaluation: JointEvaluation | None = None,
         first_step: int = 0,
     ) -> None:
-        self.folder, self.validation, self.examples = folder, validation, examples
+        self.folder, self.validation, self.evaluation = folder, validation, evaluation
         self.every, self.first_step = max(1, steps // RECORDED_STEPS), first_step
         self.table: MetricsTable | None = None
         self.board: Any = None
@@ -73,13 +70,13 @@ class Recording(lightning.Callback):
     ) -> None:
         """Record the step if it is one to be recorded."""
         assert isinstance(pl_module, TrainingModule)
-        scores = self.validation.scores if self.validation is not None else None
+        scores = self._named_scores()
         step = pl_module.step
         if self.table is None or not (scores or step % self.every == 0 or step == pl_module.schedule.steps):
             return
         try:
-            self.table.add(step, pl_module.figures | (scores or {}))
-            self._write_board(step, pl_module.figures, scores, pl_module.segmenter)
+            self.table.add(step, pl_module.figures | scores)
+            self._write_board(step, pl_module.figures, scores)
             if scores and time.monotonic() - self._drawn > SECONDS_BETWEEN_DRAWINGS:
                 self._draw_curves()
         except InputError as error:
@@ -99,16 +96,46 @@ class Recording(lightning.Callback):
         """Close."""
         self._close()
 
-    def _write_board(self, step: int, figures: dict[str, float], scores: Any, model: Any) -> None:
+    def add_final(self, step: int, scores: Scores) -> None:
+        """Record the scores of all images of the best model, beside those of a sample.
+
+        Args:
+            step: Of the best model.
+            scores: Of all images.
+
+        Raises:
+            InputError: A file cannot be written.
+        """
+        from torch.utils.tensorboard import SummaryWriter
+
+        assert self.table is not None
+        values = {"mIoU": float(scores.mIoU), "mAcc": float(scores.mAcc), "aAcc": float(scores.aAcc)}
+        self.table.fill(step, values)
+        try:
+            with SummaryWriter(str(self.folder / "tensorboard")) as board:
+                for name, value in values.items():
+                    board.add_scalar(f"validation/{name}", value, step)
+        except OSError as error:
+            raise InputError(f"{self.folder}: cannot be written: {system_reason(error)}") from error
+        self._draw_curves()
+        self._close()
+
+    def _named_scores(self) -> dict[str, float]:
+        """Scores of the step just done; those of a sample say so in their names."""
+        if self.validation is None or self.validation.scores is None:
+            return {}
+        sample = self.validation.plan.sample
+        ending = "" if sample is None else f" (sample of {sample})"
+        return {name + ending: value for name, value in self.validation.scores.items()}
+
+    def _write_board(self, step: int, figures: dict[str, float], scores: dict[str, float]) -> None:
         for name, value in figures.items():
             self.board.add_scalar(f"training/{name}", value, step)
-        for name, value in (scores or {}).items():
+        for name, value in scores.items():
             self.board.add_scalar(f"validation/{name}", value, step)
-        if scores and self.examples is not None:
-            model.eval()
-            for index, picture in enumerate(self.examples(model)):
-                self.board.add_image(f"validation/example {index}", picture, step, dataformats="HWC")
-            model.train()
+        if scores and self.evaluation is not None:
+            for index, image in enumerate(self.evaluation.examples):
+                self.board.add_image(f"validation/example {index}", image, step, dataformats="HWC")
 
     def _draw_curves(self) -> None:
         from vit_adapter.visualization.curves import plot_curves
@@ -116,11 +143,20 @@ class Recording(lightning.Callback):
         assert self.table is not None
         if not self.table.rows:
             return
+        plan = None if self.validation is None else self.validation.plan
+        name = "mIoU" if plan is None else plan.score_name
+        series = {"loss": self.table.column("loss"), "mIoU": self.table.column(name)}
         history = [
-            {name: float(value) for name, value in row.items() if value and name in ("step", "loss", "mIoU")}
-            for row in self.table.rows
+            {"step": step, kind: value} for kind, points in series.items() for step, value in zip(*points)
         ]
-        plot_curves(history, self.folder / "curves.png", self.folder.name)
+        final = self.table.column("mIoU") if plan is not None and plan.sample is not None else ([], [])
+        plot_curves(
+            history,
+            self.folder / "curves.png",
+            self.folder.name,
+            score_name=name,
+            final=(final[0][-1], final[1][-1], f"all {plan.images} images") if plan and final[0] else None,
+        )
         self._drawn = time.monotonic()
 
     def _close(self) -> None:

@@ -7,33 +7,33 @@ from typing import Any
 
 import lightning.pytorch as lightning
 import torch
-from lightning.pytorch.callbacks import WeightAveraging
 from rich.console import Console
 from torch import nn
 
 from vit_adapter.config import InputError, RunConfig
+from vit_adapter.evaluation.loop import EvaluationResult
 from vit_adapter.heads import Head
 
 from . import processes
 from .averaging import exponential_average
-from .checkpointing import Checkpointing
+from .callbacks import make_callbacks
 from .checkpoints import CheckpointFolder
 from .checks import check_batch_norm, check_settings
 from .class_weights import class_weights
 from .engine import choose_accelerator, count_devices, make_trainer, one_line_errors, quiet_lightning
+from .final_evaluation import evaluate_best
 from .frame import LAST_MODEL, RunFrame, print_lines
 from .loader import PictureSource, make_loader
 from .module import TrainingModule
 from .plan import plan_lines, rule_name
-from .progress import ProgressBar
-from .recording import Recording
+from .progress import evaluation_progress
 from .resume import check_same_run, fingerprint
 from .sampler import SampleOrder, StepSampler
 from .signals import StopSignals
 from .start_block import PUBLISHED_BATCH, StartBlock
 from .unused import unused_parameters
-from .validation import BEST, Validation, ValidationState
-from .validation_pictures import example_overlays, make_evaluate
+from .validation import BEST, ValidationState
+from .validation_plan import plan_of
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,12 @@ class RunResult:
         folder: Everything that was written.
         model_folder: The best model ("best"), or without validation the last one ("last").
         steps: Steps done.
-        best_mIoU: Highest score, 0..1; None without validation.
+        best_mIoU: Highest score, 0..1, of all validation images; None without validation.
         best_step: Steps done then.
         scores: Of the last validation of this call ("mIoU", "mAcc", "aAcc", 0..1).
         unreadable: Pictures that could not be decoded and were replaced by others, and why.
+        evaluation: The best model on all validation images; None without validation, and where the run was finished
+            before.
     """
 
     folder: Path
@@ -57,6 +59,7 @@ class RunResult:
     best_step: int
     scores: dict[str, float]
     unreadable: dict[str, str]
+    evaluation: EvaluationResult | None = None
 
 
 class _RunData(lightning.LightningDataModule):
@@ -129,6 +132,8 @@ def run_training(
 
     files, state, start, lines = _take_up(config, model, run)
     first_step = start["step"] if start else 0
+    plan = None if validation_set is None else plan_of(config, model, validation_set, world)
+    lines += [] if plan is None else plan.advice(training)
 
     def block(process_count: int, device: str, folder: str) -> StartBlock:
         pictures = len(train_set), 0 if validation_set is None else len(validation_set)
@@ -146,6 +151,7 @@ def run_training(
             folder,
             notes_,
             published_batch,
+            "" if plan is None else plan.words(),
         )
 
     if dry_run:
@@ -161,8 +167,8 @@ def run_training(
     model.to(memory_format=torch.channels_last)  # pyright: ignore
     module = TrainingModule(model, training, rule_name, first_step)
     average = None if training.ema_decay is None else exponential_average(training.ema_decay)
-    callbacks, frame, validation, signals = _callbacks(
-        config, model, validation_set, files, state, start, run, average, block, console, first_step
+    callbacks, frame, validation, signals, recording = make_callbacks(
+        config, plan, validation_set, files, state, start, run, average, block, console, first_step
     )
     probed = world > 1 and head.reaches_all_parameters
     all_used = probed and not unused_parameters(model, config.model.in_chans)
@@ -175,8 +181,15 @@ def run_training(
         _end_interrupted(signals, frame, module, console)
     if processes.rank() == 0:
         print_lines(console, _unreadable_lines(frame.unreadable))
-    scores = (validation.scores or {}) if validation is not None else {}
-    return _result(frame.folder, state, module.step, scores, frame.unreadable)
+    if validation is None:
+        return _result(frame.folder, state, module.step, {}, frame.unreadable)
+    device = trainer.strategy.root_device
+    with evaluation_progress(console, training.quiet) as announce:
+        evaluation = evaluate_best(
+            validation, recording, model, validation_set, config.evaluation, device, announce
+        )
+    scores = validation.scores or {}
+    return _result(frame.folder, state, module.step, scores, frame.unreadable, evaluation)
 
 
 def _take_up(
@@ -201,55 +214,25 @@ def _take_up(
     return files, ValidationState(**start["validation"]), start, lines
 
 
-def _callbacks(
-    config: RunConfig,
-    model: nn.Module,
-    validation_set: Any | None,
-    files: CheckpointFolder,
-    state: ValidationState,
-    start: dict[str, Any] | None,
-    run: dict[str, Any],
-    average: WeightAveraging | None,
-    block: Any,
-    console: Console,
-    first_step: int,
-) -> tuple[list[lightning.Callback], RunFrame, Validation | None, StopSignals]:
-    """In the order in which they act behind a step: average, validate, record, save, show."""
-    training = config.training
-    every = training.validate_every or max(1, training.steps // 10)
-    validation = None
-    if validation_set is not None:
-        evaluate = make_evaluate(validation_set, config.evaluation)
-        validation = Validation(evaluate, every, training.early_stopping, files.folder, state, average)
-    examples = None if validation_set is None else example_overlays(validation_set)
-    recording = Recording(files.folder, training.steps, validation, examples, first_step)
-    saving = Checkpointing(files, training.checkpoint_every or every, run, state, average, start)
-    parts = [part for part in (files, validation, recording) if part is not None]
-    frame = RunFrame(config, parts, block, console, keep_last_model=validation is None)
-    signals = StopSignals()
-    callbacks = [
-        average,
-        frame,
-        validation,
-        recording,
-        saving,
-        ProgressBar(console, validation, training.quiet),
-        signals,
-    ]
-    return [callback for callback in callbacks if callback is not None], frame, validation, signals
-
-
 def _stopped_early(state: ValidationState, config: RunConfig) -> bool:
     patience = config.training.early_stopping
     return state.stopped and patience is not None and state.waited >= patience
 
 
 def _result(
-    folder: Path, state: ValidationState, step: int, scores: dict[str, float], unreadable: dict[str, str]
+    folder: Path,
+    state: ValidationState,
+    step: int,
+    scores: dict[str, float],
+    unreadable: dict[str, str],
+    evaluation: EvaluationResult | None = None,
 ) -> RunResult:
     validated = state.best_score is not None
     model_folder = folder / (BEST if validated else LAST_MODEL)
-    return RunResult(folder, model_folder, step, state.best_score, state.best_step, scores, unreadable)
+    score = state.best_score
+    if evaluation is not None and state.sample is not None:
+        score = evaluation.scores.mIoU
+    return RunResult(folder, model_folder, step, score, state.best_step, scores, unreadable, evaluation)
 
 
 def _unreadable_lines(unreadable: dict[str, str]) -> list[str]:

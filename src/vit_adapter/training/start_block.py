@@ -30,6 +30,7 @@ class StartBlock:
         folder: The run's folder.
         notes: Further lines (resumed from ..., settings that changed).
         published_batch: Pictures in a step of the published model; None: not told.
+        validation: When and on what the run validates; empty: never.
     """
 
     training_pictures: int
@@ -43,6 +44,7 @@ class StartBlock:
     folder: str
     notes: list[str] = field(default_factory=list)
     published_batch: int | None = PUBLISHED_BATCH
+    validation: str = ""
 
     def lines(self, config: TrainingConfig, model: nn.Module) -> list[str]:
         """One line for each fact, the name first."""
@@ -58,6 +60,7 @@ class StartBlock:
             f"{len(self.class_names)} classes",
             "steps": f"{config.steps - self.first_step} to go, {config.steps} in all ({passes:.1f} passes), "
             f"warm-up {schedule.warmup_steps}",
+            "validation": self.validation,
             "batch": f"{batch} = {devices} x {config.batch_size} x {config.accumulate} accumulated "
             f"(published: {self.published_batch or 'not told'})",
             "learning rate": f"{schedule.highest_rate(base, self.first_step):.3g} at most, "

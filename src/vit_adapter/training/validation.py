@@ -1,9 +1,11 @@
 """Validation during a run: the best model so far, and when to stop early."""
 
+import copy
 import json
 import math
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -17,10 +19,14 @@ from torch import nn
 
 from vit_adapter.config import InputError
 from vit_adapter.config.files import system_reason
+from vit_adapter.evaluation.loop import EvaluationResult
+from vit_adapter.weights.files import read_state_dict
+from vit_adapter.weights.model_folder import WEIGHTS_FILE, load_exactly
 
 from . import processes
 from .averaging import averaged_weights
 from .module import TrainingModule
+from .validation_plan import ValidationPlan
 
 Evaluate = Callable[[Any], dict[str, float]]
 """Model to figures, "mIoU" (0..1) among them, equal in all processes."""
@@ -37,12 +43,14 @@ class ValidationState:
         best_step: Steps done then.
         waited: Validations since.
         stopped: The run was ended early.
+        sample: Number of images that the scores are of; None: all. A score of other images does not compare.
     """
 
     best_score: float | None = None
     best_step: int = 0
     waited: int = 0
     stopped: bool = False
+    sample: int | None = None
 
     def take(self, score: float, step: int) -> bool:
         """Note a score; True if it is the best one. Not-a-number is never the best unless it is the first."""
@@ -62,26 +70,42 @@ class Validation(lightning.Callback):
 
     Args:
         evaluate: Gives the scores.
-        every: Steps between validations.
+        plan: Steps between validations, and what they measure.
         patience: Validations without a better score before the run stops; None: never.
         folder: The run's folder; "best" in it is the model with the highest score.
         state: Of a resumed run.
         average: Whose weights are validated and saved, if there is one.
+
+    Attributes:
+        scores: Of the step just done, if it was validated.
+        seconds: That the validation behind the last step took; 0 if there was none.
+        best_result: What was measured of the best model, if this process's life has seen it.
     """
 
     def __init__(
         self,
         evaluate: Evaluate,
-        every: int,
+        plan: ValidationPlan,
         patience: int | None,
         folder: Path,
         state: ValidationState,
         average: WeightAveraging | None = None,
     ) -> None:
-        self.evaluate, self.every, self.patience = evaluate, every, patience
+        self.evaluate, self.plan, self.patience = evaluate, plan, patience
         self.folder, self.state, self.average = folder, state, average
         self.scores: dict[str, float] | None = None
-        """Of the step just done, if it was validated."""
+        self.seconds = 0.0
+        self.best_result: EvaluationResult | None = None
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Measure the best model anew where its score is of other images than this run will measure."""
+        assert isinstance(pl_module, TrainingModule)
+        state, sample = self.state, self.plan.sample
+        if state.best_score is not None and state.sample != sample:
+            model = saved_model(pl_module.segmenter, self.folder / BEST)
+            state.best_score = self.evaluate(model)["mIoU"]
+            self.best_result = getattr(self.evaluate, "result", None)
+        state.sample = sample
 
     def on_train_batch_end(
         self,
@@ -93,10 +117,11 @@ class Validation(lightning.Callback):
     ) -> None:
         """Validate if it is time."""
         assert isinstance(pl_module, TrainingModule)
-        self.scores = None
+        self.scores, self.seconds = None, 0.0
         step = pl_module.step
-        if step % self.every and step != pl_module.schedule.steps:
+        if step % self.plan.every and step != pl_module.schedule.steps:
             return
+        begin = time.monotonic()
         with averaged_weights(self.average, trainer, pl_module), usual_memory_order(pl_module.segmenter):
             processes.share_buffers(pl_module.segmenter)
             pl_module.segmenter.eval()
@@ -106,13 +131,33 @@ class Validation(lightning.Callback):
                 pl_module.segmenter.train()
             score = self.scores["mIoU"]
             if self.state.take(score, step):
+                self.best_result = getattr(self.evaluate, "result", None)
                 processes.on_first_process(lambda: self._save_best(pl_module.segmenter, step, score))
         if self.patience is not None and self.state.waited >= self.patience:
             self.state.stopped = True
             trainer.should_stop = True
+        self.seconds = time.monotonic() - begin
 
     def _save_best(self, model: Any, step: int, score: float) -> None:
-        save_model(model, self.folder / BEST, {"step": step, "mIoU": None if math.isnan(score) else score})
+        save_model(model, self.folder / BEST, score_values(step, score, self.plan.sample))
+
+
+def score_values(step: int, score: float, sample: int | None) -> dict[str, Any]:
+    """What ``score.json`` holds: of which step the model is, its mIoU, and of how many images, if not of all."""
+    values: dict[str, Any] = {"step": step, "mIoU": None if math.isnan(score) else score}
+    return values if sample is None else values | {"sample": sample}
+
+
+def saved_model(like: nn.Module, folder: Path) -> nn.Module:
+    """A copy of a model with the weights of a model folder, in evaluation mode, on the same device.
+
+    Raises:
+        InputError: There are none, or they do not fit.
+    """
+    weights, _ = read_state_dict(folder / WEIGHTS_FILE)
+    model = copy.deepcopy(like)
+    load_exactly(model, weights, str(folder / WEIGHTS_FILE))
+    return model.to(memory_format=torch.contiguous_format).eval()  # pyright: ignore
 
 
 @contextmanager

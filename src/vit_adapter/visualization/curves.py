@@ -8,10 +8,16 @@ import numpy as np
 
 from .figure import FAINT, GRID, INK, new_figure, plain_axes, save_figure
 
-_LOSS, _SCORE = "#0072B2", "#D55E00"
+_LOSS, _SCORE, _FINAL = "#0072B2", "#D55E00", "#009E73"
 
 
-def plot_curves(history: Sequence[Mapping[str, float | None]], path: str | Path, title: str = "") -> Path:
+def plot_curves(
+    history: Sequence[Mapping[str, float | None]],
+    path: str | Path,
+    title: str = "",
+    score_name: str = "mIoU",
+    final: tuple[int, float, str] | None = None,
+) -> Path:
     """Draw loss (with a smoothed line) and mIoU over the steps.
 
     Args:
@@ -19,6 +25,8 @@ def plot_curves(history: Sequence[Mapping[str, float | None]], path: str | Path,
             are left out, the order does not matter.
         path: PNG to write.
         title: Written above.
+        score_name: What the score is called, such as "mIoU (sample of 24)".
+        final: Step, mIoU (0..1) and name of a score of its own, such as that of all images.
 
     Returns:
         ``path``.
@@ -57,8 +65,13 @@ def plot_curves(history: Sequence[Mapping[str, float | None]], path: str | Path,
             color=INK,
             fontsize=9.5,
         )
-        score_axes.set_ylim(0, min(1.0, 1.2 * scores.max() + 0.02))
-    score_axes.set_ylabel("validation mIoU", color=INK)
+        highest = max(scores.max(), final[1] if final else 0.0)
+        score_axes.set_ylim(0, min(1.0, 1.2 * highest + 0.02))
+    if final is not None:
+        step, score, name = final
+        score_axes.plot(step, score, "D", ms=7, color=_FINAL, zorder=3, label=f"{name}: {score:.3f}")
+        score_axes.legend(loc="lower right", frameon=False, fontsize=9.5, labelcolor=INK)
+    score_axes.set_ylabel(f"validation {score_name}", color=INK)
     score_axes.set_xlabel("step", color=INK)
 
     for axes, series in ((loss_axes, losses), (score_axes, scores)):

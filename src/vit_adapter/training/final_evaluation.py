@@ -1,0 +1,65 @@
+"""The score that counts: the best model on all validation images, behind the last step."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from vit_adapter.config import EvaluationConfig
+from vit_adapter.config.files import write_atomically
+from vit_adapter.evaluation.loop import EvaluationResult
+
+from . import processes
+from .joint_evaluation import JointEvaluation
+from .recording import Recording
+from .validation import BEST, SCORE_FILE, Validation, saved_model, score_values
+
+
+def evaluate_best(
+    validation: Validation,
+    recording: Recording,
+    model: nn.Module,
+    dataset: Any,
+    config: EvaluationConfig,
+    device: torch.device,
+    announce: Any,
+) -> EvaluationResult:
+    """What the best model reaches on all images; measured only if no validation on the way has done so.
+
+    After a run that validated on a sample, ``score.json`` and the run's records get the score of all images.
+
+    Args:
+        validation: Of the run that is over.
+        recording: Of the same run.
+        model: The run's model, of which a copy gets the best weights.
+        dataset: All validation images.
+        config: How they are measured.
+        device: Where the measured copy goes.
+        announce: Called with the number of images before they are measured; gives what is told (done, in all)
+            meanwhile, or None.
+
+    Raises:
+        InputError: Weights or images cannot be read, or ``score.json`` cannot be written.
+    """
+    state, plan = validation.state, validation.plan
+    assert state.best_score is not None
+    if plan.sample is None and validation.best_result is not None:
+        return validation.best_result
+    evaluation = JointEvaluation(dataset, config)
+    evaluation.listener = announce(plan.images)
+    evaluation(saved_model(model, validation.folder / BEST).to(device))
+    result = evaluation.result
+    assert result is not None
+    if plan.sample is not None:
+        values = score_values(state.best_step, result.scores.mIoU, None)
+        values["sample_mIoU"] = score_values(state.best_step, state.best_score, None)["mIoU"]
+        processes.on_first_process(lambda: _write(validation.folder / BEST / SCORE_FILE, values))
+        processes.on_first_process(lambda: recording.add_final(state.best_step, result.scores))
+    return result
+
+
+def _write(path: Path, values: dict[str, Any]) -> None:
+    text = json.dumps(values, indent=2) + "\n"
+    write_atomically(path, lambda place: place.write_text(text, encoding="utf-8"))

@@ -1,0 +1,206 @@
+"""How often a run validates and on how many images, so that validation stays a small part of it.
+
+Everything follows from counts (steps, batch, images, windows), never from the clock: the same run validates at the
+same steps on the same images on every machine, and after a restart.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from vit_adapter.config import InputError, Protocol, RunConfig, TrainingConfig
+from vit_adapter.images import UnreadableImageError
+from vit_adapter.inference.augmentation import plan_views
+from vit_adapter.inference.windows import window_boxes
+
+LARGEST_SHARE = 0.1
+"""Of the time of training: what validation may take where the settings leave it open."""
+
+DEAR = 0.3
+"""Share of the time above which a run says how validation could take less."""
+
+TRAINING_PASS = 3.0
+"""Forward passes that a training pass costs: one forward, and about two for the way back."""
+
+USUAL_COUNT, SMALLEST_COUNT = 10, 5
+"""Validations in a run. With all images at least the smaller number is made, or a sample is taken."""
+
+USEFUL_SAMPLE, SMALLEST_SAMPLE = 16, 4
+"""Images: rather fewer validations than samples below the larger number, and none below the smaller one."""
+
+LOOKED_AT = 5
+"""Images whose sizes stand for those of all."""
+
+
+@dataclass(frozen=True)
+class ValidationPlan:
+    """When and on what a run validates.
+
+    Attributes:
+        steps: Length of the run.
+        every: Steps between validations; there is one behind the last step, too.
+        images: Validation images that count at the end.
+        sample: Images of each validation on the way; None: all of them.
+        image_cost: What one image costs, in training steps; None: not known (no image is at hand).
+    """
+
+    steps: int
+    every: int
+    images: int
+    sample: int | None
+    image_cost: float | None
+
+    @property
+    def count(self) -> int:
+        """Validations on the way, the one behind the last step among them."""
+        return -(-self.steps // self.every)
+
+    @property
+    def measured_images(self) -> int:
+        """Images measured in the whole run; an image counts each time."""
+        return self.images_after(0)
+
+    def images_after(self, step: int) -> int:
+        """Images that are still to be measured when the validation behind a step, if there is one, is done."""
+        validations = self.count - (self.count if step >= self.steps else step // self.every)
+        if self.sample is None:
+            return validations * self.images
+        return validations * self.sample + self.images
+
+    @property
+    def share(self) -> float | None:
+        """Estimated share of validation in the time of the run, 0..1; None where it is not known."""
+        if self.image_cost is None:
+            return None
+        cost = self.measured_images * self.image_cost
+        return cost / (self.steps + cost)
+
+    def indices(self) -> list[int]:
+        """Numbers of the images that are measured on the way: spread evenly, always the same."""
+        if self.sample is None:
+            return list(range(self.images))
+        return spread(self.images, self.sample)
+
+    def words(self) -> str:
+        """The plan as a line for people."""
+        every = "after each step" if self.every == 1 else f"every {self.every} steps"
+        every = every if self.count > 1 else "at the end"
+        if self.sample is None:
+            text = f"{every} on all {self.images} images"
+        else:
+            text = f"{every} on a fixed sample of {self.sample} images, at the end on all {self.images}"
+        return text if self.share is None else f"{text}; {_percent(self.share)} of the run's time"
+
+    def advice(self, training: TrainingConfig) -> list[str]:
+        """A line about how it could take less of the run, where it takes much because the settings say so."""
+        if self.share is None or self.share <= DEAR or training.validate_every is None:
+            return []
+        return [
+            f"validation takes {_percent(self.share)} of the run's time: leave training.validate_every out "
+            f"({_percent(LARGEST_SHARE)}), or say how many images do on the way: training.validation_sample"
+        ]
+
+    @property
+    def score_name(self) -> str:
+        """What the mIoU on the way is called in tables and curves."""
+        return "mIoU" if self.sample is None else f"mIoU (sample of {self.sample})"
+
+
+def plan_of(config: RunConfig, model: Any, validation_set: Any, processes: int) -> ValidationPlan:
+    """The plan of a run.
+
+    Args:
+        config: All settings.
+        model: A ``Segmenter``, for its protocol.
+        validation_set: All validation images.
+        processes: Number of processes.
+    """
+    training = config.training
+    batch = processes * training.batch_size * training.accumulate
+    crop = config.data.augmentation.crop or model.protocol.crop
+    cost = image_cost(validation_set, model.protocol, crop, batch)
+    return plan_validation(training, len(validation_set), cost, config.evaluation.limit)
+
+
+def plan_validation(
+    training: TrainingConfig, images: int, image_cost: float | None, limit: int | None = None
+) -> ValidationPlan:
+    """The plan of a run.
+
+    What ``training.validate_every`` and ``training.validation_sample`` say is done. Without them, ten validations of
+    all images if these cost at most a tenth of the training; or fewer, at least five; or validations of a sample,
+    and one of all images at the end. (Where that last one alone costs about a tenth, the sample gets a fortieth.)
+
+    Args:
+        training: Settings.
+        images: Number of validation images.
+        image_cost: What measuring one costs, in training steps; None: not known.
+        limit: ``evaluation.limit``: only so many images count.
+    """
+    steps = training.steps
+    images = images if limit is None else min(limit, images)
+    sample = training.validation_sample
+    whole = sample is not None and sample >= images
+    every = training.validate_every or max(1, steps // USUAL_COUNT)
+    if training.validate_every is not None or image_cost is None:
+        return ValidationPlan(steps, every, images, None if whole else sample, image_cost)
+    budget = LARGEST_SHARE * steps / image_cost  # in images
+    if whole or sample is None:
+        if -(-steps // every) * images <= budget:
+            return ValidationPlan(steps, every, images, None, image_cost)
+        fewer = max(int(budget / images), 2 if whole else 0)
+        if whole or fewer >= SMALLEST_COUNT:
+            return ValidationPlan(steps, -(-steps // fewer), images, None, image_cost)
+    on_the_way = max(budget - images, budget / 4)
+    count = min(USUAL_COUNT, max(2, int(on_the_way / (sample or USEFUL_SAMPLE))), steps)
+    sample = sample or max(SMALLEST_SAMPLE, int(on_the_way / count))
+    saves = count * sample + images < count * images
+    return ValidationPlan(steps, -(-steps // count), images, sample if saves else None, image_cost)
+
+
+def image_cost(dataset: Any, protocol: Protocol, crop: int, batch: int) -> float | None:
+    """What measuring an image costs, in training steps: pixels that the model sees, by those of a batch.
+
+    Args:
+        dataset: Validation images; a few of them are looked at.
+        protocol: How the model is applied to them.
+        crop: Side of a training image in pixels.
+        batch: Images of a step, over all processes and accumulated batches.
+
+    Returns:
+        None if none of the images can be read.
+    """
+    pixels = []
+    for index in spread(len(dataset), LOOKED_AT):
+        try:
+            height, width = dataset.read(index).labels.shape
+        except (UnreadableImageError, InputError):  # validation says so when its turn comes
+            continue
+        pixels.append(seen_pixels((height, width), protocol))
+    if not pixels:
+        return None
+    return float(np.mean(pixels)) / (TRAINING_PASS * batch * crop * crop)
+
+
+def seen_pixels(size: tuple[int, int], protocol: Protocol) -> int:
+    """Pixels that the model sees of an image of (height, width): all windows of all views."""
+    total = 0
+    for view in plan_views(size, protocol):
+        if protocol.mode == "whole":
+            total += view.padded[0] * view.padded[1]
+            continue
+        boxes = window_boxes(view.padded, protocol.crop, protocol.stride)
+        top, left, bottom, right = boxes[0]  # all are of one size
+        total += len(boxes) * (bottom - top) * (right - left)
+    return total
+
+
+def spread(total: int, count: int) -> list[int]:
+    """``count`` different numbers below ``total``, spread evenly; all of them where there are no more."""
+    count = min(count, total)
+    return [int((2 * number + 1) * total // (2 * count)) for number in range(count)]
+
+
+def _percent(share: float) -> str:
+    return "less than 1 %" if share < 0.01 else f"about {100 * share:.0f} %"
