@@ -15,7 +15,7 @@ from .frame import RunFrame
 from .joint_evaluation import DatasetPart, JointEvaluation
 from .progress import ProgressBar
 from .recording import Recording
-from .signals import StopSignals
+from .signals import StopRequest, StopSignals
 from .validation import Validation, ValidationState
 from .validation_plan import ValidationPlan
 
@@ -32,7 +32,8 @@ def make_callbacks(
     block: Any,
     console: Console,
     first_step: int,
-) -> tuple[list[lightning.Callback], RunFrame, Validation | None, StopSignals, Recording]:
+    request: StopRequest,
+) -> tuple[list[lightning.Callback], RunFrame, Validation | None, Recording]:
     """In the order in which they act behind a step: average, validate, record, save, show.
 
     Args:
@@ -47,6 +48,7 @@ def make_callbacks(
         block: Makes the start block.
         console: For lines and the progress bar.
         first_step: Steps done before.
+        request: What signals asked of this process.
 
     Returns:
         All of them, and those that are asked for something when the run is over.
@@ -65,13 +67,6 @@ def make_callbacks(
     saving = Checkpointing(files, every, run, state, average, start)
     parts = [part for part in (files, validation, recording) if part is not None]
     frame = RunFrame(config, parts, block, console, keep_last_model=validation is None)
-    signals = StopSignals()
     bar = ProgressBar(console, validation, training.quiet)
-    callbacks = [average, frame, validation, recording, saving, bar, signals]
-    return (
-        [callback for callback in callbacks if callback is not None],
-        frame,
-        validation,
-        signals,
-        recording,
-    )
+    callbacks = [average, frame, validation, recording, saving, bar, StopSignals(request)]
+    return [callback for callback in callbacks if callback is not None], frame, validation, recording

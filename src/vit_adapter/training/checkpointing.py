@@ -37,6 +37,7 @@ class Checkpointing(lightning.Callback):
     ) -> None:
         self.files, self.every, self.run, self.state, self.average = files, every, run, state, average
         self._start = start
+        self._saved = -1
 
     def on_fit_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Take up optimiser, gradient scaler and average; the weights are in the model already."""
@@ -64,10 +65,20 @@ class Checkpointing(lightning.Callback):
         step = pl_module.step
         last = step == pl_module.schedule.steps or trainer.should_stop or pl_module.stop_agreed
         if step % self.every == 0 or last:
-            processes.on_first_process(lambda: self.files.save(self._content(trainer, pl_module)))
-            pl_module.last_checkpoint = f"{self.files.last} (step {step})"
+            self._save(trainer, pl_module)
         if pl_module.stop_agreed:
             trainer.should_stop = True
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Save if the run was stopped before a step, while it waited for data."""
+        assert isinstance(pl_module, TrainingModule)
+        if pl_module.stop_agreed and self._saved != pl_module.step:
+            self._save(trainer, pl_module)
+
+    def _save(self, trainer: lightning.Trainer, module: TrainingModule) -> None:
+        processes.on_first_process(lambda: self.files.save(self._content(trainer, module)))
+        self._saved = module.step
+        module.last_checkpoint = f"{self.files.last} (step {module.step})"
 
     def _content(self, trainer: lightning.Trainer, module: TrainingModule) -> dict[str, Any]:
         weights = module.segmenter.state_dict()

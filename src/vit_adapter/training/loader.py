@@ -6,11 +6,17 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from vit_adapter.config import InputError
 
 from .sampler import Key, StepSampler
+
+NO_SHARED_MEMORY = "no shared memory"
+"""Key of the batch that a worker sends in place of one that it could not share."""
+
+PREFETCHED = 2
+"""Steps that each worker prepares ahead."""
 
 MicroBatch = dict[str, Any]
 """One forward pass: "image" float32 [B, C, H, W], "labels" int64 [B, H, W], "names" of the B pictures, "replaced":
@@ -26,19 +32,38 @@ class PictureSource(Protocol):
 
 
 class _Guarded(Dataset[Any]):
-    """Hands errors that are meant for people on as data: all processes of a run must stop together (S52)."""
+    """Hands errors that are meant for people on as data: all processes of a run must stop together (S52).
 
-    def __init__(self, source: PictureSource) -> None:
-        self.source = source
+    Args:
+        source: The training set.
+        reading: Shared with workers: for each of them its process id, and the number of the image that it is reading
+            plus 1, or 0.
+    """
+
+    def __init__(self, source: PictureSource, reading: Any = None) -> None:
+        self.source, self.reading = source, reading
 
     def __len__(self) -> int:
         return len(self.source)
 
     def __getitem__(self, key: Key) -> dict[str, Any]:
+        worker = get_worker_info()
+        if worker is None or self.reading is None:
+            return self._read(key)
+        slots = slice(2 * worker.id, 2 * worker.id + 2)
+        self.reading[slots] = [os.getpid(), key[1] + 1]
+        sample = self._read(key)
+        self.reading[slots] = [os.getpid(), 0]
+        return sample
+
+    def _read(self, key: Key) -> dict[str, Any]:
         try:
             return self.source[key]
         except InputError as error:
             return {"error": str(error)}
+        except MemoryError:
+            name = name_of(self.source, key[1])
+            return {"error": f"out of main memory while {name} was read; fewer data.workers need less"}
 
 
 class _Collate:
@@ -66,10 +91,35 @@ class _Collate:
                     "replaced": replaced,
                 }
             )
-        return batches
+        return batches if get_worker_info() is None else _shared(batches)
 
 
-def make_loader(source: PictureSource, sampler: StepSampler, workers: int, pin: bool = False) -> DataLoader:
+def _shared(batches: list[MicroBatch]) -> list[MicroBatch]:
+    """The same in shared memory, or word that there is no room.
+
+    The queue would share them itself, in a thread whose errors nobody hears of.
+    """
+    try:
+        for batch in batches:
+            batch["image"].share_memory_()
+            batch["labels"].share_memory_()
+    except (RuntimeError, OSError) as error:
+        return [
+            {
+                NO_SHARED_MEMORY: f"a batch does not fit into shared memory ({str(error).splitlines()[0][:160]})"
+            }
+        ]
+    return batches
+
+
+def make_loader(
+    source: PictureSource,
+    sampler: StepSampler,
+    workers: int,
+    pin: bool = False,
+    timeout: float = 0,
+    reading: Any = None,
+) -> DataLoader:
     """A loader whose elements are lists of the ``accumulate`` forward passes of one step.
 
     What it yields does not depend on ``workers``: every sample draws from a generator of its own key.
@@ -79,21 +129,32 @@ def make_loader(source: PictureSource, sampler: StepSampler, workers: int, pin: 
         sampler: Steps to read.
         workers: Worker processes, 0: none; no more than there are processors (PyTorch warns of more).
         pin: Page-locked memory, for CUDA.
+        timeout: Seconds after which waiting for a batch raises RuntimeError and may be tried again; 0: never.
+        reading: Array of two 64-bit numbers a worker, in which workers note what they read.
     """
+    workers = usable_workers(workers)
     return DataLoader(
-        _Guarded(source),
+        _Guarded(source, reading),
         batch_sampler=sampler,
-        num_workers=min(workers, _processors()),
+        num_workers=workers,
+        prefetch_factor=PREFETCHED if workers else None,
+        timeout=timeout,
         collate_fn=_Collate(sampler.batch_size),
         pin_memory=pin,
         worker_init_fn=_ignore_stop_signals,
     )
 
 
-def _processors() -> int:
-    """Processors that this process may use."""
+def usable_workers(workers: int) -> int:
+    """As many as are wanted, but no more than there are processors that this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)  # not on macOS and Windows
-    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
+    return min(workers, len(affinity(0)) if affinity is not None else os.cpu_count() or 1)
+
+
+def name_of(source: Any, index: int) -> str:
+    """Name of an image of a training set."""
+    names = getattr(getattr(source, "dataset", None), "names", None)
+    return f"image number {index}" if names is None else str(names[index])
 
 
 def _ignore_stop_signals(worker: int) -> None:

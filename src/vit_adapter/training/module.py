@@ -14,10 +14,12 @@ from vit_adapter.config import TrainingConfig
 from vit_adapter.heads import LossNotFinite
 
 from . import processes
+from .batches import STOP
 from .loader import MicroBatch
 from .parameter_groups import parameter_groups
 from .randomness import seed_generators
 from .schedule import Schedule, set_learning_rates
+from .signals import StopRequest
 
 FUSED_DEVICES = ("cpu", "cuda")
 """Where PyTorch has AdamW as one operator for all parameters."""
@@ -34,6 +36,7 @@ class TrainingModule(lightning.LightningModule):
         config: Rates, clipping, seed.
         official_name: Our parameter name to the official one, for the layer rules.
         step: Number of steps done before.
+        request: What signals asked of this process.
     """
 
     def __init__(
@@ -42,6 +45,7 @@ class TrainingModule(lightning.LightningModule):
         config: TrainingConfig,
         official_name: Callable[[str], str],
         step: int = 0,
+        request: StopRequest | None = None,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -53,14 +57,15 @@ class TrainingModule(lightning.LightningModule):
         """Losses of the last step over all processes, "learning_rate" and "gradient_norm"."""
         self.local_trouble: str | None = None
         """Set by a callback of one process (a file it could not write): all stop at the next step."""
-        self.stop_requested = False
-        """Set by a signal to this process."""
+        self.request = request or StopRequest()
+        """What signals asked of this process."""
         self.stop_agreed = False
         """Some process was asked to stop; all know it and end behind this step."""
         self.last_checkpoint: str | None = None
         self.replaced: dict[str, str] = {}
         """Pictures that this process could not decode, and why."""
         self._names: list[str] = []
+        self._divisor: float | None = None
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """AdamW (rule 67)."""
@@ -75,9 +80,17 @@ class TrainingModule(lightning.LightningModule):
         """Training mode for everything that is trained (a frozen ViT stays in evaluation mode by itself)."""
         self.segmenter.train()
 
+    def on_train_batch_start(self, batch: list[MicroBatch], batch_idx: int) -> int | None:
+        """What all processes have to know before the step; -1 (no step) where one was stopped while it waited."""
+        self._divisor = self._common_divisor(batch)
+        if not self.stop_agreed:
+            return None
+        self.trainer.should_stop = True
+        return -1
+
     def training_step(self, batch: list[MicroBatch], batch_idx: int) -> None:
         """One optimiser step."""
-        divisor = self._divisor(batch)
+        divisor = self._divisor
         optimizer: Any = self.optimizers()
         set_learning_rates(optimizer.param_groups, self.schedule, self.step)
         sums: dict[str, Tensor] = {}
@@ -116,7 +129,7 @@ class TrainingModule(lightning.LightningModule):
         if not math.isfinite(self.figures["gradient_norm"]) and self.config.precision != "16-mixed":
             self._stop_not_finite("the gradient", self._names)
 
-    def _divisor(self, batch: list[MicroBatch]) -> float | None:
+    def _common_divisor(self, batch: list[MicroBatch]) -> float | None:
         """What every forward pass divides its sums by, so that their mean is the loss of the joint batch (S41).
 
         Returns:
@@ -124,17 +137,20 @@ class TrainingModule(lightning.LightningModule):
             as much as any other, or is alone.
         """
         error = self.local_trouble or next((part["error"] for part in batch if "error" in part), None)
+        stop = any(STOP in part for part in batch)
         passes = len(batch) * processes.world_size()
         counts: list[float | None] = []
-        if error is None and passes > 1:
+        if error is None and not stop and passes > 1:
             counts = [self.segmenter.count(part["labels"]) for part in batch]  # pyright: ignore
         total = sum(count for count in counts if count is not None)
-        errors, total, counted = processes.sum_over_processes(
-            [float(error is not None), total, float(any(count is not None for count in counts))], self.device
+        counted = float(any(count is not None for count in counts))
+        errors, stops, total, counted = processes.sum_over_processes(
+            [float(error is not None), float(stop), total, counted], self.device
         )
         if errors:
             messages = [message for message in processes.gather(error) if message is not None]
             processes.stop_together(messages[0])
+        self.stop_agreed = self.stop_agreed or stops > 0
         # At least 1 for the passes of one process, the published rule for masks.
         return max(total / processes.world_size(), 1.0) / len(batch) if counted else None
 
@@ -147,7 +163,7 @@ class TrainingModule(lightning.LightningModule):
     def _share_figures(self, sums: dict[str, Tensor], batch: list[MicroBatch]) -> None:
         """Mean over the processes; stop when the loss is not finite in any of them, or a stop was asked for."""
         local = torch.stack(list(sums.values())).tolist()
-        *values, stops = processes.sum_over_processes([*local, float(self.stop_requested)], self.device)
+        *values, stops = processes.sum_over_processes([*local, float(self.request.made)], self.device)
         self.figures = {
             name: value / processes.world_size() for name, value in zip(sums, values, strict=True)
         }

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import lightning.pytorch as lightning
 import torch
 from rich.console import Console
 from torch import nn
@@ -23,13 +22,12 @@ from .class_weights import class_weights
 from .engine import choose_accelerator, count_devices, make_trainer, one_line_errors, quiet_lightning
 from .final_evaluation import evaluate_best
 from .frame import LAST_MODEL, RunFrame, print_lines
-from .loader import PictureSource, make_loader
 from .module import TrainingModule
 from .plan import plan_lines, rule_name
 from .progress import evaluation_progress
 from .resume import check_same_run, fingerprint
-from .sampler import SampleOrder, StepSampler
-from .signals import StopSignals
+from .run_data import RunData
+from .signals import StopRequest
 from .start_block import PUBLISHED_BATCH, StartBlock
 from .unused import unused_parameters
 from .validation import BEST, ValidationState
@@ -60,29 +58,6 @@ class RunResult:
     scores: dict[str, float]
     unreadable: dict[str, str]
     evaluation: EvaluationResult | None = None
-
-
-class _RunData(lightning.LightningDataModule):
-    """The loader, made when the processes know their numbers."""
-
-    def __init__(self, source: PictureSource, config: RunConfig, first_step: int) -> None:
-        super().__init__()
-        self.source, self.config, self.first_step = source, config, first_step
-
-    def train_dataloader(self) -> Any:
-        """Steps that are still to be done."""
-        training = self.config.training
-        sampler = StepSampler(
-            SampleOrder(len(self.source), training.seed),
-            training.batch_size,
-            training.accumulate,
-            self.first_step,
-            training.steps,
-            processes.rank(),
-            processes.world_size(),
-        )
-        pin = choose_accelerator(training) == "cuda"
-        return make_loader(self.source, sampler, self.config.data.workers, pin)
 
 
 def run_training(
@@ -165,20 +140,25 @@ def run_training(
 
     # Convolutions are faster in this order of memory, on the CPU and in half precision on CUDA.
     model.to(memory_format=torch.channels_last)  # pyright: ignore
-    module = TrainingModule(model, training, rule_name, first_step)
+    request = StopRequest()
+    module = TrainingModule(model, training, rule_name, first_step, request)
     average = None if training.ema_decay is None else exponential_average(training.ema_decay)
-    callbacks, frame, validation, signals, recording = make_callbacks(
-        config, plan, validation_set, files, state, start, run, average, block, console, first_step
+    callbacks, frame, validation, recording = make_callbacks(
+        config, plan, validation_set, files, state, start, run, average, block, console, first_step, request
     )
     probed = world > 1 and head.reaches_all_parameters
     all_used = probed and not unused_parameters(model, config.model.in_chans)
     trainer = make_trainer(training, training.steps - first_step, callbacks, all_used)
-    with quiet_lightning(), one_line_errors(training):
-        trainer.fit(module, datamodule=_RunData(train_set, config, first_step))
+    data = RunData(train_set, config, first_step, request, console)
+    try:
+        with quiet_lightning(), one_line_errors(training):
+            trainer.fit(module, datamodule=data)
+    finally:
+        data.close()
     if module.local_trouble is not None:  # at the last step
         raise InputError(module.local_trouble)
     if module.stop_agreed:
-        _end_interrupted(signals, frame, module, console)
+        _end_interrupted(request, frame, module, console)
     if processes.rank() == 0:
         print_lines(console, _unreadable_lines(frame.unreadable))
     if validation is None:
@@ -242,10 +222,10 @@ def _unreadable_lines(unreadable: dict[str, str]) -> list[str]:
     return [f"{len(unreadable)} pictures could not be decoded and were replaced by others:", *first]
 
 
-def _end_interrupted(signals: StopSignals, frame: RunFrame, module: TrainingModule, console: Console) -> None:
+def _end_interrupted(request: StopRequest, frame: RunFrame, module: TrainingModule, console: Console) -> None:
     if processes.rank() != 0:
         raise SystemExit(0)
     print_lines(console, [f"stopped at step {module.step}; go on with --out {frame.folder} --resume"])
-    if signals.received is None or signals.received.name == "SIGINT":
+    if request.received is None or request.received.name == "SIGINT":
         raise KeyboardInterrupt
-    raise SystemExit(128 + signals.received)
+    raise SystemExit(128 + request.received)

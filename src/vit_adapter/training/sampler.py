@@ -77,6 +77,12 @@ class StepSampler(Sampler[list[Key]]):
         for step in range(self.first_step, self.last_step):
             yield self.step_keys(step)
 
+    def starting_at(self, step: int) -> "StepSampler":
+        """The same from another step on."""
+        return StepSampler(
+            self.order, self.batch_size, self.accumulate, step, self.last_step, self.rank, self.processes
+        )
+
     def step_keys(self, step: int) -> list[Key]:
         """The ``accumulate * batch_size`` keys of this process, forward pass after forward pass."""
         keys: list[Key] = []

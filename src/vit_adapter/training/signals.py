@@ -3,40 +3,75 @@
 import os
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import lightning.pytorch as lightning
 
-from .module import TrainingModule
+
+class StopAsked(BaseException):
+    """Raised by the signal's handler inside ``StopRequest.breaks_off``; no ``except Exception`` holds it up."""
+
+
+class StopRequest:
+    """What a signal asked of this process.
+
+    Attributes:
+        received: The first signal; None: none came.
+    """
+
+    def __init__(self) -> None:
+        self.received: signal.Signals | None = None
+        self._breaks_off = False
+
+    @property
+    def made(self) -> bool:
+        """The run is to end."""
+        return self.received is not None
+
+    @contextmanager
+    def breaks_off(self) -> Iterator[None]:
+        """Inside, a signal raises ``StopAsked`` at once: nothing is under way that has to be finished."""
+        self._breaks_off = True
+        try:
+            if self.made:
+                raise StopAsked
+            yield
+        finally:
+            self._breaks_off = False
+
+    def note(self, number: int, frame: object) -> None:
+        """The signal's handler; a second signal ends the process at once."""
+        if self.received is not None:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        self.received = signal.Signals(number)
+        if self._breaks_off:
+            raise StopAsked
 
 
 class StopSignals(lightning.Callback):
     """Notes a signal; the run ends behind the step, in all processes. A second signal ends it at once.
 
     SIGUSR1 is what SLURM sends before the time is over (``--signal=SIGUSR1@120``).
+
+    Args:
+        request: Where it is noted.
     """
 
-    def __init__(self) -> None:
-        self.received: signal.Signals | None = None
+    def __init__(self, request: StopRequest) -> None:
+        self.request = request
         self._previous: dict[signal.Signals, Any] = {}
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Take the signals over (Lightning's own handler exchanges data in the middle of a step)."""
-        assert isinstance(pl_module, TrainingModule)
         if threading.current_thread() is not threading.main_thread():
             return
-
-        def note(number: int, frame: object) -> None:
-            if self.received is not None:
-                signal.signal(number, signal.SIG_DFL)
-                os.kill(os.getpid(), number)
-            self.received = signal.Signals(number)
-            pl_module.stop_requested = True
-
         for name in ("SIGINT", "SIGTERM", "SIGUSR1"):
             if hasattr(signal, name):
                 number = signal.Signals[name]
-                self._previous[number] = signal.signal(number, note)
+                self._previous[number] = signal.signal(number, self.request.note)
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Give the signals back."""

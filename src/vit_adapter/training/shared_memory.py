@@ -1,0 +1,73 @@
+"""Room for batches in shared memory, through which workers pass them on."""
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+from .loader import PREFETCHED, PictureSource
+from .sampler import StepSampler
+
+FOLDER = "/dev/shm"
+LOCKS = 20_000
+"""Bytes of the locks of a worker's queue (a page each), and of the queue back."""
+
+MARGIN = 0.9
+"""Share of the free room that may be planned with."""
+
+
+def free_shared_memory() -> int | None:
+    """Bytes that are free; None where it is not a file system that can be asked (macOS, Windows)."""
+    try:
+        room = os.statvfs(FOLDER)
+    except (AttributeError, OSError):
+        return None
+    return room.f_bavail * room.f_frsize
+
+
+def fitting_workers(
+    source: PictureSource,
+    sampler: StepSampler,
+    workers: int,
+    local_processes: int,
+    say: Callable[[str], None],
+) -> int:
+    """As many workers as have room for the batches that they prepare ahead, with a line if they are fewer.
+
+    Args:
+        source: The training set; its first sample tells the size.
+        sampler: Whose steps are to be read.
+        workers: Wanted.
+        local_processes: Processes that share the room.
+        say: Takes a line for the user.
+    """
+    free = free_shared_memory() if workers else None
+    if free is None or len(sampler) == 0:
+        return workers
+    keys = sampler.step_keys(sampler.first_step)
+    size = len(keys) * _sample_bytes(source, keys[0])
+    room = int(free * MARGIN) // local_processes
+
+    def needed(count: int) -> int:
+        return (PREFETCHED * count + 1) * size + LOCKS * (count + 1)  # one more batch is in use
+
+    fitting = next((count for count in range(workers, 0, -1) if needed(count) <= room), 0)
+    if fitting < workers:
+        left = f"{fitting or 'no'} worker{'s' if fitting != 1 else ''}"
+        say(
+            f"shared memory ({FOLDER}) has {_megabytes(free)} free, {workers} workers with batches of "
+            f"{_megabytes(size)} need {_megabytes(needed(workers))}: going on with {left}; "
+            "a container gets more with --shm-size"
+        )
+    return fitting
+
+
+def _sample_bytes(source: PictureSource, key: Any) -> int:
+    try:
+        sample = source[key]
+    except Exception:  # whatever it is, the loader will meet it and say so
+        return 0
+    return sum(getattr(value, "nbytes", 0) for value in sample.values())
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / 1e6:.1f} MB"
