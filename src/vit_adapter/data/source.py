@@ -14,6 +14,7 @@ from .layouts.folder import find_folder
 from .layouts.layout import Layout
 from .layouts.readers import READERS
 from .mapping import build_mapping, class_entries, pack_colour, renamed
+from .other_forms import advice
 from .scan import MaskReading
 
 
@@ -21,12 +22,16 @@ def find_layout(config: DataConfig, channels: int = 3) -> Layout:
     """The data set that ``config.root`` holds.
 
     Raises:
-        InputError: For a folder that is not there, holds no data set of the layout, or could be of several.
+        InputError: For a folder that is not there, holds no data set of the layout, or could be of several; where it
+            holds COCO or labelme annotations, with the command that makes masks of them.
     """
     if not config.root:
         raise InputError("--data.root: names no folder; give the folder of the data set")
     root = Path(config.root)
     if not root.is_dir():
+        converted = advice(root) if root.is_file() else None
+        if converted is not None:
+            raise InputError(converted)
         reason = "is a file, expected a folder" if root.exists() else "there is no such folder"
         raise InputError(f"{root}: {reason} (--data.root)")
     if config.layout in READERS:
@@ -38,7 +43,15 @@ def find_layout(config: DataConfig, channels: int = 3) -> Layout:
             raise InputError(f"{root}: could be read in several ways; choose {choices}")
         if fitting:
             return READERS[fitting[0]].find(root, config)
-    return find_folder(root, config, channels)
+    try:
+        layout = find_folder(root, config, channels)
+    except InputError as error:
+        raise InputError(advice(root) or str(error)) from None
+    if not any(part.pairs for part in layout.parts.values()):
+        other = advice(root)
+        if other is not None:
+            raise InputError(other)
+    return layout
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,10 @@ from vit_adapter.config import InputError
 from vit_adapter.images import read_image
 
 from ..class_files import read_class_file, read_text
+from ..file_tree import files_below
+from ..other_forms import advice
 from .conversion import FolderWriter, folder_in_place, size_problem, write_class_list
-from .finding import FileFinder, composed, files_below
+from .finding import FileFinder, composed
 from .labelme_shapes import DRAWN, as_file, shape_mask, shape_type
 from .painting import DrawnObject, paint
 from .problems import KINDS, Problems
@@ -52,6 +54,8 @@ def convert_labelme(folder: str | Path, out: str | Path, *, skip: Collection[str
         raise InputError(f"{folder}: holds no labelme JSON file")
     raw = {file: _read(file) for file in files}
     readable = {file: content for file, content in raw.items() if not isinstance(content, str)}
+    if not readable:
+        raise InputError(advice(folder) or next(text for text in raw.values() if isinstance(text, str)))
     types = {shape_type(shape) for content in readable.values() for shape in content["shapes"]}
     problems = Problems(skip, sorted(types - {*KINDS, *DRAWN}))
     _tell_unreadable(raw, problems)
@@ -128,7 +132,9 @@ def _read(file: Path) -> dict[str, Any] | str:
     except (json.JSONDecodeError, RecursionError) as error:
         return f"{file}: is not JSON ({error})"
     if isinstance(content, dict) and isinstance(content.get("annotations"), list):
-        return f"{file}: is a COCO JSON, not a labelme file: vit-adapter data convert {file} --out FOLDER"
+        return (
+            f"{file}: is a COCO JSON, not a labelme file; give that file itself, and --images with its images"
+        )
     if not isinstance(content, dict) or not isinstance(content.get("shapes"), list):
         return f"{file}: has no list 'shapes', so it is not a labelme file"
     content["shapes"] = [shape if isinstance(shape, dict) else {} for shape in content["shapes"]]

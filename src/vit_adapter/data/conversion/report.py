@@ -86,14 +86,16 @@ class Conversion:
     def _overlap_lines(self) -> list[str]:
         if not self.overlaps.object_pixels:
             return []
-        text = f"overlaps: objects of different classes share {self.overlap_share:.2%} of the objects' pixels"
-        if self.overlaps.contested:
-            most = [
-                f"{self._name(top)} over {self._name(below)}, {count} pixels"
-                for (top, below), count in self.overlaps.over.most_common(TOLD_OVERLAPS)
-            ]
-            text += f"; {self.on_top} is on top ({'; '.join(most)})"
-        return [text]
+        if not self.overlaps.contested:
+            return ["overlaps: no objects of different classes"]
+        most = [
+            f"{self._name(top)} over {self._name(below)}, {count} pixels"
+            for (top, below), count in self.overlaps.over.most_common(TOLD_OVERLAPS)
+        ]
+        return [
+            f"overlaps: objects of different classes share {self.overlap_share:.2%} of the objects' pixels; "
+            f"{self.on_top} is on top ({'; '.join(most)})"
+        ]
 
     def _crowd_lines(self) -> list[str]:
         if not self.crowds:
