@@ -3,7 +3,16 @@
 from .adapter import ViTAdapter
 from .beit_pyramid import BeitPyramid
 from .build import build_backbone, describe_backbone
+from .images import prepared_images
 from .plain import ViTPyramid
 from .vit import UniPerceiver
 
-__all__ = ["BeitPyramid", "UniPerceiver", "ViTAdapter", "ViTPyramid", "build_backbone", "describe_backbone"]
+__all__ = [
+    "BeitPyramid",
+    "UniPerceiver",
+    "ViTAdapter",
+    "ViTPyramid",
+    "build_backbone",
+    "describe_backbone",
+    "prepared_images",
+]

@@ -11,24 +11,13 @@ from torch import Tensor, nn
 from vit_adapter.config import InputError
 from vit_adapter.ops import DeformableAttention, make_norm
 
+from .images import check_coarsest, check_sides, prepared_images
 from .interaction import Extractor, Injector, Interaction, pixel_centres
 from .spatial_prior import SpatialPrior
 from .vit import build_vit, rebuilding_arguments, tokens_to_map
 
 STRIDES = (4, 8, 16, 32)
 """Strides of the pyramid, fine to coarse."""
-
-
-def check_sides(images: Tensor) -> tuple[int, int]:
-    """(height, width) of a batch of pictures whose sides must be multiples of 32 (rule 22)."""
-    height, width = images.shape[-2:]
-    if height % 32 or width % 32 or height == 0 or width == 0:
-        raise InputError(
-            f"images are {height} x {width} (height x width); the backbone needs sides that are multiples of 32, "
-            f"such as {max(32, math.ceil(height / 32) * 32)} x {max(32, math.ceil(width / 32) * 32)}. "
-            "A Segmenter pads by itself"
-        )
-    return height, width
 
 
 def default_interactions(depth: int) -> list[tuple[int, int]]:
@@ -159,6 +148,7 @@ class ViTAdapter(nn.Module):
         self.arguments = rebuilding_arguments(arguments, built)
         if frozen not in (None, "vit"):
             raise InputError(f"frozen={frozen!r}, expected None or 'vit'")
+        self.in_chans = in_chans
         self.frozen, self.has_injectors = frozen == "vit", injectors
         dim, depth = built.driver.dim, built.driver.depth
         self.interaction_indexes = _checked_interactions(interaction_indexes, depth)
@@ -224,15 +214,19 @@ class ViTAdapter(nn.Module):
         """The feature pyramid.
 
         Args:
-            images: [B, in_chans, H, W] normalised pictures; H and W are multiples of 32.
+            images: [B, in_chans, H, W] normalised floats; H and W are multiples of 32. They are brought to the
+                weights' floating type.
 
         Returns:
             Maps [B, D, H/4, W/4], [B, D, H/8, W/8], [B, D, H/16, W/16], [B, D, H/32, W/32].
 
         Raises:
-            InputError: A side is no multiple of 32.
+            InputError: No floats of that shape, a side is no multiple of 32, or batch norm in training mode would
+                see a single value a channel.
         """
+        images = prepared_images(images, self.in_chans, self.level_embedding)
         height, width = check_sides(images)
+        check_coarsest(self.norms[3], images)
         images = images.contiguous()  # sums are rounded alike, however the picture lies in memory
         shapes = [(height // stride, width // stride) for stride in (8, 16, 32)]
         grid_size = shapes[1]

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from vit_adapter.config import InputError
 from vit_adapter.ops import make_norm
 
+from .images import prepared_images
 from .vit import build_vit, rebuilding_arguments, tokens_to_map
 from .vit.beit import BeitDriver
 
@@ -75,6 +76,7 @@ class BeitPyramid(nn.Module):
         self.vit, self.driver = built.driver.vit, built.driver
         self.normalization, self.load_report = built.normalization, built.report
         self.arguments = rebuilding_arguments(arguments, built)
+        self.in_chans = in_chans
         dim, patch = self.driver.dim, self.driver.patch_size
         self.out_indices = tuple(sorted(out_indices))
         if not self.out_indices or self.out_indices[-1] >= self.driver.depth or len(self.out_indices) > 4:
@@ -107,6 +109,7 @@ class BeitPyramid(nn.Module):
         Returns:
             Maps [B, D, H/4, W/4] down to [B, D, H/32, W/32], one for each of ``out_indices``.
         """
+        images = prepared_images(images, self.in_chans, self.driver.patch_embedding.proj.weight)
         height, width = (
             side // self.driver.patch_size * self.driver.patch_size for side in images.shape[-2:]
         )

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from vit_adapter.ops import make_norm
 
-from .adapter import STRIDES, check_sides, default_interactions, resample_stages
+from .adapter import STRIDES, default_interactions, resample_stages
+from .images import check_coarsest, check_sides, prepared_images
 from .vit import build_vit, rebuilding_arguments, tokens_to_map
 
 
@@ -73,6 +74,7 @@ class ViTPyramid(nn.Module):
         self.vit, self.driver = built.driver.vit, built.driver
         self.normalization, self.load_report = built.normalization, built.report
         self.arguments = rebuilding_arguments(arguments, built)
+        self.in_chans = in_chans
         self.frozen = frozen == "vit"
         self.stages = default_interactions(built.driver.depth)
         self.channels, self.strides = (built.driver.dim,) * 4, STRIDES
@@ -90,7 +92,9 @@ class ViTPyramid(nn.Module):
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """The pyramid; shapes and errors as in ``ViTAdapter.forward``."""
+        images = prepared_images(images, self.in_chans, self.driver.patch_embedding.proj.weight)
         check_sides(images)
+        check_coarsest(self.norms[3], images)
         images = images.contiguous()  # sums are rounded alike, however the picture lies in memory
         maps = []
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):

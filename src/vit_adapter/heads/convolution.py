@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from vit_adapter.ops import NormKind, make_norm
+from vit_adapter.ops import NormKind, check_batch_norm, make_norm
 
 
 class ConvNormReLU(nn.Module):
@@ -23,7 +23,12 @@ class ConvNormReLU(nn.Module):
         nn.init.kaiming_normal_(self.conv.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, maps: Tensor) -> Tensor:
-        """[B, inputs, H, W] -> [B, outputs, H, W]."""
+        """[B, inputs, H, W] -> [B, outputs, H, W].
+
+        Raises:
+            InputError: Batch norm in training mode sees a single value a channel.
+        """
+        check_batch_norm(self.norm, maps.shape[0] * maps.shape[2] * maps.shape[3])
         return self.activation(self.norm(self.conv(maps)))
 
 

@@ -2,6 +2,6 @@
 
 from .deformable_attention import deformable_attention
 from .deformable_module import DeformableAttention
-from .norm import NormKind, make_norm
+from .norm import NormKind, check_batch_norm, make_norm
 
-__all__ = ["DeformableAttention", "NormKind", "deformable_attention", "make_norm"]
+__all__ = ["DeformableAttention", "NormKind", "check_batch_norm", "deformable_attention", "make_norm"]

@@ -84,6 +84,8 @@ class DeformableAttention(nn.Module):
             value = value.masked_fill(padding[..., None], 0.0)
         value = value.view(batch, tokens.shape[1], self.heads, -1)
 
+        # Queries may hold positions in float32 where the weights are of half precision.
+        query = query.to(self.sampling_offsets.weight.dtype)
         offsets = self.sampling_offsets(query)
         offsets = offsets.view(batch, queries, self.heads, self.levels, self.points, 2)
         weights = self.attention_weights(query).view(batch, queries, self.heads, self.levels * self.points)

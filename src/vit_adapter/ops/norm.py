@@ -24,3 +24,21 @@ def make_norm(kind: NormKind, channels: int) -> nn.Module:
         groups = math.gcd(32, channels)
         return nn.GroupNorm(groups if groups < channels else max(1, groups // 2), channels)
     raise InputError(f"norm={kind!r}, expected 'batch' or 'group'")
+
+
+def check_batch_norm(norm: nn.Module, values: int) -> None:
+    """Refuses a single value a channel for batch norm in training mode, which has no deviation.
+
+    Args:
+        norm: Any norm; only batch norm of one process is looked at.
+        values: Number of values that each channel has in the batch.
+
+    Raises:
+        InputError: It is batch norm in training mode and sees one value.
+    """
+    if values == 1 and isinstance(norm, nn.BatchNorm2d) and norm.training:
+        raise InputError(
+            "batch norm in training mode meets a batch of one image whose map has 1x1 pixels, so each channel has a "
+            "single value; take two images or more, larger images where no map is pooled to 1x1, norm='group' "
+            "(--model.norm group), or model.eval()"
+        )

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vit_adapter.backbones import build_backbone
+from vit_adapter.backbones import build_backbone, prepared_images
 from vit_adapter.config import (
     ClassTable,
     InputError,
@@ -32,7 +32,15 @@ from vit_adapter.heads import (
 from vit_adapter.weights.report import LoadReport
 
 from .folder import ModelFolder
-from .parts import check_label_range, check_number_of_classes, class_table, describe, normalization_of
+from .parts import (
+    channels_of,
+    check_label_range,
+    check_number_of_classes,
+    checked_maps,
+    class_table,
+    describe,
+    normalization_of,
+)
 from .prediction import Prediction
 
 HeadName = Literal["upernet", "fcn", "mask2former"]
@@ -162,12 +170,15 @@ class Segmenter(ModelFolder, Prediction):
 
     def _pyramid(self, images: Tensor) -> tuple[list[Tensor], tuple[int, int]]:
         """The pyramid of pictures padded at the right and at the bottom, and the padded size."""
+        images = prepared_images(
+            images, getattr(self.backbone, "in_chans", None), next(self.parameters(), None)
+        )
         height, width = images.shape[-2:]
         padded = math.ceil(height / STEP) * STEP, math.ceil(width / STEP) * STEP
         if padded != (height, width):
             # Normalised value 0, the mean colour.
             images = F.pad(images, (0, padded[1] - width, 0, padded[0] - height))
-        return self.backbone(images), padded
+        return checked_maps(self.backbone(images), self.backbone), padded
 
     def forward(self, images: Tensor) -> Tensor:
         """Scores every pixel.
@@ -178,8 +189,8 @@ class Segmenter(ModelFolder, Prediction):
         Returns:
             [B, K, H, W]: logits of UperNet and FCN, class × mask sums of Mask2Former.
         """
-        height, width = images.shape[-2:]
         pyramid, padded = self._pyramid(images)
+        height, width = images.shape[-2:]
         return resize_maps(self.head(pyramid), padded)[..., :height, :width]
 
     def loss(self, images: Tensor, labels: Tensor, divisor: float | None = None) -> dict[str, Tensor]:
@@ -201,6 +212,7 @@ class Segmenter(ModelFolder, Prediction):
                 sizes differ.
         """
         labels = checked_labels(labels)
+        images = prepared_images(images, getattr(self.backbone, "in_chans", None), None)
         if labels.shape != (images.shape[0], *images.shape[-2:]):
             raise InputError(
                 f"labels are {tuple(labels.shape)}, expected {(len(images), *images.shape[-2:])}"
@@ -234,5 +246,5 @@ def _heads(
         names = ", ".join(map(repr, HEADS))
         raise InputError(f"head={head!r}, expected {names} or a module")
     config = replace(ModelConfig(), head=head, **settings)
-    channels: Sequence[int] = backbone.channels  # pyright: ignore
+    channels = channels_of(backbone, head, settings["auxiliary"])
     return build_head(config, channels, num_classes), build_auxiliary_head(config, channels, num_classes)

@@ -91,14 +91,15 @@ class Prediction(nn.Module):
 
     @torch.no_grad()
     def _window_scores(self, windows: Tensor, precision: str) -> Tensor:
-        """[B, K, h/4, w/4] float32 scores of windows padded to multiples of 32, in evaluation mode."""
+        """[B, K, h/4, w/4] scores of windows padded to multiples of 32, in evaluation mode; at least float32."""
         modes = [(module, module.training) for module in self.modules()]
         self.eval()
         try:
             kind = getattr(torch, precision)
             with torch.autocast(windows.device.type, kind, enabled=precision != "float32"):
                 pyramid, _ = self._pyramid(windows)
-                return self.head(pyramid).float()
+                scores = self.head(pyramid)
+            return scores.to(torch.promote_types(scores.dtype, torch.float32))
         finally:
             for module, training in modes:
                 module.training = training

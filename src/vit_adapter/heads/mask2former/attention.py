@@ -40,7 +40,9 @@ class Attention(nn.Module):
         parts = []
         for tokens, weight, bias in zip((query, key, value), weights, biases, strict=True):
             # [B, N, C] -> [B, heads, N, C / heads]
-            parts.append(F.linear(tokens, weight, bias).unflatten(2, (self.heads, -1)).transpose(1, 2))
+            # Positions are float32 also where the weights are not; under autocast the weights are float32 too.
+            projected = F.linear(tokens.to(weight.dtype), weight, bias)
+            parts.append(projected.unflatten(2, (self.heads, -1)).transpose(1, 2))
         allowed = None if blocked is None else ~blocked[:, None]
         read = F.scaled_dot_product_attention(*parts, attn_mask=allowed)
         return self.output_projection(read.transpose(1, 2).flatten(2))

@@ -1,0 +1,77 @@
+"""What a backbone takes: checked, and in the precision of its weights."""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from vit_adapter.config import InputError
+from vit_adapter.ops import check_batch_norm
+
+STEP = 32
+"""The coarsest stride: sides must be multiples of it."""
+
+
+def prepared_images(images: Any, in_chans: int | None, weight: Tensor | None) -> Tensor:
+    """A batch of images as the weights can take it.
+
+    Args:
+        images: [B, in_chans, H, W] normalised floats.
+        in_chans: Channels that the model was built for; None: any number.
+        weight: Any weight of the model: images of another floating type become its type (under autocast they stay,
+            the operators cast by themselves). None: they stay.
+
+    Returns:
+        The images, on the device where they were.
+
+    Raises:
+        InputError: No tensor, no floats, not four axes, no image, or another number of channels.
+    """
+    if not isinstance(images, Tensor):
+        raise InputError(
+            f"images are {type(images).__name__}, expected a tensor [B, C, H, W] of normalised floats "
+            "(Segmenter.predict takes paths, Pillow images and arrays)"
+        )
+    shape = "x".join(map(str, images.shape))
+    if images.ndim != 4:
+        add = "; add the batch axis with images[None]" if images.ndim == 3 else ""
+        raise InputError(f"images have {images.ndim} axes ({shape}), expected 4: [B, C, H, W]{add}")
+    if not images.is_floating_point():
+        raise InputError(
+            f"images are {images.dtype}, expected normalised floats: (pixels - mean) / std, as "
+            "backbone.normalization says (Segmenter.predict takes pixels as they are)"
+        )
+    if in_chans is not None and images.shape[1] != in_chans:
+        told = "; its last axis looks like the channels" if images.shape[3] == in_chans else ""
+        raise InputError(
+            f"images are {shape}, {images.shape[1]} channels, the model was built for {in_chans}: expected "
+            f"[B, {in_chans}, H, W]{told}; another number is set with in_chans (--model.in_chans)"
+        )
+    if images.shape[0] == 0:
+        raise InputError(f"the batch is empty ({shape}), expected at least one image")
+    if (
+        weight is not None
+        and images.dtype != weight.dtype
+        and not torch.is_autocast_enabled(images.device.type)
+    ):
+        images = images.to(weight.dtype)
+    return images
+
+
+def check_sides(images: Tensor) -> tuple[int, int]:
+    """(height, width) of a batch of images whose sides must be multiples of 32 (rule 22)."""
+    height, width = images.shape[-2:]
+    if height % STEP or width % STEP or height == 0 or width == 0:
+        raise InputError(
+            f"images are {height} x {width} (height x width); the backbone needs sides that are multiples of 32, "
+            f"such as {max(32, math.ceil(height / 32) * 32)} x {max(32, math.ceil(width / 32) * 32)}. "
+            "A Segmenter pads by itself"
+        )
+    return height, width
+
+
+def check_coarsest(norm: torch.nn.Module, images: Tensor) -> None:
+    """Refuses a batch whose stride-32 map would give batch norm one value a channel in training mode."""
+    batch, _, height, width = images.shape
+    check_batch_norm(norm, batch * (height // STEP) * (width // STEP))
