@@ -32,15 +32,8 @@ from vit_adapter.heads import (
 from vit_adapter.weights.report import LoadReport
 
 from .folder import ModelFolder
-from .parts import (
-    channels_of,
-    check_label_range,
-    check_number_of_classes,
-    checked_maps,
-    class_table,
-    describe,
-    normalization_of,
-)
+from .maps import checked_maps, map_widths
+from .parts import check_label_range, check_number_of_classes, class_table, describe, normalization_of
 from .prediction import Prediction
 
 HeadName = Literal["upernet", "fcn", "mask2former"]
@@ -246,5 +239,5 @@ def _heads(
         names = ", ".join(map(repr, HEADS))
         raise InputError(f"head={head!r}, expected {names} or a module")
     config = replace(ModelConfig(), head=head, **settings)
-    channels = channels_of(backbone, head, settings["auxiliary"])
+    channels = map_widths(backbone, head, settings["auxiliary"])
     return build_head(config, channels, num_classes), build_auxiliary_head(config, channels, num_classes)
