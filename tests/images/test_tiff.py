@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from vit_adapter.config import InputError
-from vit_adapter.images import UnreadableImageError, read_image, tiff
+from vit_adapter.images import UnreadableImageError, read_image, tiff_directory
 
 UNCOMPRESSED, DEFLATE = 1, 8
 
@@ -222,12 +222,12 @@ def test_orientation_block_of_every_kind():
 
     for order in "<>":
         for value in range(1, 9):
-            assert tiff.read_orientation(block(order, value)) == value
-            assert tiff.read_orientation(b"Exif\0\0" + block(order, value)) == value
+            assert tiff_directory.read_orientation(block(order, value)) == value
+            assert tiff_directory.read_orientation(b"Exif\0\0" + block(order, value)) == value
         for value in (0, 9, 65535):
-            assert tiff.read_orientation(block(order, value)) == 1
+            assert tiff_directory.read_orientation(block(order, value)) == 1
     whole = block("<", 6)
     for length in range(len(whole) - 4):
-        assert tiff.read_orientation(whole[:length]) in (1, 6)
-    assert tiff.read_orientation(None) == 1
-    assert tiff.read_orientation(b"Exif\0\0nonsense") == 1
+        assert tiff_directory.read_orientation(whole[:length]) in (1, 6)
+    assert tiff_directory.read_orientation(None) == 1
+    assert tiff_directory.read_orientation(b"Exif\0\0nonsense") == 1

@@ -12,7 +12,7 @@ import torch
 
 from vit_adapter.config import InputError
 from vit_adapter.config.output_place import check_output_folder
-from vit_adapter.images import MAX_PIXELS, read_image
+from vit_adapter.images import MAX_PIXELS, ImageRemarks, read_image
 from vit_adapter.inference.application import check_threshold
 from vit_adapter.inference.cost import count_windows, is_large_whole
 from vit_adapter.inference.results import PaletteForm, Result, check_palette
@@ -104,7 +104,7 @@ def predict(
     folder = ResultFolder(out, form, fingerprint(model, {**settings, "palette": palette == "instead"}))
     areas = AreaTable(out, model.classes, ids == "own") if summary else None
     names = result_names(found.images)
-    failures, there, warned = list(found.problems), 0, 0
+    failures, there, warned, remarks = list(found.problems), 0, 0, ImageRemarks()
     begin = time.monotonic()
 
     def segment(image: InputImage, name: str, progress: ImageProgress) -> bool:
@@ -117,7 +117,7 @@ def predict(
             return False
         if problem := folder.problem(name):
             raise InputError(problem)
-        pixels = read_image(image.path, channels, max_pixels=max_pixels)
+        pixels = read_image(image.path, channels, max_pixels=max_pixels, remarks=remarks)
         if is_large_whole(pixels.shape[:2], applied):
             warned += 1
             if warned == 1:
@@ -150,6 +150,8 @@ def predict(
             line = f"stopped: {_images(done)} of {len(names)} done; --skip-existing goes on from there"
             print(line, file=sys.stderr)
         raise
+    for line in remarks.lines():
+        print(f"warning: {line}", file=sys.stderr)
     if areas is not None and done:
         areas.write()
     if not quiet:

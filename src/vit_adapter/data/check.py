@@ -8,7 +8,7 @@ from pathlib import Path
 
 from vit_adapter.config import ClassTable, DataConfig, InputError
 from vit_adapter.config.mirrored import mirror_warning
-from vit_adapter.images import UnreadableImageError
+from vit_adapter.images import ImageRemarks, UnreadableImageError
 
 from .codes import count_codes
 from .dataset import check_size, only_void, open_dataset, with_pairs
@@ -35,12 +35,14 @@ class Looked:
     image_error: str | None
     damaged: bool
     digest: str | None
+    remarks: ImageRemarks
 
 
 def check_dataset(config: DataConfig, sample: int | None = None) -> Report:
     """Looks through a data set.
 
-    Found are: files that fit nowhere, pictures and masks that cannot be read, sizes that differ, values outside
+    Found are: files that fit nowhere, pictures and masks that cannot be read or of which there are several in a file,
+    sizes that differ, values outside
     the classes (each with the first file that has it and the setting that helps), 0/255 masks, palettes that
     disagree, classes that never occur, empty or single-picture parts, and pictures that are on both sides of
     the split byte by byte.
@@ -82,19 +84,20 @@ def check_dataset(config: DataConfig, sample: int | None = None) -> Report:
 def look(images: ImageReading, reading: MaskReading, part: str, pair: Pair) -> Looked:
     """Reads both files of a pair, and keeps what cannot be read as text."""
     summary, mask_error, image_size, image_error, damaged = None, None, None, None, False
+    remarks = ImageRemarks()
     try:
         summary = reading.summarize(pair.mask)
     except InputError as error:
         mask_error = str(error)
     try:
-        image_size = images.load(pair.image).shape[:2]
+        image_size = images.load(pair.image, remarks).shape[:2]
     except InputError as error:
         image_error, damaged = str(error), isinstance(error, UnreadableImageError)
     try:
         digest = _digest(pair.image)
     except OSError:
         digest = None
-    return Looked(pair, part, summary, mask_error, image_size, image_error, damaged, digest)
+    return Looked(pair, part, summary, mask_error, image_size, image_error, damaged, digest, remarks)
 
 
 def _digest(file: Path) -> str:
@@ -119,6 +122,7 @@ def report_files(report: Report, config: DataConfig, looked: Sequence[Looked]) -
                 errors.append(str(error))
     report.add("error", errors)
     report.add("warning", skipped)
+    report.add("warning", ImageRemarks().add(item.remarks for item in looked).lines())
     if looked and len(skipped) == len(looked):
         report.add("error", f"{report.root}: none of the {len(skipped)} pictures can be decoded")
     elif skipped:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from vit_adapter.config import DataConfig, InputError
-from vit_adapter.images import MAX_PIXELS, read_image
+from vit_adapter.images import MAX_PIXELS, ImageRemarks, read_image
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,6 @@ class ImageReading:
             )
         return cls(channels or named or 3, config.max_pixels)
 
-    def load(self, file: Path) -> np.ndarray:
-        """Reads an image, [H, W, channels]; errors as for ``read_image``."""
-        return read_image(file, self.channels, max_pixels=self.max_pixels)
+    def load(self, file: Path, remarks: ImageRemarks | None = None) -> np.ndarray:
+        """Reads an image, [H, W, channels]; arguments and errors as for ``read_image``."""
+        return read_image(file, self.channels, max_pixels=self.max_pixels, remarks=remarks)

@@ -7,6 +7,7 @@ from .masks import Mask, read_mask
 from .normalization import normalize, pad
 from .reading import read_image
 from .recognition import UnreadableImageError
+from .remarks import ImageRemarks
 from .resizing import (
     fit_size,
     multiple_size,
@@ -19,6 +20,7 @@ from .resizing import (
 __all__ = [
     "IMAGE_SUFFIXES",
     "MAX_PIXELS",
+    "ImageRemarks",
     "Mask",
     "UnreadableImageError",
     "arrays_remark",

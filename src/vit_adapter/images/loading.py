@@ -29,8 +29,9 @@ from PIL import (
 
 from vit_adapter.config import InputError
 
-from . import tiff
+from . import tiff, tiff_directory
 from .recognition import UnreadableImageError, recognise
+from .several import count_images
 
 FORMATS = {
     "BMP": BmpImagePlugin.BmpImageFile,
@@ -56,6 +57,7 @@ class Decoded:
         lossy: The format does not keep values exactly.
         photometric: TIFF: how ``array`` is to be shown (2: colours).
         extra_samples: TIFF: meaning of the bands of ``array`` beyond the colours (1, 2: alpha).
+        images: Number of full images in the file, of which this is the first.
     """
 
     image: Image.Image | None
@@ -66,6 +68,7 @@ class Decoded:
     lossy: bool = False
     photometric: int = 1
     extra_samples: tuple[float, ...] = ()
+    images: int = 1
 
 
 def load_file(path: Path, bands: bool, max_pixels: int) -> Decoded:
@@ -96,30 +99,30 @@ def load_file(path: Path, bands: bool, max_pixels: int) -> Decoded:
         raise InputError(f"{path}: {error.strerror or error}") from None
     exif = None
     bits = None
-    directory: tiff.Directory = {}
+    directory: tiff_directory.Directory = {}
     if kind == "PNG":
         bits = _check_png(path, data, max_pixels)
     elif kind == "JPEG":
         exif, data = _split_exif(path, data)
     elif kind == "TIFF":
         try:
-            directory = tiff.read_directory(data)
-        except tiff.TiffError as error:
+            directory = tiff_directory.read_directory(data)
+        except tiff_directory.TiffError as error:
             raise UnreadableImageError(f"{path}: damaged TIFF file ({error})") from None
         bits = int(directory.get(258, (1,))[0])
         width, height = (int(directory.get(tag, (0,))[0]) for tag in (256, 257))
         _check_size(path, width, height, max_pixels)
         if bands or _needs_own_reader(directory, width * height):
             return _load_bands(path, data, directory)
-    image = _load_with_pillow(path, kind, data, max_pixels)
+    image, count = _load_with_pillow(path, kind, data, max_pixels)
     # Pillow turns TIFF pictures by itself and then drops the tag.
-    orientation = image.getexif().get(tiff.ORIENTATION, 1) if kind == "TIFF" else 1
+    orientation = image.getexif().get(tiff_directory.ORIENTATION, 1) if kind == "TIFF" else 1
     if kind != "TIFF":
-        orientation = tiff.read_orientation(exif or image.info.get("exif"))
+        orientation = tiff_directory.read_orientation(exif or image.info.get("exif"))
     lossy = (
         kind == "JPEG" or (kind == "WEBP" and data[12:16] == b"VP8 ") or directory.get(259) in ((6,), (7,))
     )
-    return Decoded(image, None, kind, orientation, bits, lossy)
+    return Decoded(image, None, kind, orientation, bits, lossy, images=count)
 
 
 def orient(array: np.ndarray, orientation: int) -> np.ndarray:
@@ -191,7 +194,7 @@ def _split_exif(path: Path, data: bytes) -> tuple[bytes | None, bytes]:
     return None, data
 
 
-def _needs_own_reader(directory: tiff.Directory, pixels: int) -> bool:
+def _needs_own_reader(directory: tiff_directory.Directory, pixels: int) -> bool:
     """Whether a TIFF photo is beyond Pillow: more than four bands, 64 bits, or beyond its own pixel limit."""
     limit = Image.MAX_IMAGE_PIXELS
     many_bands = directory.get(277, (1,))[0] > 4
@@ -199,18 +202,18 @@ def _needs_own_reader(directory: tiff.Directory, pixels: int) -> bool:
     return many_bands or wide or (limit is not None and pixels > limit)
 
 
-def _load_bands(path: Path, data: bytes, directory: tiff.Directory) -> Decoded:
+def _load_bands(path: Path, data: bytes, directory: tiff_directory.Directory) -> Decoded:
     try:
         layout = tiff.read_layout(data, directory)
         array = tiff.read_bands(data, layout)
-    except tiff.TiffError as error:
+    except tiff_directory.TiffError as error:
         raise UnreadableImageError(f"{path}: TIFF file cannot be read ({error})") from None
     if layout.photometric not in (1, 2):
         raise UnreadableImageError(
             f"{path}: TIFF file with photometric interpretation {layout.photometric}, "
             "expected 1 (grey) or 2 (RGB)"
         )
-    orientation = int(directory.get(tiff.ORIENTATION, (1,))[0])
+    orientation = int(directory.get(tiff_directory.ORIENTATION, (1,))[0])
     return Decoded(
         None,
         array,
@@ -219,15 +222,18 @@ def _load_bands(path: Path, data: bytes, directory: tiff.Directory) -> Decoded:
         layout.dtype.itemsize * 8,
         photometric=layout.photometric,
         extra_samples=directory.get(338, ()),
+        images=count_images("TIFF", data, None),
     )
 
 
-def _load_with_pillow(path: Path, kind: str, data: bytes, max_pixels: int) -> Image.Image:
+def _load_with_pillow(path: Path, kind: str, data: bytes, max_pixels: int) -> tuple[Image.Image, int]:
+    """The first image of a file, and how many there are."""
     try:
         image = FORMATS[kind](io.BytesIO(data))
     except Exception as error:  # decoders raise all sorts of errors over damaged headers
         raise UnreadableImageError(f"{path}: damaged or truncated {kind} file ({_one_line(error)})") from None
     _check_size(path, image.width, image.height, max_pixels)
+    count = count_images(kind, data, image)
     try:
         image.load()
     except MemoryError:
@@ -236,7 +242,7 @@ def _load_with_pillow(path: Path, kind: str, data: bytes, max_pixels: int) -> Im
         ) from None
     except Exception as error:  # as above, over damaged pixels
         raise UnreadableImageError(f"{path}: damaged or truncated {kind} file ({_one_line(error)})") from None
-    return image
+    return image, count
 
 
 def _load_npy(path: Path, max_pixels: int) -> np.ndarray:

@@ -58,9 +58,8 @@ def read_mask(
         max_pixels: Largest width x height.
 
     Raises:
-        InputError: The file cannot be read, is lossy (JPEG), or holds a value that is no class id; the
-        message
-            names file and value.
+        InputError: The file cannot be read, is lossy (JPEG), holds several images, or a value that is no class id;
+            the message names file and value.
     """
     path = Path(path)
     try:
@@ -68,6 +67,11 @@ def read_mask(
     except UnreadableImageError as error:
         # Only an undecodable photo may be skipped; a mask that cannot be read stops a run.
         raise InputError(str(error)) from None
+    if decoded.images > 1:
+        raise InputError(
+            f"{path}: holds {decoded.images} images (pages or frames), and nothing says which of them is the mask; "
+            "expected a file with one image"
+        )
     if decoded.lossy:
         raise InputError(
             f"{path}: a mask stored as {decoded.format} has changed values along every border; "

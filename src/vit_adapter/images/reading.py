@@ -22,9 +22,10 @@ from PIL import Image
 
 from vit_adapter.config import MAX_PIXELS, InputError
 
-from . import tiff
+from . import tiff_directory
 from .loading import Decoded, load_file, orient
 from .recognition import UnreadableImageError
+from .remarks import ImageRemarks
 
 Source = str | os.PathLike[str] | Image.Image | np.ndarray | torch.Tensor
 WHITE = 255
@@ -33,8 +34,14 @@ FRACTION_TOLERANCE = 1e-5  # rounding of a resize may leave 0..1 by so much
 EXACT_AS_FLOAT = (np.int8, np.int16, np.float16, np.float64)  # band types that become float32
 
 
-def read_image(source: Source, channels: int = 3, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
-    """Read a picture.
+def read_image(
+    source: Source,
+    channels: int = 3,
+    *,
+    max_pixels: int = MAX_PIXELS,
+    remarks: ImageRemarks | None = None,
+) -> np.ndarray:
+    """Read a picture; of a file with several images the first.
 
     Args:
         source: A path (JPEG, PNG, TIFF, BMP, WebP, GIF (first frame), PPM, NPY; recognised by content), a
@@ -43,6 +50,7 @@ def read_image(source: Source, channels: int = 3, *, max_pixels: int = MAX_PIXEL
             alpha.
         channels: 3 for RGB, 1 for grey; any other number: bands as stored, exactly so many.
         max_pixels: Largest width x height of a file.
+        remarks: Gets what is to be known about the file.
 
     Returns:
         [H, W, channels], a new contiguous array: uint8 for 1 and 3 channels, otherwise uint8, uint16 or
@@ -67,6 +75,8 @@ def read_image(source: Source, channels: int = 3, *, max_pixels: int = MAX_PIXEL
             f"a picture of type {type(source).__name__}; "
             "expected a path, a Pillow picture, a numpy array or a tensor"
         )
+    if remarks is not None and decoded.images > 1:
+        remarks.several[name] = decoded.images
     if not photo:
         return orient(_bands(decoded, channels, name), decoded.orientation)
     values, hidden = _photo_from_pillow(decoded, name) if decoded.image else _photo_from_array(decoded, name)
@@ -82,7 +92,7 @@ def _from_pillow(image: Image.Image) -> Decoded:
     except Exception as error:  # a lazily opened file: whatever its decoder raises
         name = getattr(image, "filename", "") or "Pillow picture"
         raise UnreadableImageError(f"{name}: cannot be decoded ({' '.join(str(error).split())})") from None
-    return Decoded(image, None, image.format or "", image.getexif().get(tiff.ORIENTATION, 1))
+    return Decoded(image, None, image.format or "", image.getexif().get(tiff_directory.ORIENTATION, 1))
 
 
 def _from_tensor(tensor: torch.Tensor) -> np.ndarray:

@@ -1,8 +1,7 @@
-"""Tag directories of TIFF and EXIF, and the bands of TIFF files that Pillow cannot read.
+"""The bands of TIFF files that Pillow cannot read.
 
-Pillow reads TIFF photos. This reader is for what it does not: more than four bands, 64-bit floats, and
-pictures beyond Pillow's own pixel limit. Its directory reader also finds the EXIF orientation without
-Pillow's warnings about damaged tags.
+Pillow reads TIFF photos. This reader is for what it does not: more than four bands, 64-bit floats, 16-bit colours, and
+pictures beyond Pillow's own pixel limit.
 """
 
 import io
@@ -13,97 +12,11 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, TiffImagePlugin
 
-ORIENTATION = 0x0112
-NUMBER_TYPES = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 11: "f", 12: "d", 16: "Q", 17: "q"}
-VALUE_BYTES = {
-    1: 1,
-    2: 1,
-    3: 2,
-    4: 4,
-    5: 8,
-    6: 1,
-    7: 1,
-    8: 2,
-    9: 4,
-    10: 8,
-    11: 4,
-    12: 8,
-    13: 4,
-    16: 8,
-    17: 8,
-    18: 8,
-}
+from .tiff_directory import Directory, TiffError, byte_order
+
 UNCOMPRESSED, LZW, DEFLATE, OLD_DEFLATE, PACKBITS, LZMA, ZSTD = 1, 5, 8, 32946, 32773, 34925, 50000
-SINGLE_TAGS = (256, 257, 259, 262, ORIENTATION, 277, 278, 284, 317, 322, 323)  # tags that have one value
 MAX_BYTES = 16 * 10**9  # of all bands together
 LOSSLESS = (UNCOMPRESSED, LZW, DEFLATE, OLD_DEFLATE, PACKBITS, LZMA, ZSTD)
-
-Directory = dict[int, tuple[float, ...]]
-
-
-class TiffError(ValueError):
-    """The file is damaged or of a kind that is not supported; the message says which."""
-
-
-def byte_order(data: bytes) -> str:
-    """ "<" or ">" of a TIFF header, as ``struct`` writes it."""
-    order = {b"II": "<", b"MM": ">"}.get(data[:2])
-    if order is None:
-        raise TiffError("no TIFF header")
-    return order
-
-
-def read_directory(data: bytes) -> Directory:
-    """Numbers of the first tag directory, by tag.
-
-    Args:
-        data: A whole TIFF file (BigTIFF too), or an EXIF block.
-
-    Returns:
-        Tag to values; tags whose values are not numbers are left out.
-
-    Raises:
-        TiffError: The directory or one of its values lies outside the data.
-    """
-    order = byte_order(data)
-    try:
-        big = struct.unpack_from(order + "H", data, 2)[0] == 43
-        start = struct.unpack_from(order + ("Q" if big else "I"), data, 8 if big else 4)[0]
-        count = struct.unpack_from(order + ("Q" if big else "H"), data, start)[0]
-        entry_bytes, inline_bytes = (20, 8) if big else (12, 4)
-        if count * entry_bytes > len(data):
-            raise TiffError("damaged tag directory")
-        directory: Directory = {}
-        total = 0  # tags that lie over each other
-        for entry in range(
-            start + (8 if big else 2), start + (8 if big else 2) + count * entry_bytes, entry_bytes
-        ):
-            tag, kind, number = struct.unpack_from(order + ("HHQ" if big else "HHI"), data, entry)
-            place = entry + (12 if big else 8)
-            if tag in SINGLE_TAGS and number != 1:
-                raise TiffError(f"tag {tag} has {number} values, expected 1")
-            size = number * VALUE_BYTES.get(kind, 0)
-            if size > inline_bytes:
-                place = struct.unpack_from(order + ("Q" if big else "I"), data, place)[0]
-            total += size
-            if place + size > len(data) or total > len(data):
-                raise TiffError(f"tag {tag} lies beyond the end of the file")
-            if kind in NUMBER_TYPES:
-                directory[tag] = struct.unpack_from(f"{order}{number}{NUMBER_TYPES[kind]}", data, place)
-    except struct.error:
-        raise TiffError("tag directory cut off") from None
-    return directory
-
-
-def read_orientation(exif: bytes | None) -> int:
-    """Orientation 1..8 of an EXIF block; 1 for a missing, damaged or invalid one."""
-    if not exif:
-        return 1
-    try:
-        value = read_directory(exif.removeprefix(b"Exif\0\0")).get(ORIENTATION, (1,))
-    except TiffError:
-        return 1
-    return int(value[0]) if value and value[0] in range(1, 9) else 1
 
 
 class Layout(NamedTuple):

@@ -1,5 +1,6 @@
 """Prediction: pictures of any size to labels, as a segmenter's protocol says."""
 
+import warnings
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 from vit_adapter.config import ClassTable, Protocol
 from vit_adapter.config.mirrored import mirrored_order
 from vit_adapter.heads import Head
-from vit_adapter.images import read_image
+from vit_adapter.images import ImageRemarks, read_image
 from vit_adapter.inference import Result, apply_protocol, predict_labels
 
 from .parts import channels_of
@@ -57,7 +58,13 @@ class Prediction(nn.Module):
         protocol = protocol or self.protocol
         channels = channels_of(self, protocol)
         several = isinstance(pictures, (list, tuple))
-        images = [read_image(picture, channels) for picture in (pictures if several else [pictures])]
+        remarks = ImageRemarks()
+        images = [
+            read_image(picture, channels, remarks=remarks)
+            for picture in (pictures if several else [pictures])
+        ]
+        for line in remarks.lines():
+            warnings.warn(line, stacklevel=2)
         settings: dict[str, Any] = {
             "num_classes": len(self.classes),
             "scores_are": self.head.scores_are,
