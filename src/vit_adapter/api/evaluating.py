@@ -66,7 +66,7 @@ def evaluate(
         data = replace(data, classes=list(model.class_names))
     if model.num_classes == 1:
         data = replace(data, one_class=True)
-    dataset = open_dataset(data, split, channels_of(model, protocol))  # pyright: ignore
+    dataset = open_dataset(data, split, channels_of(model, protocol), model.classes)  # pyright: ignore
     check_classes(model, dataset.classes)
     for line in check_before_run({split: dataset}, evaluation.limit):
         print(line)
@@ -75,7 +75,9 @@ def evaluate(
         model = copy.copy(model)
         model.classes = replace(model.classes, mirrored=dataset.classes.mirrored)
     print_notes(application_notes(model, protocol, evaluation.tta))
-    result = run_evaluation(model, dataset, evaluation, protocol=protocol, progress=not quiet)
+    result = run_evaluation(
+        model, dataset, evaluation, protocol=protocol, progress=not quiet, published=recipe is not None
+    )
     print_table(result)
     if out is not None:
         write_report(result, model, dataset, Path(out), evaluation.batch_size)
@@ -89,10 +91,14 @@ def check_classes(model: Segmenter, classes: ClassTable) -> None:
         InputError: Their number differs, or the same names stand in another order.
     """
     if len(classes) != model.num_classes:
-        some = ", ".join(classes.names[:8]) + (" ..." if len(classes) > 8 else "")
+        known, some = (
+            ", ".join(names[:8]) + (" ..." if len(names) > 8 else "")
+            for names in (model.class_names, classes.names)
+        )
         raise InputError(
-            f"the model knows {model.num_classes} classes, the data set has {len(classes)}: {some}; name the model's "
-            "classes with --data.classes, and what was ignored in training with --data.ignored_values"
+            f"the model knows {model.num_classes} classes ({known}), the data set has {len(classes)} ({some}); name "
+            "the model's classes with --data.classes, and ignore with --data.ignored_values only what was ignored in "
+            "training, or classes that have the model's names"
         )
     if classes.names != model.class_names and set(classes.names) == set(model.class_names):
         index = next(i for i, pair in enumerate(zip(classes.names, model.class_names)) if pair[0] != pair[1])

@@ -1,6 +1,6 @@
 """How a model is measured."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 
@@ -18,6 +18,8 @@ class EvaluationConfig:
         threshold: For two classes: smallest probability of class 1 that counts as class 1; None: arg-max. For a
             single class of Mask2Former: the smallest that counts as found; None: 0.5.
         worst: Number of worst pictures written as overlays.
+        exclude_from_mean: Names or mask values of classes that mIoU and the other means over classes leave out; their
+            pixels count as before (for pixels that shall count nowhere see ``data.ignored_values``).
     """
 
     tta: bool = False
@@ -27,3 +29,4 @@ class EvaluationConfig:
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     threshold: float | None = None
     worst: int = 10
+    exclude_from_mean: list[str | int] = field(default_factory=list)

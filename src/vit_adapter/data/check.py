@@ -11,7 +11,7 @@ from vit_adapter.config.mirrored import mirror_warning
 from vit_adapter.images import ImageRemarks, UnreadableImageError
 
 from .codes import count_codes
-from .dataset import check_size, only_void, open_dataset, with_pairs
+from .dataset import check_size, dropped, only_void, open_dataset, with_pairs
 from .image_reading import ImageReading
 from .labels import LabelMapping
 from .layouts.pairs import Pair
@@ -158,7 +158,8 @@ def _report_labels(report: Report, source: Source, looked: Sequence[Looked]) -> 
     colours_only = not found_values(summaries)
     if summaries and hidden is None and not (colours_only and source.needs_values):
         try:
-            require_two_classes(mapping.table, f"{report.root}: {source.where}", source.config.one_class)
+            where, lost = f"{report.root}: {source.where}", dropped(source, found_values(summaries))
+            require_two_classes(mapping.table, where, source.config.one_class, lost)
         except InputError as error:
             report.add("error", str(error))
     if not (colours_only and source.needs_values):

@@ -1,6 +1,6 @@
 """Data sets: pictures with contiguous labels, whatever lies on disk."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -36,6 +36,7 @@ class FileDataset:
         mapping: How mask values become labels.
         remarks: What is to be known about how its files were understood, a line each.
         images: How image files are read.
+        void_labels: Labels of classes whose pixels are all ignored (of a model that knows them).
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class FileDataset:
         self.reading = reading
         self.mapping = mapping
         self.classes = mapping.table
+        self.void_labels = mapping.void_labels
         self.names = [pair.name for pair in self.pairs]
         self._palettes = palettes
         self.remarks = list(remarks)
@@ -102,7 +104,9 @@ def check_size(pair: Pair, image: tuple[int, ...], mask: tuple[int, ...]) -> Non
         )
 
 
-def open_dataset(config: DataConfig, split: Split, channels: int | None = None) -> SegmentationDataset:
+def open_dataset(
+    config: DataConfig, split: Split, channels: int | None = None, model_classes: ClassTable | None = None
+) -> SegmentationDataset:
     """Opens one side of a data set.
 
     Without a class list all masks of both sides are looked through, and the classes are the values found, in
@@ -113,6 +117,9 @@ def open_dataset(config: DataConfig, split: Split, channels: int | None = None) 
         config: Where it is and how its masks are to be read.
         split: "train" or "val".
         channels: Channels of the images that the model takes; None: as many as ``config.mean`` has numbers, else 3.
+        model_classes: Classes of the trained model that is applied to it. Those that the settings declare void stay
+            in the table, their pixels being ignored; without a class list masks with the model's values have its
+            classes.
 
     Raises:
         InputError: For a missing folder, files that fit nowhere, an empty side, a single class, masks that need
@@ -121,6 +128,7 @@ def open_dataset(config: DataConfig, split: Split, channels: int | None = None) 
     if split not in ("train", "val"):
         raise InputError(f'split {split!r}: expected "train" or "val"')
     if config.layout == "scenes":
+        refuse_mask_settings(config)
         if ImageReading.of(config, channels).channels != 3:
             raise InputError(
                 f"--data.layout scenes: the embedded scenes are RGB, the model takes {channels} channels"
@@ -128,7 +136,7 @@ def open_dataset(config: DataConfig, split: Split, channels: int | None = None) 
         scenes = SceneDataset(config, split)
         scenes.classes = with_pairs(scenes.classes, config)
         return scenes
-    source = Source.find(config, channels)
+    source = Source.find(config, channels, model_classes)
     part = source.layout.parts[split]
     if part.problems:
         more = f" (and {len(part.problems) - 1} further problems)" if len(part.problems) > 1 else ""
@@ -150,6 +158,13 @@ def open_dataset(config: DataConfig, split: Split, channels: int | None = None) 
     return FileDataset(config, part.pairs, source.reading, mapping, palettes, source.images, source.remarks)
 
 
+def refuse_mask_settings(config: DataConfig) -> None:
+    """Raises InputError for settings about mask values, which embedded scenes do not have."""
+    for name in ("ignored_values", "label_map", "binary", "reduce_zero", "classes"):
+        if getattr(config, name):
+            raise InputError(f"--data.{name}: embedded scenes have no mask files, so it cannot apply to them")
+
+
 def with_pairs(table: ClassTable, config: DataConfig) -> ClassTable:
     """The classes with the pairs that a mirror image exchanges.
 
@@ -166,7 +181,9 @@ def settle(source: Source, summaries: Sequence[MaskSummary]) -> tuple[LabelMappi
         InputError: When the masks need another setting.
     """
     if source.entries is not None:
-        require_two_classes(source.mapping(set()).table, source.where, source.config.one_class)
+        require_two_classes(
+            source.mapping(set()).table, source.where, source.config.one_class, dropped(source)
+        )
     palettes = Palettes()
     for summary in summaries:
         if summary.codes.coloured and source.reading.colours is None:
@@ -182,8 +199,19 @@ def settle(source: Source, summaries: Sequence[MaskSummary]) -> tuple[LabelMappi
         if problem is not None:
             raise InputError(problem)
     mapping = source.mapping(found_values(summaries))
-    require_two_classes(mapping.table, f"{source.layout.root}: {source.where}", source.config.one_class)
+    where = f"{source.layout.root}: {source.where}"
+    require_two_classes(
+        mapping.table, where, source.config.one_class, dropped(source, found_values(summaries))
+    )
     return mapping, palettes
+
+
+def dropped(source: Source, found: Collection[int] = ()) -> list[str]:
+    """Names of the classes that ``--data.ignored_values`` takes away."""
+    wanted = set(source.config.ignored_values)
+    if source.entries is None:
+        return [f"class {value}" for value in sorted((wanted - {255}) & set(found))]
+    return [entry.name for entry in source.entries if entry.id in wanted]
 
 
 def only_void(summaries: Sequence[MaskSummary], mapping: LabelMapping) -> bool:

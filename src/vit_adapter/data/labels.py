@@ -37,6 +37,11 @@ class LabelMapping:
         void = self.table.ignore_index
         object.__setattr__(self, "ignored", frozenset(v for v, label in self.values.items() if label == void))
 
+    @property
+    def void_labels(self) -> frozenset[int]:
+        """Labels of classes in the table that no mask value becomes: their pixels are ignored."""
+        return frozenset(range(len(self.table))) - set(self.values.values())
+
     def codes(self, mask: Mask) -> Codes:
         """The mask's values or colours, read as this data set's masks are."""
         return mask_codes(mask, colours=self.colours, ignored=self.ignored)

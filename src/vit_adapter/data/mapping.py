@@ -53,6 +53,7 @@ def build_mapping(
     label_map: Mapping[int, int] | None = None,
     reduce_zero: bool = False,
     by_colour: bool = True,
+    kept: Collection[str] = (),
 ) -> LabelMapping:
     """The mapping of label ids.
 
@@ -66,6 +67,8 @@ def build_mapping(
         label_map: The layout's own label map; that of the settings comes before it.
         reduce_zero: The value 0 is ignored and k stands for class k - 1 (ADE20K; FACTS 24).
         by_colour: Masks may be read by the colours of the class list.
+        kept: Names of classes that stay in the table though all their mask values are ignored (those of a trained
+            model); other such classes are left out.
 
     Raises:
         InputError: For settings that contradict each other, and a label map with gaps or unknown classes.
@@ -74,7 +77,7 @@ def build_mapping(
     # Rows without an id are ignored pixels: of them only the colour is needed.
     every_row, entries = entries, None if entries is None else [e for e in entries if e.id is not None]
     if config.binary:
-        return _binary(config, entries, found, where)
+        return _binary(config, entries, found, where, kept)
     void = {config.ignore, *config.ignored_values, *ignored} | ({void_id} if void_id is not None else set())
     if reduce_zero:
         void.add(0)
@@ -83,7 +86,7 @@ def build_mapping(
             # A value that is sent to the ignore id is void.
             label_map = {value: label for value, label in config.label_map.items() if label != config.ignore}
             void |= config.label_map.keys() - label_map.keys()
-        values, table = _by_label_map(label_map or {}, entries, where)
+        values, table = _by_label_map(label_map or {}, entries, where, set(config.ignored_values), kept)
     else:
         if entries is None:
             entries = [ClassEntry(f"class {value}", value) for value in found if value not in void]
@@ -93,10 +96,10 @@ def build_mapping(
             # 255 is a class here unless it was also said to be void.
             void -= {255} & {e.id for e in entries} - set(config.ignored_values)
             void.add(65535)
-        kept = [entry for entry in entries if entry.id not in void]
-        ids = [entry.id for entry in kept if entry.id is not None]
-        values = {id_: label for label, id_ in enumerate(ids)}
-        table = _table(kept, ids)
+        rows = [entry for entry in entries if entry.id not in void or entry.name in kept]
+        ids = [entry.id for entry in rows if entry.id is not None]
+        values = {id_: label for label, id_ in enumerate(ids) if id_ not in void}
+        table = _table(rows, ids)
     void -= set(values)
     first = [void_id] if void_id is not None and config.ignore == DataConfig.ignore else []
     table = replace(table, ignore_id=_free_id(table.ids, [*first, config.ignore, *config.ignored_values]))
@@ -110,14 +113,25 @@ def renamed(own: Sequence[ClassEntry], given: Sequence[ClassEntry]) -> list[Clas
     return [replace(new, id=old.id, colour=new.colour or old.colour) for old, new in zip(own, given)]
 
 
-def require_two_classes(table: ClassTable, where: str, one_class: bool = False) -> None:
+def require_two_classes(
+    table: ClassTable, where: str, one_class: bool = False, dropped: Sequence[str] = ()
+) -> None:
     """Raises InputError for a single class: its score has nothing to be compared with, the loss would be 0.
 
     Args:
         table: The classes.
         where: Where they come from.
         one_class: A single class is enough.
+        dropped: Names of classes that ``--data.ignored_values`` takes away.
     """
+    if len(table) < (1 if one_class else 2) and dropped:
+        left = f"only the class {table.names[0]!r} is left" if table.names else "no class is left"
+        raise InputError(
+            f"{where}: {left} when --data.ignored_values makes {', '.join(map(repr, dropped))} void, and there is "
+            "nothing to tell it from; leave a value out of --data.ignored_values, or train with --model.head "
+            "mask2former, which takes a single class; to leave a class out of the mean only, give its name to "
+            "--evaluation.exclude_from_mean"
+        )
     if len(table) < (1 if one_class else 2):
         listed = f"only the class {table.names[0]!r}" if table.names else "no class"
         name = table.names[0] if table.names else "object"
@@ -128,7 +142,11 @@ def require_two_classes(table: ClassTable, where: str, one_class: bool = False) 
 
 
 def _binary(
-    config: DataConfig, entries: Sequence[ClassEntry] | None, found: list[int], where: str
+    config: DataConfig,
+    entries: Sequence[ClassEntry] | None,
+    found: list[int],
+    where: str,
+    kept: Collection[str],
 ) -> LabelMapping:
     if config.label_map is not None:
         raise InputError("--data.binary true and --data.label_map exclude each other; give one of them")
@@ -145,21 +163,29 @@ def _binary(
     if len(names) != 2:
         raise InputError(f"{where}: {len(names)} classes, but masks of --data.binary true have two")
     clash = {0, 1, 255} & set(config.ignored_values)
-    if clash:
+    if clash and not set(names) <= set(kept):
         raise InputError(f"--data.ignored_values: {min(clash)} is a class in masks of --data.binary true")
     colours = [entry.colour for entry in entries or ()]
-    kept = [ClassEntry(name, id_, c) for name, id_, c in zip(names, (0, 255), colours or (None, None))]
-    table = _table(kept, [0, 255 if 255 in found or 1 not in found else 1])
-    void = {config.ignore, *config.ignored_values} - {0, 1, 255}
+    rows = [ClassEntry(name, id_, c) for name, id_, c in zip(names, (0, 255), colours or (None, None))]
+    table = _table(rows, [0, 255 if 255 in found or 1 not in found else 1])
+    void = ({config.ignore} - {0, 1, 255}) | set(config.ignored_values)
+    values = {value: label for value, label in {0: 0, 1: 1, 255: 1}.items() if value not in void}
     table = replace(table, ignore_id=_free_id(table.ids, [config.ignore, *config.ignored_values]))
-    mapping = _mapping(table, {0: 0, 1: 1, 255: 1}, void, kept)
+    mapping = _mapping(table, values, void, rows)
     return replace(mapping, binary=True)
 
 
 def _by_label_map(
-    label_map: Mapping[int, int], entries: Sequence[ClassEntry] | None, where: str
+    label_map: Mapping[int, int],
+    entries: Sequence[ClassEntry] | None,
+    where: str,
+    ignored: Collection[int],
+    kept: Collection[str],
 ) -> tuple[dict[int, int], ClassTable]:
-    """Label map without what it ignores: several mask values may become one class."""
+    """Label map without what it ignores: several mask values may become one class.
+
+    Values in ``ignored`` are void whatever the map says of them.
+    """
     labels = set(label_map.values())
     count = len(entries) if entries is not None else len(labels)
     outside = sorted(label for label in labels if not 0 <= label < count)
@@ -178,7 +204,14 @@ def _by_label_map(
     # A class made of several values is written back as the smallest of them.
     ids = [min(value for value, label in label_map.items() if label == number) for number in range(count)]
     rows = list(entries) if entries is not None else [ClassEntry(f"class {n}", n) for n in range(count)]
-    return dict(label_map), _table(rows, ids)
+    values = {value: label for value, label in label_map.items() if value not in ignored}
+    for label, row in enumerate(rows):
+        if label not in values.values() and row.name not in kept:
+            raise InputError(
+                f"--data.label_map: every mask value of class {label} ({row.name!r}) is in --data.ignored_values; "
+                "leave the class out of the map, or the value out of --data.ignored_values"
+            )
+    return values, _table(rows, ids)
 
 
 def _table(entries: Sequence[ClassEntry], ids: Sequence[int]) -> ClassTable:
@@ -196,7 +229,8 @@ def _mapping(
     colours: dict[int, int] | None = None
     shared: set[int] = set()
     if any(entry.colour is not None for entry in entries):
-        label_of = {name: label for label, name in enumerate(table.names)}
+        read = set(values.values())
+        label_of = {name: label for label, name in enumerate(table.names) if label in read}
         colours = {}
         for entry in entries:
             if entry.colour is None:

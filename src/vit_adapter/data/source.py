@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from vit_adapter.config import DataConfig, InputError
+from vit_adapter.config import ClassTable, DataConfig, InputError
 
 from .class_files import ClassEntry
 from .image_reading import ImageReading
@@ -66,6 +66,7 @@ class Source:
         by_colour: Masks may be read by the colours of the class list.
         images: How images are read.
         remarks: What is to be known about how the data set was understood, a line each.
+        model_classes: Classes of the trained model that the data set is opened for; None: there is none.
     """
 
     config: DataConfig
@@ -75,14 +76,18 @@ class Source:
     by_colour: bool = True
     images: ImageReading = field(default_factory=ImageReading)
     remarks: tuple[str, ...] = ()
+    model_classes: ClassTable | None = None
 
     @classmethod
-    def find(cls, config: DataConfig, channels: int | None = None) -> "Source":
+    def find(
+        cls, config: DataConfig, channels: int | None = None, model_classes: ClassTable | None = None
+    ) -> "Source":
         """Finds the files and the class list; ``config.classes`` comes before the layout's own.
 
         Args:
             config: The settings.
             channels: Channels of the model's images; None: see ``ImageReading.of``.
+            model_classes: Classes of the trained model that the data set is opened for.
 
         Raises:
             InputError: For what is not there, and settings that contradict a published data set.
@@ -94,7 +99,8 @@ class Source:
                 f"--data.reduce_zero true: {layout.entries_from} have the value 0 among them; set it to false"
             )
         if config.classes is None and layout.entries is not None:
-            return cls(config, layout, layout.entries, layout.entries_from, not layout.published, images)
+            where, by_colour = layout.entries_from, not layout.published
+            return cls(config, layout, layout.entries, where, by_colour, images, (), model_classes)
         entries, where, remark = class_entries(config, layout.root)
         remarks = (remark,) if remark else ()
         # Of published masks the values count, unless somebody gives colours.
@@ -106,7 +112,7 @@ class Source:
                     f"{where}: names {len(entries)} classes, but the masks hold {layout.entries_from}; leave "
                     "--data.classes away, or merge classes with --data.label_map"
                 )
-        return cls(config, layout, entries, where, by_colour, images, remarks)
+        return cls(config, layout, entries, where, by_colour, images, remarks, model_classes)
 
     @property
     def reads_255_as_void(self) -> bool:
@@ -143,9 +149,10 @@ class Source:
             InputError: See ``build_mapping``.
         """
         layout = self.layout
+        known = self.model_classes
         return build_mapping(
             self.config,
-            self.entries,
+            self._model_entries(found) if self.needs_values else self.entries,
             found,
             where=self.where,
             void_id=layout.void_id,
@@ -153,4 +160,17 @@ class Source:
             label_map=layout.label_map,
             reduce_zero=layout.reduce_zero or self.config.reduce_zero,
             by_colour=self.by_colour,
+            kept=() if known is None else known.names,
         )
+
+    def _model_entries(self, found: set[int]) -> list[ClassEntry] | None:
+        """The model's classes where the data set brings no list and its masks hold the model's own values."""
+        known, config, layout = self.model_classes, self.config, self.layout
+        if known is None or (config.reduce_zero and 0 in known.ids):
+            return None
+        void = {config.ignore, *config.ignored_values, layout.void_id, *layout.ignored} | (
+            {0} if config.reduce_zero else set()
+        )
+        if not found - void <= set(known.ids):
+            return None
+        return [ClassEntry(name, id_) for name, id_ in zip(known.names, known.ids)]

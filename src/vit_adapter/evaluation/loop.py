@@ -1,7 +1,7 @@
 """A model over a data set: every picture at its own size, counted in one matrix."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 from vit_adapter.config import EvaluationConfig, InputError, Protocol
 from vit_adapter.images import UnreadableImageError
 
+from .exclusion import labels_left_out
 from .metrics import ConfusionMatrix
 from .scores import Scores
 
@@ -52,6 +53,8 @@ class EvaluationResult:
         skipped: (name, reason) of the pictures that could not be decoded.
         protocol: How the model was applied; None: as its own protocol says.
         images: Every measured image's own result, in the order of the data set.
+        published: F1 follows the published rule, which leaves out classes that are never predicted; otherwise they
+            count as 0, as in Dice.
     """
 
     scores: Scores
@@ -63,6 +66,17 @@ class EvaluationResult:
     skipped: list[tuple[str, str]] = field(default_factory=list)
     protocol: Protocol | None = None
     images: list[PictureScore] = field(default_factory=list)
+    published: bool = False
+
+    @property
+    def void_pixels(self) -> int:
+        """Pixels labelled as ignored, which count nowhere."""
+        return self.matrix.ignored
+
+    @property
+    def left_out(self) -> list[str]:
+        """Names of the classes that no mean takes in."""
+        return [name for label, name in enumerate(self.class_names) if label in self.scores.left_out]
 
 
 def evaluate(
@@ -73,6 +87,7 @@ def evaluate(
     protocol: Protocol | None = None,
     progress: bool = True,
     observe: Callable[[int, Any, Any], None] | None = None,
+    published: bool = False,
 ) -> EvaluationResult:
     """Measures a model; memory grows by a few numbers for each image, not by images (S56).
 
@@ -83,6 +98,7 @@ def evaluate(
         protocol: How the model is applied; None: as its own protocol says.
         progress: Show a progress bar on the error stream.
         observe: Called with number, sample and prediction of every image.
+        published: F1 by the published rule.
 
     Returns:
         Scores, those of each image, and which are the worst.
@@ -98,6 +114,7 @@ def evaluate(
     if count == 0:
         raise InputError("the data set has no picture to evaluate on")
     matrix = empty_matrix(model)
+    left_out = labels_left_out(config.exclude_from_mean, model, dataset)
     images: list[PictureScore] = []
     skipped: list[tuple[str, str]] = []
     for group in _groups(dataset, count, max(1, config.batch_size), skipped, progress):
@@ -116,13 +133,14 @@ def evaluate(
             else:
                 own.update(sample.labels, result.labels)
             matrix.merge(own)
-            images.append(_own_score(dataset.names[index], index, own, sample.labels.size))
+            images.append(_own_score(dataset.names[index], index, own, sample.labels.size, left_out))
             if observe is not None:
                 observe(index, sample, result)
     if len(skipped) == count:
         raise InputError(f"none of the {count} pictures could be read; the first: {skipped[0][1]}")
+    scores = matrix.scores(left_out)
     return EvaluationResult(
-        matrix.scores(),
+        scores if published else scores.counting_missed(),
         matrix,
         counted_names(model),
         config,
@@ -130,7 +148,8 @@ def evaluate(
         worst_of(images, config.worst),
         skipped,
         protocol,
-        images,
+        images=images,
+        published=published,
     )
 
 
@@ -146,11 +165,13 @@ def counted_names(model: Any) -> tuple[str, ...]:
     return tuple(model.class_names) if model.num_classes > 1 else (*model.class_names, REST)
 
 
-def _own_score(name: str, index: int, own: ConfusionMatrix, pixels: int) -> PictureScore:
+def _own_score(
+    name: str, index: int, own: ConfusionMatrix, pixels: int, left_out: Collection[int]
+) -> PictureScore:
     labelled = int(own.state.sum())
     right = int(own.intersection.sum())
     accuracy = right / labelled if labelled else math.nan
-    return PictureScore(name, index, own.scores().mIoU, accuracy, pixels, labelled)
+    return PictureScore(name, index, own.scores(left_out).mIoU, accuracy, pixels, labelled)
 
 
 def empty_matrix(model: Any) -> ConfusionMatrix:

@@ -1,5 +1,6 @@
 """The one confusion matrix: exact counts over a whole data set, and the scores made from them."""
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,9 @@ class ConfusionMatrix:
     Args:
         num_classes: Number of classes K; labels and predictions are 0..K-1.
         ignore_index: Label of pixels that count nowhere; None: every pixel counts.
+
+    Attributes:
+        ignored: Pixels seen that count nowhere; not a part of ``state``.
     """
 
     def __init__(self, num_classes: int, ignore_index: int | None = 255):
@@ -30,6 +34,7 @@ class ConfusionMatrix:
             raise InputError(f"num_classes is {num_classes}, expected at least 1")
         self.num_classes = num_classes
         self.ignore_index = ignore_index
+        self.ignored = 0
         # [K + 1, K]; the last row: labels outside the classes
         self._counts = np.zeros((num_classes + 1, num_classes), dtype=np.int64)
 
@@ -54,12 +59,14 @@ class ConfusionMatrix:
 
         classes = self.num_classes
         counts = np.zeros(self._counts.size, dtype=np.int64)
+        ignored = 0
         for start in range(0, labels.size, _PIXELS_AT_ONCE):
             # int64 before any arithmetic: 21 * 20 + 3 does not fit a byte
             row = labels[start : start + _PIXELS_AT_ONCE].astype(np.int64)
             column = prediction[start : start + _PIXELS_AT_ONCE].astype(np.int64)
             if self.ignore_index is not None:
                 counted = row != self.ignore_index
+                ignored += counted.size - int(counted.sum())
                 row, column = row[counted], column[counted]
             wrong = (column < 0) | (column >= classes)
             if wrong.any():
@@ -70,6 +77,7 @@ class ConfusionMatrix:
             row[(row < 0) | (row >= classes)] = classes
             counts += np.bincount(row * classes + column, minlength=counts.size)
         self._counts += counts.reshape(self._counts.shape)
+        self.ignored += ignored
 
     @property
     def counts(self) -> np.ndarray:
@@ -96,9 +104,9 @@ class ConfusionMatrix:
         """int64 [K]: pixels of each class in truth or prediction."""
         return self.label_area + self.prediction_area - self.intersection
 
-    def scores(self) -> Scores:
-        """The scores of everything counted so far."""
-        return Scores.from_areas(self.intersection, self.label_area, self.prediction_area)
+    def scores(self, left_out: Collection[int] = ()) -> Scores:
+        """The scores of everything counted so far, with the labels that no mean takes in."""
+        return Scores.from_areas(self.intersection, self.label_area, self.prediction_area, left_out)
 
     @property
     def state(self) -> np.ndarray:
@@ -121,6 +129,7 @@ class ConfusionMatrix:
         if mine != others:
             raise InputError(f"matrices with (classes, ignored label) {mine} and {others} cannot be added")
         self._counts += other._counts
+        self.ignored += other.ignored
 
     def __add__(self, other: "ConfusionMatrix") -> "ConfusionMatrix":
         total = ConfusionMatrix(self.num_classes, self.ignore_index)

@@ -38,15 +38,44 @@ def print_table(result: EvaluationResult, console: Console | None = None) -> Non
     """Prints the classes, the totals, and what was skipped."""
     console = console or Console()
     scores = result.scores
-    console.print(score_table(scores, result.class_names))
+    console.print(score_table(scores, _marked_names(result)))
     parts = [("aAcc", scores.aAcc), ("mIoU", scores.mIoU), ("mAcc", scores.mAcc), ("mF1", scores.mF1)]
     totals = "  ".join(f"{name} {_percent(value)}" for name, value in parts)
     count = f"{result.pictures} picture" + ("" if result.pictures == 1 else "s")
     console.print(f"\n{count}: {totals}", highlight=False, soft_wrap=True)
+    for line in notes(result):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     for name, reason in result.skipped[:10]:
         console.print(f"skipped {name}: {reason}", highlight=False, markup=False, soft_wrap=True)
     if len(result.skipped) > 10:
         console.print(f"... {len(result.skipped)} pictures skipped in all", highlight=False)
+
+
+def notes(result: EvaluationResult) -> list[str]:
+    """What is to be known about the totals: void pixels, classes left out, and which rule F1 follows."""
+    scores, counted = result.scores, int(result.matrix.state.sum())
+    seen = counted + result.void_pixels
+    lines = []
+    if result.matrix.ignore_index is not None:
+        lines.append(
+            f"void: {result.void_pixels} of {seen} pixels ({result.void_pixels / max(seen, 1):.2%}) count nowhere"
+        )
+    if result.left_out:
+        lines.append(f"the means leave out {', '.join(result.left_out)}")
+    if result.published:
+        lines.append(
+            "mF1 by the published rule, which leaves out classes that are never predicted; with 0 for them "
+            f"{_percent(scores.mDice)}"
+        )
+    return lines
+
+
+def _marked_names(result: EvaluationResult) -> tuple[str, ...]:
+    left_out = result.scores.left_out
+    return tuple(
+        f"{name} (not in the means)" if label in left_out else name
+        for label, name in enumerate(result.class_names)
+    )
 
 
 def write_report(
@@ -79,6 +108,11 @@ def result_values(result: EvaluationResult) -> dict[str, Any]:
     """Everything as plain values, scores 0..1; figures that cannot be said are null."""
     return {
         "pictures": result.pictures,
+        "void_pixels": result.void_pixels,
+        "excluded_from_mean": result.left_out,
+        "f1_rule": "published: never predicted classes are left out"
+        if result.published
+        else "never predicted classes count as 0",
         **result.scores.to_dict(result.class_names),
         "confusion": result.matrix.counts.tolist(),
         "worst": [{"name": picture.name, "mIoU": picture.mIoU} for picture in result.worst],

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -40,7 +40,8 @@ class Scores:
 
     NaN means "cannot be said" and is left out of every mean (FACTS rule 35): a class absent from truth and
     prediction has NaN throughout; a class that is only predicted has IoU, Dice and precision 0 (they count)
-    but NaN accuracy, recall and F1; a class that is never predicted has NaN precision and F1.
+    but NaN accuracy, recall and F1; a class that is never predicted has NaN precision and F1. So is the published
+    rule; ``counting_missed`` gives the scores in which F1 counts like Dice.
 
     Attributes:
         aAcc: Share of all labelled pixels that are right.
@@ -50,6 +51,7 @@ class Scores:
         f1: Harmonic mean of precision and recall; equals Dice where both are defined.
         precision: Intersection over predicted area.
         label_area: int64, pixels of each class in the truth.
+        left_out: Labels of the classes that no mean over classes takes in.
     """
 
     aAcc: float
@@ -59,10 +61,17 @@ class Scores:
     f1: np.ndarray
     precision: np.ndarray
     label_area: np.ndarray
+    left_out: frozenset[int] = frozenset()
 
     @classmethod
-    def from_areas(cls, intersection: np.ndarray, label: np.ndarray, prediction: np.ndarray) -> "Scores":
-        """Scores from pixel counts by class, int64 [K] each."""
+    def from_areas(
+        cls,
+        intersection: np.ndarray,
+        label: np.ndarray,
+        prediction: np.ndarray,
+        left_out: Collection[int] = (),
+    ) -> "Scores":
+        """Scores from pixel counts by class, int64 [K] each, and the labels that no mean takes in."""
         accuracy = _ratio(intersection, label)
         precision = _ratio(intersection, prediction)
         return cls(
@@ -73,6 +82,7 @@ class Scores:
             f1=_ratio(2 * precision * accuracy, precision + accuracy),
             precision=precision,
             label_area=label,
+            left_out=frozenset(left_out),
         )
 
     @property
@@ -83,39 +93,46 @@ class Scores:
     @property
     def mIoU(self) -> float:
         """Mean IoU over the classes that have one."""
-        return _mean(self.iou)
+        return self._mean(self.iou)
 
     @property
     def mAcc(self) -> float:
         """Mean accuracy over the classes that have one."""
-        return _mean(self.accuracy)
+        return self._mean(self.accuracy)
 
     @property
     def mDice(self) -> float:
         """Mean Dice over the classes that have one; classes that are only predicted count as 0."""
-        return _mean(self.dice)
+        return self._mean(self.dice)
 
     @property
     def mF1(self) -> float:
-        """Mean F1 over the classes that have one; classes that are only predicted do not count."""
-        return _mean(self.f1)
+        """Mean F1 over the classes that have one; by the published rule others than never or only predicted ones."""
+        return self._mean(self.f1)
 
     @property
     def mPrecision(self) -> float:
-        """Mean precision over the classes that have one."""
-        return _mean(self.precision)
+        """Mean precision over the classes that have one: a class that is never predicted has none."""
+        return self._mean(self.precision)
 
     @property
     def mRecall(self) -> float:
         """Mean recall over the classes that have one."""
-        return _mean(self.recall)
+        return self._mean(self.recall)
 
     def replace_nan(self, value: float) -> "Scores":
         """The same scores with ``value`` for NaN, which so enters the means."""
-        names = [field.name for field in fields(self) if field.name != "label_area"]
+        names = [field.name for field in fields(self) if field.name not in ("label_area", "left_out")]
         values: dict[str, Any] = {name: np.nan_to_num(getattr(self, name), nan=value) for name in names}
         values["aAcc"] = float(values["aAcc"])
         return replace(self, **values)
+
+    def counting_missed(self) -> "Scores":
+        """The same scores with F1 equal to Dice: 0, not NaN, for a class that is never or only predicted."""
+        return replace(self, f1=self.dice)
+
+    def _mean(self, values: np.ndarray) -> float:
+        return _mean(np.delete(values, sorted(self.left_out)))
 
     def rows(self, names: Sequence[str] | None = None) -> list[ClassScores]:
         """One row for each class, in the order of the classes.

@@ -8,7 +8,6 @@ import numpy as np
 
 from vit_adapter.config import EvaluationConfig, InputError
 from vit_adapter.evaluation.loop import EvaluationResult, counted_names, empty_matrix, evaluate, worst_of
-from vit_adapter.evaluation.metrics import ConfusionMatrix
 from vit_adapter.visualization import overlay
 
 from . import processes
@@ -112,11 +111,12 @@ def _joined(parts: list[EvaluationResult | None], model: Any, config: Evaluation
     found = [part for part in parts if part is not None]
     matrix = empty_matrix(model)
     for part in found:
-        matrix.merge(ConfusionMatrix.from_state(part.matrix.state, part.matrix.ignore_index))
+        matrix.merge(part.matrix)
     images = sorted((image for part in found for image in part.images), key=lambda image: image.index)
     skipped = sorted(pair for part in found for pair in part.skipped)
+    left_out = found[0].scores.left_out
     return EvaluationResult(
-        matrix.scores(),
+        matrix.scores(left_out).counting_missed(),
         matrix,
         counted_names(model),
         config,

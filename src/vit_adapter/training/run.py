@@ -10,6 +10,7 @@ from rich.console import Console
 from torch import nn
 
 from vit_adapter.config import InputError, RunConfig
+from vit_adapter.evaluation.exclusion import labels_left_out
 from vit_adapter.evaluation.loop import EvaluationResult
 from vit_adapter.heads import Head
 
@@ -99,6 +100,7 @@ def run_training(
     accelerator = choose_accelerator(training)
     world = count_devices(training, accelerator) * training.nodes
     check_batch_norm(model, config, world, synchronised=accelerator == "cuda")
+    labels_left_out(config.evaluation.exclude_from_mean, model, validation_set)  # refuses unknown names now
     head: Head = model.head  # pyright: ignore
     wanted = training.class_weights if head.takes_class_weights else None
     weights = class_weights(wanted, train_set.dataset, model.num_classes)  # pyright: ignore
