@@ -32,7 +32,7 @@ from .result_names import result_names
 
 def predict(
     model: str | Path | Segmenter,
-    pictures: Sequence[str | Path],
+    pictures: str | Path | Sequence[str | Path],
     out: str | Path = "predictions",
     *,
     list_file: str | Path | None = None,
@@ -100,7 +100,8 @@ def predict(
     _check(model, form, batch_size, threshold)
     settings = {"protocol": applied, "precision": precision, "threshold": threshold, "ids": ids}
     channels = channels_of(model, applied)
-    found = find_images(pictures, list_file, channels)
+    places = [pictures] if isinstance(pictures, (str, Path)) else pictures
+    found = find_images(places, list_file, channels)
     folder = ResultFolder(out, form, fingerprint(model, {**settings, "palette": palette == "instead"}))
     areas = AreaTable(out, model.classes, ids == "own") if summary else None
     names = result_names(found.images)

@@ -83,7 +83,8 @@ def find_images(
         if found.own_results:
             files = "file that is a result" if found.own_results == 1 else "files that are results"
             raise InputError(f"{where}: only {found.own_results} {files} of vit-adapter, no image to segment")
-        raise InputError(f"{where}: no image there" if where else "no image is named")
+        nothing = "no image is named: give files, folders or --list"
+        raise InputError(f"{where}: no image there" if where else nothing)
     return found
 
 

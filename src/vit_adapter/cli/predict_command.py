@@ -19,6 +19,7 @@ def run(words: Sequence[str]) -> int:
         "pictures",
         type=str,
         nargs="*",
+        default=[],
         help="images, folders (entered, with all folders below) or patterns such as 'photos/*.jpg'",
     )
     add(

@@ -11,8 +11,10 @@ import io
 import os
 import struct
 import zlib
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import (
@@ -71,26 +73,29 @@ class Decoded:
     images: int = 1
 
 
-def load_file(path: Path, bands: bool, max_pixels: int) -> Decoded:
+def load_file(path: Path, bands: bool, max_pixels: int, content: BinaryIO | None = None) -> Decoded:
     """Decode a picture file.
 
     Args:
         path: The file; its suffix does not matter.
         bands: Read TIFF files band by band as stored, not as a photo.
         max_pixels: Largest width x height; checked before any pixel is decoded.
+        content: Where the bytes come from, read to its end and left open; ``path`` is then a name for messages only.
+            None: the file itself.
 
     Raises:
         InputError: There is no such file.
         UnreadableImageError: It is not a picture, damaged, of an unsupported kind or too large.
     """
-    if path.is_dir():
+    if content is None and path.is_dir():
         raise InputError(f"{path}: a folder, expected a picture file")
     try:
-        with path.open("rb") as file:
+        with path.open("rb") if content is None else nullcontext(content) as file:
             start = file.read(64)
             kind = recognise(path, start)
             if kind == "NPY":
-                return Decoded(None, _load_npy(path, max_pixels), kind)
+                array = path if content is None else io.BytesIO(start + file.read())
+                return Decoded(None, _load_npy(path, max_pixels, array), kind)
             data = start + file.read()
     except OSError as error:
         if path.is_symlink() and not path.exists():
@@ -245,9 +250,9 @@ def _load_with_pillow(path: Path, kind: str, data: bytes, max_pixels: int) -> tu
     return image, count
 
 
-def _load_npy(path: Path, max_pixels: int) -> np.ndarray:
+def _load_npy(path: Path, max_pixels: int, source: Path | io.BytesIO) -> np.ndarray:
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        array = np.load(source, mmap_mode="r" if source is path else None, allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:
         raise UnreadableImageError(f"{path}: NPY file cannot be read ({_one_line(error)})") from None
     if array.ndim in (2, 3):

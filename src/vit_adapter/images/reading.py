@@ -13,8 +13,10 @@ Rules, the same for every source:
   and standard deviation of the model are in the same units.
 """
 
+import io
 import os
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
@@ -27,7 +29,17 @@ from .loading import Decoded, load_file, orient
 from .recognition import UnreadableImageError
 from .remarks import ImageRemarks
 
-Source = str | os.PathLike[str] | Image.Image | np.ndarray | torch.Tensor
+Source = (
+    str
+    | os.PathLike[str]
+    | bytes
+    | bytearray
+    | memoryview
+    | BinaryIO
+    | Image.Image
+    | np.ndarray
+    | torch.Tensor
+)
 WHITE = 255
 GREY_WEIGHTS = (19595, 38470, 7471)  # ITU-R 601 luma, times 65536
 FRACTION_TOLERANCE = 1e-5  # rounding of a resize may leave 0..1 by so much
@@ -44,7 +56,8 @@ def read_image(
     """Read a picture; of a file with several images the first.
 
     Args:
-        source: A path (JPEG, PNG, TIFF, BMP, WebP, GIF (first frame), PPM, NPY; recognised by content), a
+        source: A path (JPEG, PNG, TIFF, BMP, WebP, GIF (first frame), PPM, NPY; recognised by content), the content
+            of such a file as bytes, a file opened for binary reading (read from where it stands, not closed), a
             Pillow picture, a numpy array [H, W] or [H, W, C], or a tensor [C, H, W]. Arrays of photos are
             uint8, uint16 or floating point in 0..1; three channels are RGB, two grey and alpha, four RGB and
             alpha.
@@ -64,16 +77,22 @@ def read_image(
     if isinstance(source, (str, os.PathLike)):
         path = Path(source)
         decoded, name = load_file(path, not photo, max_pixels), str(path)
+    elif isinstance(source, (bytes, bytearray, memoryview)):
+        name = "image bytes"
+        decoded = load_file(Path(name), not photo, max_pixels, io.BytesIO(source))
     elif isinstance(source, Image.Image):
         decoded, name = _from_pillow(source), "Pillow picture"
     elif isinstance(source, np.ndarray):
         decoded, name = Decoded(None, source, "array"), "picture array"
     elif isinstance(source, torch.Tensor):
         decoded, name = Decoded(None, _from_tensor(source), "array"), "picture tensor"
+    elif hasattr(source, "read"):
+        name = _name_of(source)
+        decoded = load_file(Path(name), not photo, max_pixels, io.BytesIO(_bytes_of(source, name)))
     else:
         raise InputError(
             f"a picture of type {type(source).__name__}; "
-            "expected a path, a Pillow picture, a numpy array or a tensor"
+            "expected a path, bytes, a binary file, a Pillow picture, a numpy array or a tensor"
         )
     if remarks is not None and decoded.images > 1:
         remarks.several[name] = decoded.images
@@ -84,6 +103,26 @@ def read_image(
     if hidden is not None:
         values[hidden] = WHITE
     return orient(values, decoded.orientation)
+
+
+def _name_of(file: Any) -> str:
+    name = getattr(file, "name", None)
+    return name if isinstance(name, str) and name else "image file"
+
+
+def _bytes_of(file: Any, name: str) -> bytes:
+    try:
+        content = file.read()
+    except (OSError, ValueError) as error:  # ValueError: closed already, or of an undecodable text file
+        raise InputError(f"{name}: cannot be read ({' '.join(str(error).split())})") from None
+    if not isinstance(content, bytes):
+        if hasattr(content, "close"):
+            content.close()  # an awaitable that nobody will await
+        raise InputError(
+            f"{name}: read() gives {type(content).__name__}, expected bytes (open files with 'rb'; of an upload take "
+            "its file, or read it first)"
+        )
+    return content
 
 
 def _from_pillow(image: Image.Image) -> Decoded:

@@ -42,8 +42,8 @@ class Prediction(nn.Module):
         """Segments pictures of any size as the model's protocol says, in evaluation mode.
 
         Args:
-            pictures: A path, PIL picture, uint8 array (H×W×C, RGB), uint8 tensor (C×H×W), floats in 0..1; or a
-                list of them.
+            pictures: A path, the bytes of an image file, an open binary file, PIL image, uint8 array (H×W×C, RGB),
+                uint8 tensor (C×H×W), floats in 0..1; or a list of them.
             batch_size: Windows handled together.
             protocol: Another way of applying the model than its own.
             threshold: For two classes: smallest probability of class 1 that makes a pixel class 1.
