@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 
 from .parsing import add_sections, make_parser, parse, run_config, split_recipe
+from .resuming import with_run_settings
 
 
 def run(words: Sequence[str]) -> int:
     """Trains a model."""
     from vit_adapter.zoo import get_recipe
 
+    words = with_run_settings(words)
     recipe = split_recipe(words)
     defaults = get_recipe(recipe or "own_data").config()
     parser = make_parser(
@@ -20,7 +22,8 @@ def run(words: Sequence[str]) -> int:
     add_sections(parser, defaults, ["model", "data", "training", "evaluation"])
     for option, field in (("--seed", "seed"), ("--out", "out"), ("--init", "init")):
         parser.add_argument(option, default=None, help=f"the same as --training.{field}")
-    parser.add_argument("--resume", action="store_true", help="go on where the run in --out stopped")
+    text = "go on with the run in this folder (--resume FOLDER), with its own settings and what else is given"
+    parser.add_argument("--resume", action="store_true", help=text)
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     parser.add_argument("--dry-run", action="store_true", help="print what would be done, and stop")
     values = parse(parser, words)

@@ -12,6 +12,9 @@ from pathlib import Path
 from .deferred_signals import deferred_signals
 from .errors import InputError
 
+RUN_SETTINGS = "config.yaml"
+"""In a run's folder, its settings."""
+
 FULL = "the disk is full; free some space or choose another folder"
 
 # Some writers (torch, safetensors) report a full disk without the system's error number. A disk with less

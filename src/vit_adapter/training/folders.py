@@ -1,16 +1,23 @@
 """The run's folder: one for all processes."""
 
+import os
+import shlex
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from vit_adapter.config import InputError, RunConfig
-from vit_adapter.config.files import system_reason, write_atomically
+from vit_adapter.config.files import RUN_SETTINGS, system_reason, write_atomically
 from vit_adapter.config.plain import to_yaml
 
 from .checkpoints import LAST, PREVIOUS
 from .validation import BEST, recover_model
 
-CONFIG_FILE = "config.yaml"
+
+def resume_command(folder: Path, *words: str) -> str:
+    """What to type, in whatever folder, to go on with a run."""
+    return shlex.join(["vit-adapter", "train", "--resume", os.path.abspath(folder), *words])
 
 
 def choose_folder(config: RunConfig) -> Path:
@@ -26,21 +33,42 @@ def choose_folder(config: RunConfig) -> Path:
         raise InputError(f"training.out={folder}: a file of that name is there, expected a folder")
     if not config.training.resume and any((folder / name).exists() for name in (LAST, PREVIOUS)):
         raise InputError(
-            f"training.out={folder}: a run is there already; continue it with --resume or choose another folder"
+            f"training.out={folder}: a run is there already; go on with it by {resume_command(folder)}, or choose "
+            "another folder"
         )
     return folder
 
 
 def prepare_folder(folder: Path, config: RunConfig) -> Path:
-    """Make the folder and write the run's settings into it, as a file that ``--config`` takes.
+    """Make the folder and write the run's settings into it, as a file that ``--config`` and ``--resume`` take.
 
     Raises:
         InputError: It cannot be written.
     """
-    text = to_yaml(config)
-    write_atomically(folder / CONFIG_FILE, lambda path: path.write_text(text, encoding="utf-8"))
+    settings = with_absolute_paths(config)
+    training = replace(settings.training, out=os.path.abspath(folder), resume=False)
+    text = to_yaml(replace(settings, training=training))
+    write_atomically(folder / RUN_SETTINGS, lambda path: path.write_text(text, encoding="utf-8"))
     recover_model(folder / BEST)
     return folder
+
+
+def with_absolute_paths(config: RunConfig) -> RunConfig:
+    """The same settings for whatever working folder: names of files that are there become absolute."""
+
+    def absolute(value: Any) -> Any:
+        there = isinstance(value, str) and value not in ("", "auto") and os.path.exists(value)
+        return os.path.abspath(value) if there else value
+
+    data, model, training = config.data, config.model, config.training
+    return replace(
+        config,
+        data=replace(data, root=absolute(data.root), classes=absolute(data.classes)),
+        model=replace(model, pretrained=absolute(model.pretrained)),
+        training=replace(
+            training, init=absolute(training.init), class_weights=absolute(training.class_weights)
+        ),
+    )
 
 
 def _new_folder(vit: str) -> Path:

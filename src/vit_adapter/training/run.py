@@ -22,6 +22,7 @@ from .checks import check_batch_norm, check_settings
 from .class_weights import class_weights
 from .engine import choose_accelerator, count_devices, make_trainer, one_line_errors, quiet_lightning
 from .final_evaluation import evaluate_best
+from .folders import resume_command, with_absolute_paths
 from .frame import LAST_MODEL, RunFrame, print_lines
 from .module import TrainingModule
 from .plan import plan_lines, rule_name
@@ -105,7 +106,7 @@ def run_training(
     wanted = training.class_weights if head.takes_class_weights else None
     weights = class_weights(wanted, train_set.dataset, model.num_classes)  # pyright: ignore
     model.configure_loss(training, weights)  # pyright: ignore
-    run = fingerprint(model, config, list(model.class_names), len(train_set))  # pyright: ignore
+    run = fingerprint(model, with_absolute_paths(config), list(model.class_names), len(train_set))  # pyright: ignore
 
     files, state, start, lines = _take_up(config, model, run)
     first_step = start["step"] if start else 0
@@ -155,6 +156,12 @@ def run_training(
     try:
         with quiet_lightning(), one_line_errors(training):
             trainer.fit(module, datamodule=data)
+    except BaseException:
+        if processes.rank() == 0 and module.last_checkpoint is not None:
+            print_lines(
+                console, [f"{module.last_checkpoint} is kept; go on with: {resume_command(frame.folder)}"]
+            )
+        raise
     finally:
         data.close()
     if module.local_trouble is not None:  # at the last step
@@ -227,7 +234,7 @@ def _unreadable_lines(unreadable: dict[str, str]) -> list[str]:
 def _end_interrupted(request: StopRequest, frame: RunFrame, module: TrainingModule, console: Console) -> None:
     if processes.rank() != 0:
         raise SystemExit(0)
-    print_lines(console, [f"stopped at step {module.step}; go on with --out {frame.folder} --resume"])
+    print_lines(console, [f"stopped at step {module.step}; go on with: {resume_command(frame.folder)}"])
     if request.received is None or request.received.name == "SIGINT":
         raise KeyboardInterrupt
     raise SystemExit(128 + request.received)

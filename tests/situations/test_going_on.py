@@ -1,0 +1,168 @@
+"""Going on with a run: the printed command, moved folders, finished runs, other data."""
+
+import io
+import os
+import shlex
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+from children import Child, wait_for_step
+from rich.console import Console
+from stand_ins import TinyData, TinyModel, TinyTrainingSet, tiny_config
+
+from vit_adapter import InputError
+from vit_adapter.cli.main import main
+from vit_adapter.training import run_training
+from vit_adapter.training.checkpoints import read_checkpoint
+
+from .making import TRAINING, command, halves, refusal, save_pairs
+
+HEADING = "Going on with a run"
+
+TITLES = {
+    225: "The command printed for going on",
+    226: "Going on from another place",
+    227: "Going on with a finished run",
+}
+
+
+def typed(folder: str, words: list[str]) -> None:
+    """A command in a working folder."""
+    os.chdir(folder)
+    raise SystemExit(main(words))
+
+
+def in_process(capfd, monkeypatch, folder: Path, *words) -> tuple[int, str, str]:
+    """The same without a process of its own."""
+    folder.mkdir(exist_ok=True)
+    monkeypatch.chdir(folder)
+    return command(capfd, *words)
+
+
+def printed_command(text: str) -> list[str]:
+    """The words behind the last "go on with"."""
+    line = next(line for line in reversed(text.splitlines()) if "go on with: " in line)
+    words = shlex.split(line.split("go on with: ")[1])
+    assert words[:2] == ["vit-adapter", "train"]
+    return words[1:]
+
+
+@pytest.fixture
+def work(tmp_path):
+    """A working folder with data in it, which are named relative to it."""
+    masks = {f"image {number}": halves(0, 1, 32, 32 + 4 * number) for number in range(6)}
+    save_pairs(tmp_path / "work here" / "data", masks)
+    return tmp_path / "work here"
+
+
+def weights(run: Path) -> dict[str, torch.Tensor]:
+    """Of the last checkpoint."""
+    return read_checkpoint(run / "last.ckpt")["model"]
+
+
+SETTINGS = [
+    "--data.root",
+    "data",
+    *TRAINING,
+    "--training.learning_rate",
+    "0.002",
+    "--training.validate_every",
+    "100",
+]
+
+
+@pytest.mark.slow
+def test_s225_the_command_printed_for_going_on(work, tmp_path, capfd, monkeypatch):
+    """What an interrupted run prints is the whole command, which goes on from any working folder with the run's own
+    settings and ends with the weights of a run that was not interrupted."""
+    steps = ["--training.steps", "14"]
+    code, _, err = in_process(capfd, monkeypatch, work, "train", *SETTINGS, *steps, "--out", "runs/whole")
+    assert code == 0, err
+    words = ["train", *SETTINGS, *steps, "--out", "runs/stopped"]
+    child = Child(typed, {"folder": str(work), "words": words}, tmp_path / "o.txt")
+    wait_for_step(work / "runs" / "stopped", 2)
+    child.signal(signal.SIGTERM)
+    assert child.wait() == 143, child.text
+    assert 2 <= read_checkpoint(work / "runs" / "stopped" / "last.ckpt")["step"] < 14
+    hint = printed_command(child.text)
+    assert hint == ["train", "--resume", str(work / "runs" / "stopped")]
+    code, out, err = in_process(capfd, monkeypatch, tmp_path / "elsewhere", *hint)
+    assert code == 0, err
+    assert "changed" not in out
+    whole, resumed = (weights(work / "runs" / name) for name in ("whole", "stopped"))
+    assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+class Breaking(TinyModel):
+    """Breaks off at the fifth forward pass."""
+
+    def loss(self, *args, **settings):
+        """One forward pass."""
+        if int(self.passes) == 4:
+            raise InputError("something cannot be used")
+        return super().loss(*args, **settings)
+
+
+def test_s225_the_command_printed_after_a_failure(tmp_path):
+    """A run that fails prints the command too, and so does one that is refused because its folder holds a run."""
+    output = io.StringIO()
+    config = tiny_config(tmp_path / "my run", steps=6, checkpoint_every=2)
+    with pytest.raises(InputError, match="something cannot be used"):
+        run_training(
+            Breaking(), TinyTrainingSet(TinyData(4)), None, config, console=Console(file=output, width=300)
+        )
+    assert "last.ckpt (step 4) is kept" in output.getvalue()
+    assert printed_command(output.getvalue()) == ["train", "--resume", str(tmp_path / "my run")]
+    with pytest.raises(InputError) as refused:
+        run_training(TinyModel(), TinyTrainingSet(TinyData(4)), None, config)
+    assert f"vit-adapter train --resume '{tmp_path / 'my run'}'" in str(refused.value)
+
+
+@pytest.mark.slow
+def test_s226_going_on_from_another_place(work, tmp_path, capfd, monkeypatch):
+    """A run folder that was moved, data that were moved (their new place is named) and the older form of the command
+    go on as well; what is given beside it changes the run's settings."""
+    run = work / "runs" / "one"
+    steps = ["--training.steps", "2"]
+    assert in_process(capfd, monkeypatch, work, "train", *SETTINGS, *steps, "--out", "runs/one")[0] == 0
+    moved = tmp_path / "moved"
+    (work / "runs" / "one").rename(moved)
+    (work / "data").rename(tmp_path / "other data")
+    line = refusal(capfd, "train", "--resume", moved, "--training.steps", "3")
+    assert f"{work / 'data'}: there is no such folder (--data.root)" in line
+    monkeypatch.chdir(tmp_path)
+    more = ["--data.root", "other data", "--training.steps"]
+    code, out, err = command(capfd, "train", "--resume", "moved", *more, "3")
+    assert code == 0, err
+    assert "training.steps: 2 -> 3" in out
+    assert "training.learning_rate" not in out
+    assert not run.exists()
+    code, out, err = command(capfd, "train", "--resume", moved / "last.ckpt", "--training.steps", "4")
+    assert code == 0, err
+    code, out, err = command(capfd, "train", "--out", moved, "--resume", "--training.steps=5")
+    assert code == 0, err
+    assert read_checkpoint(moved / "last.ckpt")["step"] == 5
+    for words, part in (
+        (["--resume", "nowhere"], "nowhere: not there"),
+        (["--resume", tmp_path / "other data"], "no settings of a run in it"),
+        (["--resume", moved, "--out", "other"], "two folders"),
+    ):
+        assert part in refusal(capfd, "train", *words)
+
+
+@pytest.mark.slow
+def test_s227_going_on_with_a_finished_run(work, capfd, monkeypatch):
+    """It says that it is finished and changes nothing; with more steps it goes on."""
+    words = ["--training.steps", "2", "--out", "run"]
+    assert in_process(capfd, monkeypatch, work, "train", *SETTINGS, *words)[0] == 0
+    before = {path: path.read_bytes() for path in (work / "run").rglob("*") if path.is_file()}
+    code, out, err = command(capfd, "train", "--resume", "run")
+    assert code == 0, err
+    assert "the run is finished, at step 2" in out
+    assert before == {path: path.read_bytes() for path in (work / "run").rglob("*") if path.is_file()}
+    code, out, err = command(capfd, "train", "--resume", "run", "--training.steps", "3")
+    assert code == 0, err
+    assert read_checkpoint(work / "run" / "last.ckpt")["step"] == 3
