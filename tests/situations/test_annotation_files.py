@@ -10,7 +10,7 @@ from vit_adapter.config import DataConfig, InputError
 from vit_adapter.data.conversion import convert_labelme
 from vit_adapter.data.dataset import open_dataset
 
-from .annotations import SQUARE, save_coco, save_labelme, save_photo
+from .annotations import SQUARE, converted_mask, save_coco, save_labelme, save_photo
 from .making import TRAINING, command, halves, refusal, save_pairs
 
 HEADING = "Files of annotations"
@@ -51,6 +51,19 @@ def test_s147_a_link_to_nothing(tmp_path):
     with pytest.raises(InputError, match=r"b\.json: cannot be read .*--skip unreadable"):
         convert_labelme(tmp_path / "in", tmp_path / "out")
     assert convert_labelme(tmp_path / "in", tmp_path / "out", skip={"unreadable"}).pictures == 1
+
+
+def test_s147_annotations_beside_linked_images(tmp_path):
+    """`../images/a.png` in a linked folder of annotations is the image beside the folder that the link leads to."""
+    save_photo(tmp_path / "store/images/a.png")
+    save_photo(tmp_path / "in/images/a.png", size=(8, 8))
+    save_labelme(
+        tmp_path / "store/boxes", "a", [("ant", "rectangle", [[0, 0], [9, 9]], {})], "../images/a.png"
+    )
+    os.symlink(tmp_path / "store/boxes", tmp_path / "in/boxes")
+    report = convert_labelme(tmp_path / "in", tmp_path / "out")
+    assert report.not_annotated == []
+    assert converted_mask(tmp_path, "boxes/a").shape == (16, 16)
 
 
 def test_s148_coco(tmp_path, capfd):

@@ -2,19 +2,21 @@
 
 import base64
 import io
+import json
 import unicodedata
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from vit_adapter.config import InputError
+from vit_adapter.config import DataConfig, InputError
 from vit_adapter.data.conversion import convert_coco, convert_labelme
 from vit_adapter.data.conversion.rasterize import polygon_mask
+from vit_adapter.data.dataset import open_dataset
 from vit_adapter.data.layouts.pairs import match_folders
 
 from .annotations import SQUARE, converted_mask, save_coco, save_labelme, save_photo
-from .making import command, refusal
+from .making import command, halves, refusal
 
 HEADING = "Objects into masks"
 TITLES = {
@@ -235,3 +237,42 @@ def test_s149_boxes_alone(tmp_path):
     with pytest.raises(InputError, match="its 3 objects are boxes without a segmentation") as caught:
         convert_coco(save_coco(tmp_path, objects), tmp_path, tmp_path / "out")
     assert "annotation" not in str(caught.value)
+
+
+def test_s142_lists_of_images_and_masks(tmp_path):
+    """Split lists with an image and its mask a line find files spelt the other way."""
+    for part, said, there in (("train", NFC, NFD), ("val", NFD, NFC)):
+        save_photo(tmp_path / "photos" / f"{there}{part}.png")
+        (tmp_path / "truth").mkdir(exist_ok=True)
+        Image.fromarray(halves(0, 1, 16, 16)).save(tmp_path / "truth" / f"{there}{part}.png")
+        (tmp_path / f"{part}.txt").write_text(
+            f"photos/{said}{part}.png truth/{said}{part}.png\n", encoding="utf-8"
+        )
+    assert len(open_dataset(DataConfig(root=str(tmp_path)), "train")) == 1
+
+
+def test_s142_panoptic_masks(tmp_path):
+    """The names of masks and images in a COCO panoptic JSON find files spelt the other way."""
+    for split, said, there in (("train", NFC, NFD), ("val", NFD, NFC)):
+        save_photo(tmp_path / f"{split}2017" / "first.png")
+        save_photo(tmp_path / f"{split}2017" / f"{there}.png")
+        folder = tmp_path / "annotations" / f"panoptic_{split}2017"
+        folder.mkdir(parents=True)
+        for name in (there, "first"):
+            Image.fromarray(np.full((16, 16, 3), (7, 0, 0), np.uint8)).save(folder / f"{name}.png")
+        content = {
+            "images": [{"id": n, "file_name": f"{name}.png"} for n, name in enumerate(("first", said))],
+            "categories": [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}],
+            "annotations": [
+                {
+                    "image_id": n,
+                    "file_name": f"{name}.png",
+                    "segments_info": [{"id": 7, "category_id": 1}],
+                }
+                for n, name in enumerate(("first", said))
+            ],
+        }
+        folder.with_suffix(".json").write_text(json.dumps(content))
+    dataset = open_dataset(DataConfig(root=str(tmp_path), layout="coco_panoptic"), "train")
+    assert len(dataset) == 2
+    assert (dataset.read(1).labels == 0).all()

@@ -10,9 +10,9 @@ import numpy as np
 from vit_adapter.config import InputError
 from vit_adapter.images import read_image
 
+from ..file_tree import FileFinder
 from .coco_file import coco_classes, objects_by_image, read_coco, refuse_other_kinds
 from .conversion import FolderWriter, folder_in_place, safe_path, size_problem, write_class_list
-from .finding import FileFinder
 from .painting import DrawnObject, paint
 from .problems import Problems
 from .rasterize import polygons_mask, runs_mask

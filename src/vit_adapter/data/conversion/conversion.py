@@ -13,7 +13,7 @@ from PIL import Image
 from vit_adapter.config import InputError
 from vit_adapter.images.listing import IMAGE_SUFFIXES
 
-from .finding import composed
+from ..file_tree import composed
 
 
 class FolderWriter:

@@ -11,10 +11,9 @@ from vit_adapter.config import InputError
 from vit_adapter.images import read_image
 
 from ..class_files import read_class_file, read_text
-from ..file_tree import files_below
+from ..file_tree import FileFinder, composed, files_below
 from ..other_forms import advice
 from .conversion import FolderWriter, folder_in_place, size_problem, write_class_list
-from .finding import FileFinder, composed
 from .labelme_shapes import DRAWN, as_file, shape_mask, shape_type
 from .painting import DrawnObject, paint
 from .problems import KINDS, Problems
@@ -64,6 +63,7 @@ def convert_labelme(folder: str | Path, out: str | Path, *, skip: Collection[str
     result = Conversion(out, names, "the later shape")
     finder = FileFinder()
     annotated: dict[Path, Path] = {}
+    used: set[Path] = set()
     with folder_in_place(out) as target:
         writer = FolderWriter(target, len(names))
         result.void = value_of[IGNORED] = writer.void
@@ -72,6 +72,8 @@ def convert_labelme(folder: str | Path, out: str | Path, *, skip: Collection[str
             if found is None:
                 continue
             name, image, size = found
+            if isinstance(image, Path):
+                used.add(image)
             drawn = _drawn(file, content, size, value_of, problems, result)
             if problems.stop:
                 continue
@@ -85,7 +87,7 @@ def convert_labelme(folder: str | Path, out: str | Path, *, skip: Collection[str
         if not result.pictures:
             raise InputError(f"{folder}: no image is left of its {len(files)} labelme files")
         write_class_list(target, names)
-    result.not_annotated = finder.others_beside(set(annotated))
+    result.not_annotated = finder.others_beside(used)
     result.finish(problems)
     return result
 
@@ -137,6 +139,8 @@ def _read(file: Path) -> dict[str, Any] | str:
         )
     if not isinstance(content, dict) or not isinstance(content.get("shapes"), list):
         return f"{file}: has no list 'shapes', so it is not a labelme file"
+    # Read again where it is needed: the images of a whole data set do not fit into memory.
+    content["imageData"] = bool(content.get("imageData"))
     content["shapes"] = [shape if isinstance(shape, dict) else {} for shape in content["shapes"]]
     return content
 
@@ -181,20 +185,22 @@ def _image(
     annotated: dict[Path, Path],
 ) -> tuple[str, Path | bytes, tuple[int, int]] | None:
     """Name below the folder of images, the image (a file, or bytes from the JSON), (height, width); None: a problem."""
-    image_path, data = str(content.get("imagePath") or f"{file.stem}.png"), content.get("imageData")
+    image_path = str(content.get("imagePath") or f"{file.stem}.png")
     suffix = PureWindowsPath(image_path).suffix
     name = (file.relative_to(folder).parent / f"{file.stem}{suffix.lower()}").as_posix()
     path = _image_file(file, image_path, finder)
-    if path is None and not (isinstance(data, str) and data):
+    if path is None and not content["imageData"]:
         hint = finder.similar(folder, Path(PureWindowsPath(image_path).name))
         wanted = file.parent / Path(*PureWindowsPath(image_path).parts)
         problems.add("missing", f"{wanted}: there is no such image, named by {file} (imagePath){hint}")
         return None
-    if path is not None and annotated.setdefault(path, file) is not file:
-        problems.add("double", f"{file}: annotates {path}, as {annotated[path]} does")
+    # Two links are two images, so the name counts; it is read as it stands, since ".." behind a link is another folder.
+    place = None if path is None else Path(os.path.abspath(path))
+    if place is not None and annotated.setdefault(place, file) is not file:
+        problems.add("double", f"{file}: annotates {path}, as {annotated[place]} does")
         return None
     try:
-        image, (height, width) = _read_image(file, path, data, suffix)
+        image, (height, width) = _read_image(file, path, suffix)
     except InputError as error:
         problems.add("unreadable", str(error))
         return None
@@ -217,21 +223,18 @@ def _image_file(file: Path, image_path: str, finder: FileFinder) -> Path | None:
         return Path(image_path)
     named = PureWindowsPath(image_path)
     path = None if named.is_absolute() or named.root else finder.find(file.parent, Path(*named.parts))
-    path = path or finder.find(file.parent, Path(named.name))
-    return None if path is None else Path(os.path.normpath(path))
+    return path or finder.find(file.parent, Path(named.name))
 
 
-def _read_image(
-    file: Path, path: Path | None, data: Any, suffix: str
-) -> tuple[Path | bytes, tuple[int, int]]:
+def _read_image(file: Path, path: Path | None, suffix: str) -> tuple[Path | bytes, tuple[int, int]]:
     """The image, from its file or out of the JSON, and its (height, width)."""
     if path is not None:
         height, width = read_image(path).shape[:2]
         return path, (height, width)
     try:
-        image = base64.b64decode(data)
+        image = base64.b64decode(json.loads(read_text(file))["imageData"])
         with as_file(image, suffix) as decoded:
             height, width = read_image(decoded).shape[:2]
-    except ValueError:  # an InputError is a ValueError
+    except (TypeError, ValueError):  # an InputError is a ValueError
         raise InputError(f"{file}: its imageData is not an image in base64") from None
     return image, (height, width)

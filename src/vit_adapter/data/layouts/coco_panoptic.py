@@ -14,6 +14,7 @@ from vit_adapter.images import Mask, read_mask
 from ..class_files import ClassEntry
 from ..codes import pack_colours
 from ..conversion.coco_file import read_coco
+from ..file_tree import FileFinder
 from .layout import Layout
 from .pairs import Pair, Part
 from .split import split_by_name
@@ -151,7 +152,7 @@ def _read_part(
 ) -> Part:
     """Pairs of one JSON; ``segments`` gets those of its masks."""
     names = {entry.get("id"): entry.get("file_name") for entry in content["images"]}
-    folder, part = _picture_folder(file, root, names.values()), Part()
+    folder, part, finder = _picture_folder(file, root, names.values()), Part(), FileFinder()
     for annotation in content["annotations"]:
         where = f"{file}: the annotation of picture {annotation.get('image_id')}"
         name, mask_name = names.get(annotation.get("image_id")), annotation.get("file_name")
@@ -167,11 +168,11 @@ def _read_part(
         strangers = set(categories.tolist()) - known - {VOID}
         if strangers:
             raise InputError(f"{where} has the category {min(strangers)}, which is not in its list")
-        image, mask = folder / name, file.with_suffix("") / mask_name
-        for path in (image, mask):
-            if not path.is_file():
+        image, mask = finder.find(folder, Path(name)), finder.find(file.with_suffix(""), Path(mask_name))
+        for path, found in ((folder / name, image), (file.with_suffix("") / mask_name, mask)):
+            if found is None:
                 part.problems.append(f"{path}: there is no such file, named by {file}; {ADVICE}")
-        if image.is_file() and mask.is_file():
+        if image is not None and mask is not None:
             segments[mask] = ids, categories
             part.pairs.append(Pair(Path(name).with_suffix("").as_posix(), image, mask))
     part.pairs.sort(key=lambda pair: pair.name)

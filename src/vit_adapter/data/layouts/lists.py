@@ -6,6 +6,7 @@ import unicodedata
 from pathlib import Path
 
 from ..class_files import read_text
+from ..file_tree import FileFinder
 from .pairs import Pair, Part, key_of
 
 LIST_PLACES = ("", "ImageSets/Segmentation", "splits", "lists")
@@ -38,12 +39,13 @@ def read_list(path: Path, root: Path, everything: Part | None) -> Part:
     part = Part()
     by_name = _names(everything.pairs) if everything is not None else {}
     seen: dict[Path, int] = {}
+    finder = FileFinder()
     for number, line in enumerate(read_text(path).splitlines(), start=1):
         # Names of files are bytes; this gives the text that they are on this machine.
         line = os.fsdecode(line.strip().encode())
         if not line:
             continue
-        pair = _single(line, by_name) or _double(line, root)
+        pair = _single(line, by_name) or _double(line, root, finder)
         if pair is None:
             part.problems.append(f"{path}: line {number} names no picture with a mask: {line!r}")
         elif pair.image in seen:
@@ -82,21 +84,22 @@ def _single(line: str, by_name: dict[str, Pair | None]) -> Pair | None:
     return None
 
 
-def _double(line: str, root: Path) -> Pair | None:
+def _double(line: str, root: Path, finder: FileFinder) -> Pair | None:
     # Names may hold blanks: every blank, tab or comma could be the one between picture and mask.
     for gap in re.finditer(r"[ \t,;]+", line):
-        image, mask = _resolve(line[: gap.start()], root), _resolve(line[gap.end() :], root)
+        image, mask = (_resolve(text, root, finder) for text in (line[: gap.start()], line[gap.end() :]))
         if image is not None and mask is not None:
             return Pair(image.stem, image, mask)
     return None
 
 
-def _resolve(text: str, root: Path) -> Path | None:
+def _resolve(text: str, root: Path, finder: FileFinder) -> Path | None:
     parts = [part for part in text.replace("\\", "/").split("/") if part not in ("", ".")]
     if ".." in parts or not parts:
         return None
     # Some lists hold absolute paths of another machine: their last two parts are tried too.
-    for candidate in (root.joinpath(*parts), root.joinpath(*parts[-2:])):
-        if candidate.is_file():
-            return candidate
+    for names in (parts, parts[-2:]):
+        found = finder.find(root, Path(*names))
+        if found is not None:
+            return found
     return None
