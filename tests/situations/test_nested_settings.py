@@ -149,7 +149,7 @@ def test_s101_the_protocol_of_a_run(trained, recipe, name, value):
     model = SimpleNamespace(protocol=Protocol(normalization=OWN))
     published = None if recipe == "own_data" else get_recipe(recipe).test_protocol
     crop = "--data.augmentation.crop=96"
-    before = trained_protocol(trained(recipe, crop), model, published)
+    before = trained_protocol(trained(recipe, crop), model)
     if published is None:
         assert before == Protocol(crop=96, stride=64, normalization=OWN)
     else:
@@ -157,8 +157,8 @@ def test_s101_the_protocol_of_a_run(trained, recipe, name, value):
     present = dict(leaves(before))[name]
     if present is not None:
         word = f"--protocol.{name}={json.dumps(to_plain(present)).strip(chr(34))}"
-        assert trained_protocol(trained(recipe, crop, word), model, published) == before
-    changed = trained_protocol(trained(recipe, crop, "--protocol.flip=true"), model, published)
+        assert trained_protocol(trained(recipe, crop, word), model) == before
+    changed = trained_protocol(trained(recipe, crop, "--protocol.flip=true"), model)
     assert changed == replace(before, flip=True)
 
 
@@ -185,13 +185,12 @@ def test_s101_mean_without_deviation(measured, folders, trained, capfd):
     number of channels, or two means that contradict each other, are refused."""
     model = SimpleNamespace(protocol=Protocol(normalization=OWN))
     for recipe in RECIPES[:2]:
-        published = None if recipe == "own_data" else get_recipe(recipe).test_protocol
         start = [recipe, "--data.augmentation.crop=96"]
-        before = trained_protocol(trained(*start), model, published).normalization
+        before = trained_protocol(trained(*start), model).normalization
         for part, other in (("mean", "std"), ("std", "mean")):
             for word in (f"--data.{part}=[9,8,7]", f"--protocol.normalization.{part}=[9,8,7]"):
                 config = trained(*start, word)
-                after = trained_protocol(config, model, published).normalization
+                after = trained_protocol(config, model).normalization
                 assert getattr(after, part) == (9, 8, 7)
                 assert getattr(after, other) == getattr(before, other)
     assert measured("--data.mean", "[9,8,7]").normalization == Normalization((9, 8, 7), (4, 5, 6))

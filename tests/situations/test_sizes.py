@@ -110,9 +110,8 @@ def test_s22_one_pixel_high_in_training():
 def test_s22_settings_that_give_no_picture(name, value):
     """Settings of random changes that would give no picture are refused by name before training begins."""
     data = SimpleNamespace(classes=SimpleNamespace(ignore_index=255), names=[])
-    settings = replace(AugmentationConfig(), **{name: value})
     with pytest.raises(InputError, match=rf"--data\.augmentation\.{name} .*: expected"):
-        TrainingSet(data, settings, Normalization(), 0)  # pyright: ignore
+        TrainingSet(data, replace(AugmentationConfig(), **{name: value}), Normalization(), 0)  # pyright: ignore
 
 
 CORNERS = {(0, 0): RED, (0, -1): GREEN, (-1, 0): BLUE, (-1, -1): YELLOW}

@@ -8,6 +8,7 @@ from vit_adapter.config import DataConfig, InputError
 from vit_adapter.config.files import write_atomically
 from vit_adapter.config.output_place import check_output_file
 from vit_adapter.config.own_files import marked_png
+from vit_adapter.config.values import check_argument
 
 SHEET_PICTURES = 12
 
@@ -28,6 +29,7 @@ def check_data(config: DataConfig, *, sample: int | None = None, sheet: str | Pa
     """
     from vit_adapter.data.check import check_dataset
 
+    check_argument("--sample", sample, int | None, at_least=1)
     if sheet is not None:
         check_output_file(sheet, "--sheet")
     report = check_dataset(config, sample)

@@ -6,10 +6,11 @@ from typing import Any
 
 from rich.console import Console
 
-from vit_adapter.config import InputError, RunConfig
+from vit_adapter.config import RunConfig
 from vit_adapter.config.files import write_atomically
 from vit_adapter.config.output_place import check_output_folder
 from vit_adapter.config.own_files import marked_png
+from vit_adapter.config.values import check_argument
 from vit_adapter.segmenter import Segmenter
 from vit_adapter.zoo import DEMO_STEPS, demo_config
 
@@ -46,8 +47,8 @@ def demo(
     from vit_adapter.evaluation import evaluate, print_table
     from vit_adapter.evaluation.report import result_values
 
-    if steps < 1:
-        raise InputError(f"--steps {steps}: expected at least 1")
+    check_argument("--steps", steps, int, at_least=1)
+    check_argument("--seed", seed, int, at_least=0)
     if out is not None:
         check_output_folder(out, "--out")
     console = console or Console()

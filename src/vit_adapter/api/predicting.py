@@ -12,6 +12,7 @@ import torch
 
 from vit_adapter.config import InputError
 from vit_adapter.config.output_place import check_output_folder
+from vit_adapter.config.values import check_argument
 from vit_adapter.images import MAX_PIXELS, ImageRemarks, read_image
 from vit_adapter.inference.application import check_threshold
 from vit_adapter.inference.cost import count_windows, is_large_whole
@@ -89,6 +90,10 @@ def predict(
     Raises:
         InputError: There is no image, an argument or the model cannot be used, or nothing can be written.
     """
+    check_argument("--batch", batch_size, int, at_least=1)
+    check_argument("--alpha", alpha, float, at_least=0, at_most=1)
+    check_argument("--threshold", threshold, float | None, at_least=0, at_most=1)
+    check_argument("--max-pixels", max_pixels, int, at_least=1)
     out = Path(out)
     check_output_folder(out, "--out")
     form = ResultForm(ids, scores, overlay, alpha, legend, palette)

@@ -50,28 +50,32 @@ def applied_protocol(
     return protocol
 
 
-def trained_protocol(config: RunConfig, model: Segmenter, published: Protocol | None = None) -> Protocol:
+def trained_protocol(config: RunConfig, model: Segmenter) -> Protocol:
     """How a model is applied after training.
 
-    Windows of the training crop, two thirds of a crop apart, with the ViT's own normalisation; or as the recipe says.
-    What the configuration names of the protocol, or of mean and deviation, comes on top.
+    As the configuration's protocol says, where it has a whole one, as recipes do. Otherwise by windows of the training
+    crop, two thirds of a crop apart, with the ViT's own normalisation, and with what the configuration names of it. A
+    mean or deviation of the data settings comes on top.
 
     Args:
         config: Everything that the run needs; its crop is known.
         model: Whose normalisation holds where nothing else is said.
-        published: The recipe's protocol; None: there is none.
 
     Raises:
         InputError: See ``applied_protocol``.
     """
-    base = published
-    if base is None:
+    if isinstance(config.protocol, Protocol):
+        base = config.protocol
+    else:
         crop = config.data.augmentation.crop
         assert crop is not None
-        own = model.protocol.normalization
-        base = Protocol(crop=crop, stride=default_stride(crop), normalization=own)
-    # Left and right may differ for a model that has seen no mirror image.
-    base = replace(base, tta_flip=base.tta_flip and config.data.augmentation.flip > 0)
+        # Left and right may differ for a model that has seen no mirror image.
+        base = Protocol(
+            crop=crop,
+            stride=default_stride(crop),
+            tta_flip=config.data.augmentation.flip > 0,
+            normalization=model.protocol.normalization,
+        )
     protocol = with_data_normalization(changed_protocol(base, config.protocol), config.data, config.protocol)
     check_protocol(protocol)
     return protocol

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from vit_adapter.config import ClassTable, InputError, Protocol, RunConfig
+from vit_adapter.config.normalization import with_protocol_changes
 from vit_adapter.config.output_place import check_output_folder
 from vit_adapter.config.random_state import random_state_kept
 from vit_adapter.heads import HEADS
@@ -57,9 +58,11 @@ def train(config: RunConfig, *, recipe: str | None = None, dry_run: bool = False
     # The published starts take every tensor that fits, the classifier's rows not by name (FACTS 14).
     as_published = published is not None and published.start is not None and config.training.init is None
     config = with_published_files(config, published, fetch=not dry_run and not resume)
-    protocol = None if published is None else published.test_protocol
+    if published is not None and not isinstance(config.protocol, Protocol):
+        base = published.config()
+        config = with_protocol_changes(replace(config, protocol=base.protocol), config.protocol, base.data)
     if dry_run and published is not None and not config.data.root:
-        model = bare_model(config, published.classes(), protocol)
+        model = bare_model(config, published.classes())
         counts = published.data.train_images, published.data.val_images
         notes = [
             "no data.root is given: the numbers of pictures are the published ones",
@@ -79,9 +82,9 @@ def train(config: RunConfig, *, recipe: str | None = None, dry_run: bool = False
     config = replace(config, data=replace(config.data, augmentation=augmentation))
     crop_note += training_notes(training.classes, augmentation.flip)
     if dry_run and not resume:
-        model, notes = bare_model(config, training.classes, protocol), sources(config, published)
+        model, notes = bare_model(config, training.classes), sources(config, published)
     else:
-        model, notes = prepare_model(config, training.classes, as_published, protocol)
+        model, notes = prepare_model(config, training.classes, as_published)
     train_set = TrainingSet(
         training,
         config.data.augmentation,
@@ -133,11 +136,11 @@ def with_published_files(config: RunConfig, recipe: Recipe | None, fetch: bool =
     return config
 
 
-def bare_model(config: RunConfig, classes: ClassTable, published: Protocol | None = None) -> Segmenter:
+def bare_model(config: RunConfig, classes: ClassTable) -> Segmenter:
     """A run's model without memory and numbers, for what only needs names and shapes."""
     with torch.device("meta"):
         model = Segmenter.from_config(replace(config.model, pretrained=False), classes)
-    model.protocol = trained_protocol(config, model, published)
+    model.protocol = trained_protocol(config, model)
     return model
 
 
@@ -160,10 +163,7 @@ def sources(config: RunConfig, recipe: Recipe | None) -> list[str]:
 
 
 def prepare_model(
-    config: RunConfig,
-    classes: ClassTable,
-    as_published: bool = False,
-    published: Protocol | None = None,
+    config: RunConfig, classes: ClassTable, as_published: bool = False
 ) -> tuple[Segmenter, list[str]]:
     """The model that a run starts from, and lines about where its weights come from.
 
@@ -171,14 +171,13 @@ def prepare_model(
         config: Everything that the run needs.
         classes: Of the data.
         as_published: Of the model in ``training.init`` take every tensor of equal shape, as the official code does.
-        published: The recipe's protocol, on which changes in ``config.protocol`` come.
     """
     model_config = config.model
     if config.training.resume:
         # The checkpoint brings all weights.
         model_config = replace(model_config, pretrained=False)
     model = Segmenter.from_config(model_config, classes)
-    model.protocol = trained_protocol(config, model, published)
+    model.protocol = trained_protocol(config, model)
     channels = len(model.protocol.normalization.mean)
     if channels != config.model.in_chans:
         raise InputError(

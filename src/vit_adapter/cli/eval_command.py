@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from jsonargparse import ArgumentParser, Namespace
+
 from vit_adapter.config import RunConfig
 
 from .parsing import add_sections, make_parser, parse, protocol_changes, run_config, split_recipe
@@ -9,23 +11,10 @@ from .parsing import add_sections, make_parser, parse, protocol_changes, run_con
 
 def run(words: Sequence[str]) -> int:
     """Measures a model."""
-    from vit_adapter.zoo import find_recipe
-
-    recipe = find_recipe(split_recipe(words) or "")
-    defaults = RunConfig() if recipe is None else recipe.evaluation_config()
-    parser = make_parser("eval", "Measures a model on the validation part of a data set.")
-    parser.add_argument(
-        "model", type=str, help="model or run folder, recipe name, or hub repository owner/name"
-    )
-    parser.add_argument(
-        "--checkpoint", type=str, default=None, help="for a recipe: its weights, a file or 'published'"
-    )
-    parser.add_argument("--out", type=str, default=None, help="folder for table, pictures and metrics.json")
-    parser.add_argument("--limit", type=int, default=None, help="only the first pictures")
-    parser.add_argument("--split", choices=["val", "train"], default="val", help="part of the data set")
-    parser.add_argument("--quiet", action="store_true", help="no progress bar")
-    add_sections(parser, defaults, ["data", "evaluation"])
-    values = parse(parser, words)
+    name = split_recipe(words)
+    parser, values, defaults = _parsed(words, name)
+    if values.model != name:  # it stands behind flags; a recipe's settings are the defaults of all others
+        parser, values, defaults = _parsed(words, values.model)
     if values.limit is not None:
         values["evaluation.limit"] = values.limit
     config = run_config(parser, values, defaults)
@@ -43,3 +32,24 @@ def run(words: Sequence[str]) -> int:
         quiet=values.quiet,
     )
     return 0
+
+
+def _parsed(words: Sequence[str], name: str | None) -> tuple[ArgumentParser, Namespace, RunConfig]:
+    """The words, with the settings of a recipe as defaults, where the model is one."""
+    from vit_adapter.zoo import find_recipe
+
+    recipe = find_recipe(name or "")
+    defaults = RunConfig() if recipe is None else recipe.evaluation_config()
+    parser = make_parser("eval", "Measures a model on the validation part of a data set.")
+    parser.add_argument(
+        "model", type=str, help="model or run folder, recipe name, or hub repository owner/name"
+    )
+    parser.add_argument(
+        "--checkpoint", type=str, default=None, help="for a recipe: its weights, a file or 'published'"
+    )
+    parser.add_argument("--out", type=str, default=None, help="folder for table, pictures and metrics.json")
+    parser.add_argument("--limit", type=int, default=None, help="only the first pictures")
+    parser.add_argument("--split", choices=["val", "train"], default="val", help="part of the data set")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    add_sections(parser, defaults, ["data", "evaluation"])
+    return parser, parse(parser, words), defaults

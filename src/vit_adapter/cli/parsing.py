@@ -1,13 +1,12 @@
 """Words of the command line into configuration; no torch, so that ``--help`` answers at once."""
 
-import itertools
 import re
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from jsonargparse import SUPPRESS, ArgumentParser, Namespace
+import yaml
+from jsonargparse import SUPPRESS, ArgumentParser, Namespace, set_loader
 
 from vit_adapter.config import (
     DataConfig,
@@ -18,7 +17,13 @@ from vit_adapter.config import (
     RunConfig,
     TrainingConfig,
 )
+from vit_adapter.config.changes import with_changes
 from vit_adapter.config.normalization import with_protocol_changes
+from vit_adapter.config.settings_yaml import read_value
+from vit_adapter.config.values import describe
+
+from .settings import section_of
+from .words import checked_words, given_text, type_of
 
 SECTIONS = {
     "model": ModelConfig,
@@ -28,9 +33,21 @@ SECTIONS = {
 }
 
 
+MODE = "settings"
+"""Name under which the parser knows how values are read."""
+
+set_loader(MODE, read_value, exceptions=(yaml.YAMLError,))
+
+
 def make_parser(name: str, description: str) -> ArgumentParser:
     """An empty parser of a command."""
-    return ArgumentParser(prog=f"vit-adapter {name}", description=description, exit_on_error=False)
+    return ArgumentParser(
+        prog=f"vit-adapter {name}",
+        description=description,
+        exit_on_error=False,
+        allow_abbrev=False,
+        parser_mode=MODE,
+    )
 
 
 def parse(parser: ArgumentParser, words: Sequence[str]) -> Namespace:
@@ -39,12 +56,13 @@ def parse(parser: ArgumentParser, words: Sequence[str]) -> Namespace:
     Raises:
         InputError: A word is unknown or a value does not fit.
     """
+    words = checked_words(parser, words)
     try:
-        return parser.parse_args(list(words))
+        return parser.parse_args(words)
     except Exception as error:
         if isinstance(error, (InputError, KeyboardInterrupt)):
             raise
-        raise InputError(_class_name_that_is_no_text(words) or _one_line(error)) from None
+        raise InputError(_complaint(error, parser, words) or _one_line(error)) from None
 
 
 def add_sections(parser: ArgumentParser, defaults: RunConfig, sections: Sequence[str]) -> None:
@@ -70,17 +88,16 @@ def protocol_changes(values: Namespace) -> dict[str, Any] | None:
 
 
 def run_config(parser: ArgumentParser, values: Namespace, defaults: RunConfig) -> RunConfig:
-    """The configuration of a run from what was parsed."""
-    try:
-        # The older name ends with jsonargparse 5, the newer one begins with 4.49.
-        instantiate = getattr(parser, "instantiate", None) or parser.instantiate_classes
-        built: Any = instantiate(values)
-    except InputError:  # a value that the configuration itself refuses
-        raise
-    except Exception as error:
-        raise InputError(_one_line(error)) from None
+    """The configuration of a run from what was parsed.
+
+    Raises:
+        InputError: A value is out of its range, or data and protocol contradict each other.
+    """
     parts: dict[str, Any] = {
-        section: getattr(built, section, getattr(defaults, section)) for section in SECTIONS
+        section: with_changes(getattr(defaults, section), values[section].as_dict(), section)
+        if isinstance(values.get(section), Namespace)
+        else getattr(defaults, section)
+        for section in SECTIONS
     }
     changes = protocol_changes(values)
     if isinstance(defaults.protocol, Protocol):
@@ -93,24 +110,16 @@ def split_recipe(words: Sequence[str]) -> str | None:
     return words[0] if words and not words[0].startswith("-") else None
 
 
-def _class_name_that_is_no_text(words: Sequence[str]) -> str | None:
-    """The mistake in a ``--config`` file that YAML makes of class names such as ``no`` and ``010`` (S65)."""
-    import yaml
-
-    for option, path in itertools.pairwise(words):
-        if option != "--config" or not Path(path).is_file():
-            continue
-        try:
-            names = yaml.safe_load(Path(path).read_text(encoding="utf-8"))["data"]["classes"]
-        except (KeyError, TypeError, ValueError, yaml.YAMLError):
-            continue
-        for number, name in enumerate(names if isinstance(names, list) else [], start=1):
-            if not isinstance(name, str) or re.fullmatch(r"[-+]?\d+[eE][-+]?\d+", name):
-                return (
-                    f"{path}: data.classes: entry {number} is {name!r} to YAML, which is no text; put it between "
-                    "quotes, or name a file of class names"
-                )
-    return None
+def _complaint(error: Exception, parser: ArgumentParser, words: Sequence[str]) -> str | None:
+    """A line about a value of another type than its flag has; None where the error is about something else."""
+    key = re.match(r'Parser key "([^"]+)"', str(error))
+    action = None if key is None else parser._option_string_actions.get(f"--{key[1]}")
+    if key is None or action is None:
+        return None
+    text, hint = given_text(words, f"--{key[1]}"), type_of(key[1], action)
+    if text is None or hint is None or section_of(hint) is not None:
+        return None
+    return f"--{key[1]} {text}: expected {describe(hint)}"
 
 
 def _one_line(error: Exception) -> str:

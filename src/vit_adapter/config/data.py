@@ -1,9 +1,10 @@
 """Where pictures and masks are, and how training sees them."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 from .pixel_values import check_normalization, check_value_range
+from .values import Checked, number, path
 
 LayoutName = Literal[
     "auto",
@@ -28,7 +29,7 @@ MAX_PIXELS = 250_000_000
 
 
 @dataclass(frozen=True)
-class AugmentationConfig:
+class AugmentationConfig(Checked):
     """Random changes of a training picture, in the published order: resize, crop, flip, colour.
 
     Attributes:
@@ -43,16 +44,18 @@ class AugmentationConfig:
         photometric: Random brightness, contrast, saturation and hue (three-channel pictures only).
     """
 
-    base_size: tuple[int, int] | None = None
-    scale_range: tuple[float, float] = (0.5, 2.0)
-    crop: int | None = 512
-    category_max_ratio: float = 0.75
-    flip: float = 0.5
+    section: ClassVar[str] = "data.augmentation"
+
+    base_size: tuple[int, int] | None = number(None, at_least=1)
+    scale_range: tuple[float, float] = number((0.5, 2.0), above=0)
+    crop: int | None = number(512, at_least=1)
+    category_max_ratio: float = number(0.75, above=0)
+    flip: float = number(0.5, at_least=0, at_most=1)
     photometric: bool = True
 
 
 @dataclass(frozen=True)
-class DataConfig:
+class DataConfig(Checked):
     """A data set.
 
     Attributes:
@@ -88,22 +91,24 @@ class DataConfig:
             with the model.
     """
 
-    root: str = ""
+    section: ClassVar[str] = "data"
+
+    root: str = path("")
     layout: LayoutName = "auto"
-    classes: list[str] | str | None = None
+    classes: list[str] | str | None = path(None)
     ignore: int = 255
     ignored_values: list[int] = field(default_factory=list)
     label_map: dict[int, int] | None = None
     binary: bool = False
     one_class: bool = False
     reduce_zero: bool = False
-    no_data: float | Literal["nan"] | None = None
-    validation_share: float = 0.2
-    scenes: tuple[int, int] = (2000, 100)
-    scene_size: int = 128
-    workers: int = 2
+    no_data: float | Literal["nan"] | None = field(default=None, metadata={"limits": {"nan": True}})
+    validation_share: float = number(0.2, at_least=0, below=1)
+    scenes: tuple[int, int] = number((2000, 100), at_least=0)
+    scene_size: int = number(128, at_least=1)
+    workers: int = number(2, at_least=0)
     stop_on_bad_image: bool = False
-    max_pixels: int = MAX_PIXELS
+    max_pixels: int = number(MAX_PIXELS, at_least=1)
     mean: list[float] | None = None
     std: list[float] | None = None
     value_range: tuple[float, float] | None = None
@@ -112,5 +117,6 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         """Refuses numbers that no image can be read with."""
+        super().__post_init__()
         check_normalization(self.mean, self.std, "data")
         check_value_range(self.value_range, "data.value_range")

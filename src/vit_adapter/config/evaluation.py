@@ -1,11 +1,13 @@
 """How a model is measured."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
+
+from .values import Checked, number
 
 
 @dataclass(frozen=True)
-class EvaluationConfig:
+class EvaluationConfig(Checked):
     """Evaluation over a data set; the way a picture is handled is the model's own ``Protocol``.
 
     Attributes:
@@ -22,11 +24,13 @@ class EvaluationConfig:
             pixels count as before (for pixels that shall count nowhere see ``data.ignored_values``).
     """
 
+    section: ClassVar[str] = "evaluation"
+
     tta: bool = False
-    limit: int | None = None
-    batch_size: int = 4
+    limit: int | None = number(None, at_least=1)
+    batch_size: int = number(4, at_least=1)
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
-    threshold: float | None = None
-    worst: int = 10
+    threshold: float | None = number(None, at_least=0, at_most=1)
+    worst: int = number(10, at_least=0)
     exclude_from_mean: list[str | int] = field(default_factory=list)

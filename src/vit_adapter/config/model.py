@@ -1,11 +1,13 @@
 """What a model is made of."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
+
+from .values import Checked, number, path
 
 
 @dataclass(frozen=True)
-class Mask2FormerConfig:
+class Mask2FormerConfig(Checked):
     """Sizes of the Mask2Former head (published: see ``golden`` recipes; item 19 of its behaviours).
 
     Attributes:
@@ -19,18 +21,20 @@ class Mask2FormerConfig:
         grad_checkpointing: Recompute the feed-forward parts in the backward pass; saves memory.
     """
 
-    queries: int = 100
-    channels: int = 256
-    heads: int = 8
-    encoder_layers: int = 6
-    decoder_layers: int = 9
-    encoder_feedforward: int = 1024
-    decoder_feedforward: int = 2048
+    section: ClassVar[str] = "model.mask2former"
+
+    queries: int = number(100, at_least=1)
+    channels: int = number(256, at_least=1)
+    heads: int = number(8, at_least=1)
+    encoder_layers: int = number(6, at_least=1)
+    decoder_layers: int = number(9, at_least=1)
+    encoder_feedforward: int = number(1024, at_least=1)
+    decoder_feedforward: int = number(2048, at_least=1)
     grad_checkpointing: bool = False
 
 
 @dataclass(frozen=True)
-class ModelConfig:
+class ModelConfig(Checked):
     """A segmentation model: plain ViT, adapter and head.
 
     Attributes:
@@ -76,39 +80,41 @@ class ModelConfig:
         mask2former: Sizes of the Mask2Former head.
     """
 
+    section: ClassVar[str] = "model"
+
     vit: str = "vit_small_patch14_dinov2"
     vit_options: dict[str, int | float | bool | str] | None = None
-    pretrained: bool | str = True
+    pretrained: bool | str = path(True)
     on_mismatch: Literal["error", "keep"] = "error"
     backbone: Literal["adapter", "pyramid", "beit_pyramid"] = "adapter"
-    interaction_indexes: list[tuple[int, int]] | None = None
+    interaction_indexes: list[tuple[int, int]] | None = number(None, at_least=0)
     injectors: bool = True
-    deform_heads: int | None = None
-    deform_ratio: float | None = None
+    deform_heads: int | None = number(None, at_least=1)
+    deform_ratio: float | None = number(None, above=0)
     prefix_tokens: bool | None = None
-    deform_points: int = 4
-    cffn_ratio: float | None = 0.25
-    conv_inplanes: int = 64
+    deform_points: int = number(4, at_least=1)
+    cffn_ratio: float | None = number(0.25, above=0)
+    conv_inplanes: int = number(64, at_least=1)
     injector_init: float = 0.0
     layer_scale: float | None = None
     no_layer_scale: bool = False
-    window_sizes: list[int | None] | None = None
+    window_sizes: list[int | None] | None = number(None, at_least=1)
     add_vit_feature: bool = True
     final_norm: bool = False
     extra_extractors: bool = True
-    drop_path_rate: float = 0.1
+    drop_path_rate: float = number(0.1, at_least=0, below=1)
     frozen: Literal["vit"] | None = None
     norm: Literal["batch", "group"] = "batch"
     patch_resample: Literal["bilinear", "flexi"] = "bilinear"
     grad_checkpointing: bool = False
-    in_chans: int = 3
-    img_size: int | None = None
-    out_indices: tuple[int, ...] = (7, 11, 15, 23)
+    in_chans: int = number(3, at_least=1)
+    img_size: int | None = number(None, at_least=1)
+    out_indices: tuple[int, ...] = number((7, 11, 15, 23), at_least=0)
     head: Literal["upernet", "fcn", "mask2former"] = "upernet"
-    head_channels: int = 512
-    pool_scales: tuple[int, ...] = (1, 2, 3, 6)
-    dropout: float = 0.1
+    head_channels: int = number(512, at_least=1)
+    pool_scales: tuple[int, ...] = number((1, 2, 3, 6), at_least=1)
+    dropout: float = number(0.1, at_least=0, below=1)
     auxiliary: bool = True
-    auxiliary_channels: int = 256
-    auxiliary_weight: float = 0.4
+    auxiliary_channels: int = number(256, at_least=1)
+    auxiliary_weight: float = number(0.4, at_least=0)
     mask2former: Mask2FormerConfig = Mask2FormerConfig()

@@ -2,26 +2,30 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from .changes import with_changes
 from .pixel_values import check_normalization, check_value_range
+from .values import Checked, number
 
 
 @dataclass(frozen=True)
-class Normalization:
+class Normalization(Checked):
     """Per-channel mean and standard deviation, in units of pixel values 0..255, in RGB order."""
+
+    section: ClassVar[str] = "protocol.normalization"
 
     mean: tuple[float, ...] = (123.675, 116.28, 103.53)
     std: tuple[float, ...] = (58.395, 57.12, 57.375)
 
     def __post_init__(self) -> None:
         """Refuses numbers that cannot normalise an image."""
+        super().__post_init__()
         check_normalization(self.mean, self.std, "normalization")
 
 
 @dataclass(frozen=True)
-class Protocol:
+class Protocol(Checked):
     """The test protocol (rules 60-66 of the backbones' behaviours, FACTS 27-33).
 
     Attributes:
@@ -46,13 +50,15 @@ class Protocol:
             says, else the whole range of its type.
     """
 
-    resize: tuple[int, int] | None = None
+    section: ClassVar[str] = "protocol"
+
+    resize: tuple[int, int] | None = number(None, at_least=1)
     resize_rule: Literal["fit", "short_side"] = "fit"
-    multiple: int | None = 32
+    multiple: int | None = number(32, at_least=1)
     mode: Literal["slide", "whole"] = "slide"
-    crop: int = 512
-    stride: int = 341
-    scales: tuple[float, ...] = (1.0,)
+    crop: int = number(512, at_least=1)
+    stride: int = number(341, at_least=1)
+    scales: tuple[float, ...] = number((1.0,), above=0)
     flip: bool = False
     tta_flip: bool = True
     pad_to_crop: Literal["before", "after"] | None = None
@@ -62,6 +68,7 @@ class Protocol:
 
     def __post_init__(self) -> None:
         """Refuses a range without an inside."""
+        super().__post_init__()
         check_value_range(self.value_range, "protocol.value_range")
 
 

@@ -4,9 +4,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .data import DataConfig
+from .errors import InputError
 from .evaluation import EvaluationConfig
 from .model import ModelConfig
-from .protocol import Protocol
+from .protocol import Normalization, Protocol, changed_protocol
 from .training import TrainingConfig
 
 
@@ -25,3 +26,23 @@ class RunConfig:
     training: TrainingConfig = field(default_factory=TrainingConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     protocol: Protocol | dict[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        """Looks at what is named of the protocol.
+
+        Raises:
+            InputError: There is no such setting, or its value cannot be used.
+        """
+        if isinstance(self.protocol, Protocol | None):
+            return
+        if not isinstance(self.protocol, dict):
+            raise InputError(
+                f"protocol is {self.protocol!r}: expected a Protocol, or settings of one by name"
+            )
+        parts = self.protocol.get("normalization")
+        named = list(parts.values()) if isinstance(parts, dict) else []
+        # The number of channels is the model's, which is not known here: any that is named will do.
+        channels = len(named[0]) if named and isinstance(named[0], (list, tuple)) and named[0] else 3
+        changed_protocol(
+            Protocol(normalization=Normalization((0,) * channels, (1,) * channels)), self.protocol
+        )

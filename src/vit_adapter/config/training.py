@@ -1,11 +1,13 @@
 """How a model is trained."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
+
+from .values import Checked, number, path
 
 
 @dataclass(frozen=True)
-class TrainingConfig:
+class TrainingConfig(Checked):
     """Optimiser, schedule and run.
 
     Attributes:
@@ -45,34 +47,36 @@ class TrainingConfig:
         quiet: No progress bar.
     """
 
-    steps: int = 2000
-    batch_size: int = 4
-    accumulate: int = 1
-    learning_rate: float = 1e-3
-    betas: tuple[float, float] = (0.9, 0.999)
-    weight_decay: float = 0.05
-    layer_decay: float | None = None
-    head_learning_rate_factor: float = 1.0
-    warmup_steps: int | None = None
-    warmup_ratio: float = 1e-6
-    power: float = 1.0
-    minimum_learning_rate: float = 0.0
-    clip_gradient_norm: float | None = None
-    ema_decay: float | None = None
-    class_weights: str | None = None
-    dice_weight: float = 0.0
-    focal_gamma: float | None = None
+    section: ClassVar[str] = "training"
+
+    steps: int = number(2000, at_least=1)
+    batch_size: int = number(4, at_least=1)
+    accumulate: int = number(1, at_least=1)
+    learning_rate: float = number(1e-3, above=0)
+    betas: tuple[float, float] = number((0.9, 0.999), at_least=0, below=1)
+    weight_decay: float = number(0.05, at_least=0)
+    layer_decay: float | None = number(None, above=0)
+    head_learning_rate_factor: float = number(1.0, above=0)
+    warmup_steps: int | None = number(None, at_least=0)
+    warmup_ratio: float = number(1e-6, at_least=0)
+    power: float = number(1.0, at_least=0)
+    minimum_learning_rate: float = number(0.0, at_least=0)
+    clip_gradient_norm: float | None = number(None, above=0)
+    ema_decay: float | None = number(None, at_least=0, below=1)
+    class_weights: str | None = path(None)
+    dice_weight: float = number(0.0, at_least=0)
+    focal_gamma: float | None = number(None, at_least=0)
     average_over: Literal["all", "valid"] = "all"
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
-    devices: int | Literal["auto"] = "auto"
+    devices: int | Literal["auto"] = number("auto", at_least=1)
     accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    nodes: int = 1
-    seed: int = 0
-    validate_every: int | None = None
-    validation_sample: int | None = None
-    checkpoint_every: int | None = None
-    early_stopping: int | None = None
-    out: str | None = None
+    nodes: int = number(1, at_least=1)
+    seed: int = number(0, at_least=0)
+    validate_every: int | None = number(None, at_least=1)
+    validation_sample: int | None = number(None, at_least=1)
+    checkpoint_every: int | None = number(None, at_least=1)
+    early_stopping: int | None = number(None, at_least=1)
+    out: str | None = path(None)
     resume: bool = False
-    init: str | None = None
+    init: str | None = path(None)
     quiet: bool = False

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from vit_adapter.config import ClassTable, Protocol
 from vit_adapter.config.mirrored import mirrored_order
+from vit_adapter.config.values import check_argument
 from vit_adapter.heads import Head
 from vit_adapter.images import ImageRemarks, read_image
 from vit_adapter.inference import Result, apply_protocol, predict_labels
@@ -55,6 +56,8 @@ class Prediction(nn.Module):
         Raises:
             InputError: A picture cannot be read, or its values are in another range.
         """
+        check_argument("batch_size", batch_size, int, at_least=1)
+        check_argument("threshold", threshold, float | None, at_least=0, at_most=1)
         protocol = protocol or self.protocol
         channels = channels_of(self, protocol)
         several = isinstance(pictures, (list, tuple))

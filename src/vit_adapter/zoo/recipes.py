@@ -2,6 +2,7 @@
 
 import difflib
 from dataclasses import replace
+from pathlib import Path
 
 from vit_adapter.config import InputError
 
@@ -50,6 +51,24 @@ def get_recipe(name: str) -> Recipe | OwnData:
 
 
 def _unknown(name: str) -> str:
+    path = Path(name).expanduser()
+    if path.is_dir() and (path / "config.yaml").is_file():
+        return (
+            f"{name}: is the folder of a run, expected the name of a recipe; --resume {name} goes on with it, "
+            f"--init {name} begins a new run with its weights"
+        )
+    if path.is_dir():
+        return (
+            f"{name}: is a folder, expected the name of a recipe; to train on the images in it: "
+            f"vit-adapter train --data.root {name}"
+        )
+    if path.suffix.lower() in (".yaml", ".yml") and path.is_file():
+        return f"{name}: is a file of settings, expected the name of a recipe; give it with --config {name}"
+    if path.is_file():
+        return (
+            f"{name}: is a file, expected the name of a recipe; weights are given with --checkpoint (eval, predict) or "
+            "--init (train)"
+        )
     near = difflib.get_close_matches(name, RECIPES, n=3, cutoff=0.6)
     words = [word for word in name.lower().replace("-", "_").split("_") if word]
     if not near and words:
