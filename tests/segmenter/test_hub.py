@@ -48,9 +48,11 @@ def hub(monkeypatch):
 def make(vit="vit_tiny_patch16_224", **options):
     torch.manual_seed(0)
     narrow = {"depth": 4, "embed_dim": 24, "num_heads": 3, **options}
-    return Segmenter(
+    model = Segmenter(
         ViTAdapter(vit, vit_options=narrow, img_size=64), classes=CLASSES, head_channels=16, auxiliary=False
     ).eval()
+    model.training_facts = {"pretrained": True}
+    return model
 
 
 def card_of(hub) -> ModelCard:

@@ -9,7 +9,7 @@ from vit_adapter.config import InputError
 from vit_adapter.heads import CLASS_LAYERS
 from vit_adapter.segmenter import Segmenter
 from vit_adapter.weights.channels import convert_channels
-from vit_adapter.weights.files import read_state_dict
+from vit_adapter.weights.files import is_weights_file, read_state_dict
 from vit_adapter.weights.model_folder import read_model_folder
 from vit_adapter.weights.official import from_official
 
@@ -28,7 +28,8 @@ def start_from(model: Segmenter, source: str, as_published: bool = False) -> str
 
     Args:
         model: The new model; changed in place.
-        source: A model or run folder, a checkpoint in official form, or a file of a model's ``state_dict()``.
+        source: A model or run folder, a run's checkpoint (its averaged weights where it has some; ``#model``: those of
+            the last step), a checkpoint in official form, or a file of a model's ``state_dict()``.
         as_published: Take the classifier too where its shape is the same, and start it anew where it is not, as
             the official code does (FACTS 14); otherwise its rows go to the class of the same name, never to the
             same number (S61).
@@ -40,7 +41,7 @@ def start_from(model: Segmenter, source: str, as_published: bool = False) -> str
         InputError: There is no such model, or nothing of it fits.
     """
     own = model.state_dict()
-    state, names = _read(source, own)
+    state, names, pretrained, told = _read(source, own)
     state, converted = _first_convolutions(state, own)
     taken = {
         name: value
@@ -57,7 +58,8 @@ def start_from(model: Segmenter, source: str, as_published: bool = False) -> str
     fresh = sorted(own.keys() - taken.keys())
     with torch.no_grad():
         model.load_state_dict({**own, **taken})
-    text = f"started from {source}: {len(taken)} of {len(own)} tensors"
+    model.training_facts = {"pretrained": pretrained}
+    text = f"started from {source}: {len(taken)} of {len(own)} tensors{told}"
     if fresh:
         text += f"; new: {', '.join(fresh[:4])}{' ...' if len(fresh) > 4 else ''}"
     text += converted
@@ -112,20 +114,27 @@ def _rows_by_name(
     return kept
 
 
-def _read(source: str, own: dict[str, torch.Tensor]) -> tuple[dict[str, torch.Tensor], list[str] | None]:
-    """Tensors under our names, and the names of the classes where they are known."""
-    folder = model_folder(Path(source))
+def _read(
+    source: str, own: dict[str, torch.Tensor]
+) -> tuple[dict[str, torch.Tensor], list[str] | None, bool | None, str]:
+    """Tensors under our names, names of the classes and whether a published ViT is behind them where known, a note."""
+    folder = None if is_weights_file(source) else model_folder(Path(source))
     if folder is not None:
         config, state = read_model_folder(folder)
-        return state, list(config["classes"]["names"])
+        facts = config.get("training") or {}
+        return state, list(config["classes"]["names"]), facts.get("pretrained"), ""
     state, file = read_state_dict(source)
-    names, _ = file.classes()
-    if not any(name.startswith("backbone.vit.") for name in state):  # not our own names
-        try:
-            state = from_official(state)
-        except InputError as error:
-            raise InputError(
-                f"--init {source}: 0 of {len(own)} tensors matched; the file has e.g. {next(iter(state))!r}, the model "
-                f"e.g. {next(iter(own))!r} ({error})"
-            ) from error
-    return state, None if names is None else list(names)
+    found, _ = file.classes()
+    names = None if found is None else list(found)
+    if "run" in file.values:
+        facts = (file.values.get("segmenter") or {}).get("training") or {}
+        return state, names, facts.get("pretrained"), f" ({'; '.join(file.notes)})"
+    if any(name.startswith("backbone.vit.") for name in state):  # our own names
+        return state, names, None, ""
+    try:
+        return from_official(state), names, True, ""
+    except InputError as error:
+        raise InputError(
+            f"--init {source}: 0 of {len(own)} tensors matched; the file has e.g. {next(iter(state))!r}, the model "
+            f"e.g. {next(iter(own))!r} ({error})"
+        ) from error

@@ -7,6 +7,7 @@ import torch
 
 from vit_adapter.config import ClassTable, InputError
 from vit_adapter.segmenter import Segmenter
+from vit_adapter.weights.files import is_weights_file
 from vit_adapter.zoo import Recipe, find_recipe, get_recipe
 
 
@@ -52,7 +53,8 @@ def load(name: str | Path, checkpoint: str | Path | None = None, *, device: str 
     """A trained model: weights or an error, never a model without weights.
 
     Args:
-        name: Model or run folder, hub repository "owner/name", or recipe.
+        name: Model or run folder, a run's checkpoint (``last.ckpt``; ``last.ckpt#model``), hub repository
+            "owner/name", or recipe.
         checkpoint: For a recipe: "published" (downloaded if it is not there) or a file in official form.
         device: Where it is put; "auto": CUDA where there is one.
 
@@ -74,8 +76,15 @@ def load(name: str | Path, checkpoint: str | Path | None = None, *, device: str 
         from .published import load_published
 
         return load_published(str(name), checkpoint or "published").to(target)
-    if Path(name).exists() or str(name).count("/") != 1:
-        get_recipe(str(name))  # names near recipes
+    if is_weights_file(name):
+        if checkpoint is not None:
+            raise InputError(f"{name} is a file with weights of its own; leave out checkpoint={checkpoint}")
+        return Segmenter.from_pretrained(name).to(target)
+    if str(name).count("/") != 1:
+        try:
+            get_recipe(str(name))  # names near recipes
+        except InputError as error:
+            raise InputError(str(error).replace("no such recipe", "no such recipe, folder or file")) from None
     return Segmenter.from_pretrained(name).to(target)
 
 
@@ -85,7 +94,9 @@ def model_folder(path: Path) -> Path | None:
         if (folder / "config.json").is_file() and (folder / "model.safetensors").is_file():
             return folder
     if path.is_dir():
+        last = path / "last.ckpt"
+        hint = f"; {last} can be given itself" if last.is_file() else ""
         raise InputError(
-            f"{path}: holds no model (config.json and model.safetensors), nor does its folder best/"
+            f"{path}: holds no model (config.json and model.safetensors), nor does its folder best/{hint}"
         )
     return None

@@ -12,12 +12,14 @@ from vit_adapter.config.output_place import check_output_file, check_output_fold
 from vit_adapter.config.random_state import random_state_kept
 from vit_adapter.heads import CLASS_LAYERS, HEADS
 from vit_adapter.segmenter import Segmenter
-from vit_adapter.weights.files import WeightsFile, read_state_dict
+from vit_adapter.segmenter.folder import read_model
+from vit_adapter.weights.files import WeightsFile, is_weights_file, read_state_dict
 from vit_adapter.weights.load import match
-from vit_adapter.weights.model_folder import read_model_folder
 from vit_adapter.weights.official import from_official, to_official
 from vit_adapter.zoo import Recipe, get_recipe, list_recipes
 from vit_adapter.zoo.download import published_checkpoint
+
+from .models import model_folder
 
 # Where a model's number of classes can be read from its weights.
 _CLASSIFIERS = tuple(f"{layer}.bias" for layer in CLASS_LAYERS if layer.startswith("head."))
@@ -49,6 +51,8 @@ def load_published(name: str, checkpoint: str | Path = "published") -> Segmenter
 
 
 def _ours(state: dict[str, Tensor], file: WeightsFile) -> dict[str, Tensor]:
+    if any(name.startswith("backbone.vit.") for name in state):
+        return state
     try:
         return from_official(state)
     except InputError as error:
@@ -67,6 +71,7 @@ def _fill(recipe: Recipe, state: dict[str, Tensor], file: WeightsFile) -> Segmen
     chosen, report = match(model.state_dict(), state, file=file)
     model.load_state_dict(chosen)
     model.load_report = report
+    model.training_facts = {"pretrained": True}
     return model.eval()
 
 
@@ -89,7 +94,7 @@ def import_official(source: str | Path, out: str | Path, recipe: str | None = No
     """Writes a model folder from a checkpoint in official form.
 
     Args:
-        source: The file.
+        source: The file, or a run's checkpoint, which needs no recipe.
         out: The folder.
         recipe: The published model; None: found by the names and shapes of its weights.
 
@@ -98,6 +103,11 @@ def import_official(source: str | Path, out: str | Path, recipe: str | None = No
     """
     check_output_folder(out, "--out")
     state, file = read_state_dict(source)
+    if "run" in file.values:
+        model = Segmenter.from_pretrained(source)
+        model.save_pretrained(out)
+        print(f"{'; '.join(file.notes)}\nwritten to {out}")
+        return model
     ours = _ours(state, file)
     chosen = get_recipe(recipe) if recipe is not None else _recognised(ours, file.path)
     if not isinstance(chosen, Recipe):
@@ -141,14 +151,17 @@ def export_official(source: str | Path, out: str | Path) -> None:
     """Writes a model folder's weights in official form, with class names and colours under ``meta``.
 
     Args:
-        source: The model folder.
+        source: The model folder, run folder or a run's checkpoint.
         out: The file to write.
 
     Raises:
         InputError: The folder is no model, or a weight has no official name.
     """
     check_output_file(out, "--out")
-    config, state = read_model_folder(Path(source))
+    place = source if is_weights_file(source) else model_folder(Path(source))
+    if place is None:
+        raise InputError(f"{source}: no such model folder or checkpoint of a run")
+    config, state, _ = read_model(place)
     classes = ClassTable.from_dict(config["classes"])
     meta = {
         "CLASSES": list(classes.names),

@@ -1,5 +1,8 @@
 """The model card: what a folder or hub repository says about its model to people."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import timm
 from huggingface_hub import ModelCardData
 
@@ -20,7 +23,13 @@ def vit_licence(vit: str) -> str | None:
     return None if settings is None else settings.license
 
 
-def model_card(config: ModelConfig, classes: ClassTable, protocol: Protocol, repository: str | None) -> str:
+def model_card(
+    config: ModelConfig,
+    classes: ClassTable,
+    protocol: Protocol,
+    repository: str | None,
+    facts: Mapping[str, Any] | None = None,
+) -> str:
     """Text of a model card with the hub's metadata at its head.
 
     Args:
@@ -28,8 +37,11 @@ def model_card(config: ModelConfig, classes: ClassTable, protocol: Protocol, rep
         classes: Its classes.
         protocol: How it is applied to a picture.
         repository: "owner/name" on the hub; None: a folder.
+        facts: Where the weights come from, see ``Segmenter.training_facts``.
     """
-    licence = vit_licence(config.vit)
+    facts = facts or {}
+    pretrained = facts.get("pretrained")
+    licence = vit_licence(config.vit) if pretrained else None
     known = licence in _KNOWN_TO_HUB
     data = ModelCardData(
         library_name="vit-adapter",
@@ -40,13 +52,6 @@ def model_card(config: ModelConfig, classes: ClassTable, protocol: Protocol, rep
     )
     size = f"windows of {protocol.crop} pixels, {protocol.stride} apart"
     applied = size if protocol.mode == "slide" else "the whole picture at once"
-    if licence is None:
-        rights = "The licence of the pretrained ViT it was made from holds for it as well."
-    else:
-        rights = (
-            f"Weights of {config.vit} are published under {licence}; made from them, the model is bound to that "
-            "licence as well."
-        )
     return f"""---
 {data.to_yaml()}
 ---
@@ -61,9 +66,39 @@ model = Segmenter.from_pretrained("{repository or "path/of/this/folder"}")
 model.predict("photo.jpg").overlay().save("overlay.png")
 ```
 
-It is applied by {applied}; `config.json` holds this, the normalisation and the classes' names, mask values and colours.
+{_history(facts)}It is applied by {applied}; `config.json` holds this, the normalisation and the classes' names, mask
+values and colours.
 
 ## Licence
 
-{rights} The data it was trained on may set limits of its own.
+{_rights(config.vit, pretrained)} The data it was trained on may set limits of its own.
 """
+
+
+def _history(facts: Mapping[str, Any]) -> str:
+    """A paragraph about training and scores; empty where nothing is known."""
+    parts = []
+    if facts.get("step") is not None:
+        parts.append(f"The weights are those of training step {facts['step']}")
+        if facts.get("ema_decay") is not None:
+            parts[-1] += f", an exponential average over the steps (decay {facts['ema_decay']:g})"
+    if facts.get("mIoU") is not None:
+        count = facts.get("images")
+        images = "validation" if not count else f"{count} validation image{'' if count == 1 else 's'}"
+        parts.append(f"mIoU on {images}: {100 * facts['mIoU']:.2f} %")
+    return "".join(f"{part}.\n" for part in parts) + ("\n" if parts else "")
+
+
+def _rights(vit: str, pretrained: bool | None) -> str:
+    licence = vit_licence(vit)
+    if pretrained is False:
+        return "No published weights went into it."
+    if pretrained is None:
+        known = f" ({licence})" if licence else ""
+        return (
+            f"Where it was made from published weights of {vit}, their licence{known} holds for it as well."
+        )
+    if licence is None:
+        return "The licence of the pretrained ViT it was made from holds for it as well."
+    bound = "made from them, the model is bound to that licence as well"
+    return f"Weights of {vit} are published under {licence}; {bound}."

@@ -6,10 +6,13 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from huggingface_hub import HfApi, ModelHubMixin, snapshot_download
+from torch import Tensor
 
 from vit_adapter.config import ClassTable, InputError, ModelConfig, Protocol, from_plain, to_plain
 from vit_adapter.config.random_state import random_state_kept
+from vit_adapter.weights.files import is_weights_file, read_state_dict
 from vit_adapter.weights.model_folder import load_exactly, read_model_folder, write_model_folder
+from vit_adapter.weights.run_checkpoint import run_description
 
 from .card import model_card
 from .parts import check_number_of_means
@@ -93,15 +96,16 @@ class ModelFolder(
 
     def _write(self: Any, folder: Path, repository: str | None) -> None:
         values = self.to_dict()
-        card = model_card(self.model_config, self.classes, self.protocol, repository)
+        card = model_card(self.model_config, self.classes, self.protocol, repository, self.training_facts)
         write_model_folder(folder, values, self.state_dict(), card)
 
     @classmethod
     def from_pretrained(cls: Any, pretrained_model_name_or_path: str | Path, **hub: Any) -> "Segmenter":
-        """Builds the model of a folder, or of a hub repository of that name.
+        """Builds the model of a folder, of a run's checkpoint, or of a hub repository of that name.
 
         Args:
-            pretrained_model_name_or_path: Folder, or "owner/name" on the hub.
+            pretrained_model_name_or_path: Folder; a run's ``last.ckpt`` (its averaged weights where it has some;
+                ``last.ckpt#model``: those of the last step); or "owner/name" on the hub.
             hub: ``revision``, ``token``, ``cache_dir`` ... as ``huggingface_hub`` takes them.
 
         Returns:
@@ -110,13 +114,10 @@ class ModelFolder(
         Raises:
             InputError: There is no such model, or it is damaged.
         """
-        folder = Path(pretrained_model_name_or_path)
-        if not folder.is_dir():
-            folder = Path(_download(str(pretrained_model_name_or_path), hub))
-        config, state = read_model_folder(folder)
+        config, state, where = read_model(pretrained_model_name_or_path, hub)
         with random_state_kept():  # no random weight survives
-            model = cls.from_dict(config, str(folder / "config.json"))
-        load_exactly(model, state, str(folder / "model.safetensors"))
+            model = cls.from_dict(config, where)
+        load_exactly(model, state, where)
         return model.eval()
 
     def to_dict(self: Any) -> dict[str, Any]:
@@ -134,6 +135,7 @@ class ModelFolder(
             "model": to_plain(self.model_config),
             "classes": self.classes.to_dict(),
             "protocol": to_plain(self.protocol),
+            "training": dict(self.training_facts),
         }
 
     @classmethod
@@ -151,7 +153,36 @@ class ModelFolder(
         model = replace(from_plain(ModelConfig, values["model"], where), pretrained=False)
         protocol = from_plain(Protocol, values["protocol"], where)
         check_number_of_means(protocol.normalization, model.in_chans, where)
-        return cls.from_config(model, ClassTable.from_dict(values["classes"]), protocol)
+        segmenter = cls.from_config(model, ClassTable.from_dict(values["classes"]), protocol)
+        segmenter.training_facts = dict(values.get("training") or {})
+        return segmenter
+
+
+def read_model(
+    source: str | Path, hub: dict[str, Any] | None = None
+) -> tuple[dict[str, Any], dict[str, Tensor], str]:
+    """Description (as ``config.json`` has it) and tensors of a model, and how messages name its place.
+
+    Args:
+        source: Folder, a run's checkpoint, or "owner/name" on the hub.
+        hub: Settings for the hub's client.
+
+    Raises:
+        InputError: There is no such model, or the file holds weights without a description.
+    """
+    path = Path(source)
+    if is_weights_file(source):
+        state, file = read_state_dict(source)
+        if "run" not in file.values:
+            raise InputError(
+                f"{file.path}: a file of weights that does not say of what model; name the recipe and give the file "
+                f"with --checkpoint {file.path}, or make a model folder: vit-adapter convert {file.path} -o FOLDER"
+            )
+        return run_description(file.values, file.path), state, file.path
+    if not path.is_dir():
+        path = Path(_download(str(source), hub or {}))
+    config, state = read_model_folder(path)
+    return config, state, str(path / "config.json")
 
 
 def _download(name: str, settings: dict[str, Any]) -> str:

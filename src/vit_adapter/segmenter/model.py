@@ -63,6 +63,9 @@ class Segmenter(ModelFolder, Prediction):
 
     Attributes:
         load_report: What became of every entry of the file its weights came from; None without one.
+        training_facts: Where the weights come from, as far as it is known, for ``config.json`` and the model card:
+            "pretrained" (whether published weights of the ViT were loaded), and of a training run "step", "ema_decay",
+            "mIoU" (0..1) and "images" (number of validation images it was measured on).
         head: The head; its ``criterion`` is what ``loss`` computes.
         auxiliary_head: A second head that helps to train and is not asked for predictions; None without one.
 
@@ -108,6 +111,7 @@ class Segmenter(ModelFolder, Prediction):
         check_number_of_classes(self.classes, self.head.min_classes)
         self.model_config = describe(backbone, {"head": head, **settings} if isinstance(head, str) else None)
         self.load_report: LoadReport | None = getattr(backbone, "load_report", None)
+        self.training_facts: dict[str, Any] = {"pretrained": self.load_report is not None}
         self.configure_loss(TrainingConfig(average_over="all"))
 
     @classmethod

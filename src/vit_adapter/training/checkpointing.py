@@ -10,6 +10,7 @@ from vit_adapter.config import InputError
 from . import processes
 from .averaging import average_state, restore_average
 from .checkpoints import VERSION, CheckpointFolder, optimizer_state, restore_optimizer
+from .facts import described
 from .module import TrainingModule
 from .validation import ValidationState, state_to_dict
 
@@ -97,4 +98,5 @@ class Checkpointing(lightning.Callback):
             "validation": state_to_dict(self.state),
             "replaced": module.replaced,
             "run": self.run,
+            "segmenter": described(module.segmenter),
         }

@@ -10,6 +10,7 @@ from rich.console import Console
 from vit_adapter.config import RunConfig
 
 from . import processes
+from .facts import note_facts
 from .folders import choose_folder, prepare_folder
 from .module import TrainingModule
 from .start_block import StartBlock
@@ -66,6 +67,7 @@ class RunFrame(lightning.Callback):
             self.unreadable |= part
         if self.keep_last_model and not pl_module.stop_agreed:
             model, step = pl_module.segmenter, pl_module.step
+            note_facts(model, step=step, mIoU=None, images=None)
             processes.on_first_process(
                 lambda: save_model(model, self.folder / LAST_MODEL, {"step": step, "mIoU": None})
             )

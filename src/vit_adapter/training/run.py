@@ -21,6 +21,7 @@ from .checkpoints import CheckpointFolder
 from .checks import check_batch_norm, check_settings
 from .class_weights import class_weights
 from .engine import choose_accelerator, count_devices, make_trainer, one_line_errors, quiet_lightning
+from .facts import note_facts
 from .final_evaluation import evaluate_best
 from .folders import resume_command, with_absolute_paths
 from .frame import LAST_MODEL, RunFrame, print_lines
@@ -108,6 +109,7 @@ def run_training(
     model.configure_loss(training, weights)  # pyright: ignore
     run = fingerprint(model, with_absolute_paths(config), list(model.class_names), len(train_set))  # pyright: ignore
 
+    note_facts(model, ema_decay=training.ema_decay)
     files, state, start, lines = _take_up(config, model, run)
     first_step = start["step"] if start else 0
     plan = None if validation_set is None else plan_of(config, model, validation_set, world)

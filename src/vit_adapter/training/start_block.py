@@ -66,6 +66,9 @@ class StartBlock:
             "learning rate": f"{schedule.highest_rate(base, self.first_step):.3g} at most, "
             f"{schedule.rate(base, self.first_step):.3g} in the next step",
             "parameters": f"{trained / 1e6:.2f} M trained, {frozen / 1e6:.2f} M frozen",
+            "averaging": ""
+            if config.ema_decay is None
+            else f"exponential average of the weights, decay {config.ema_decay:g}: validated and saved instead of them",
             "precision": config.precision,
             "operators": ", ".join(f"{name}: {form}" for name, form in self.operator_forms.items()),
             "class weights": self._weights(),

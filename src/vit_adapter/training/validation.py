@@ -25,6 +25,7 @@ from vit_adapter.weights.model_folder import WEIGHTS_FILE, load_exactly
 
 from . import processes
 from .averaging import averaged_weights
+from .facts import note_facts
 from .module import TrainingModule
 from .validation_plan import ValidationPlan
 
@@ -139,6 +140,9 @@ class Validation(lightning.Callback):
         self.seconds = time.monotonic() - begin
 
     def _save_best(self, model: Any, step: int, score: float) -> None:
+        known = None if math.isnan(score) else score
+        images = self.plan.images if self.plan.sample is None else self.plan.sample
+        note_facts(model, step=step, mIoU=known, images=images)
         save_model(model, self.folder / BEST, score_values(step, score, self.plan.sample))
 
 

@@ -35,7 +35,8 @@ def find_tensors(
     Args:
         content: What was read.
         name: How messages name the file.
-        part: Entry to take where there are several, such as "teacher" or "model_ema".
+        part: Entry to take where there are several, such as "teacher", "model_ema" or, for one that lies deeper,
+            "average/weights".
 
     Returns:
         The tensors by name; the entries that led there, outermost first; the other entries of the file; notes
@@ -47,6 +48,7 @@ def find_tensors(
     trail: list[str] = []
     notes: list[str] = []
     others: dict[str, Any] = {}
+    wanted = [] if part is None else part.split("/")
     while True:
         if not isinstance(content, Mapping):
             kind = getattr(content, "type_name", "") or type(content).__name__
@@ -62,7 +64,9 @@ def find_tensors(
         if not candidates:
             shown = ", ".join(repr(str(key)) for key in list(content)[:6]) or "nothing"
             raise InputError(f"{name}: no tensors found; it holds {shown}")
-        taken = _choose(candidates, name, part if part not in trail else None)
+        taken = _choose(candidates, name, wanted, trail)
+        if wanted and taken == wanted[0]:
+            wanted = wanted[1:]
         if len(candidates) > 1:
             rest = ", ".join(repr(key) for key in candidates if key != taken)
             notes.append(f"the half {taken!r} of the file was taken, {rest} left out")
@@ -71,7 +75,7 @@ def find_tensors(
         )
         trail.append(taken)
         content = content[taken]
-    if part is not None and part not in trail:
+    if wanted:
         raise InputError(f"{name}: has no entry {part!r} with tensors; it holds {_shown(inner or content)}")
     tensors = {str(key): _tensor(value) for key, value in content.items() if is_tensor(value)}
     others.update({key: value for key, value in content.items() if not is_tensor(value)})
@@ -107,9 +111,10 @@ def strip_prefixes(state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], str,
         state = {key[len(prefix) :]: state[key] for key in rest}
 
 
-def _choose(candidates: list[str], name: str, part: str | None) -> str:
-    if part is not None and part in candidates:
-        return part
+def _choose(candidates: list[str], name: str, wanted: list[str], trail: list[str]) -> str:
+    """The entry to go on with: the wanted one, else the only or the usual one."""
+    if wanted and wanted[0] in candidates:
+        return wanted[0]
     if len(candidates) == 1:
         return candidates[0]
     if set(candidates) == {"teacher", "student"}:
@@ -117,9 +122,10 @@ def _choose(candidates: list[str], name: str, part: str | None) -> str:
     official = [key for key in _OFFICIAL_CONTAINERS if key in candidates]
     if official and set(candidates) <= set(_OFFICIAL_CONTAINERS):
         return official[0]
+    ways = ["/".join([*trail, key]) for key in candidates]
     raise InputError(
-        f"{name}: holds {len(candidates)} sets of weights, {_shown(candidates)}; say which one by adding "
-        f"'#{candidates[0]}' (or another of these names) to the path"
+        f"{name}: holds {len(candidates)} sets of weights, {_shown(ways)}; say which one by adding "
+        f"'#{ways[0]}' (or another of these names) to the path"
     )
 
 

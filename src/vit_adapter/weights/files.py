@@ -14,6 +14,7 @@ from torch import Tensor
 from vit_adapter.config import InputError
 
 from .containers import find_tensors, strip_prefixes
+from .run_checkpoint import is_run_checkpoint, run_weights
 from .unpickling import read_pickled
 
 _LFS = b"version https://git-lfs.github.com/spec/"
@@ -43,7 +44,10 @@ class WeightsFile:
     values: dict[str, Any] = field(default_factory=dict)
 
     def classes(self) -> tuple[tuple[str, ...] | None, tuple[tuple[int, int, int], ...] | None]:
-        """Class names and colours that official segmentation files keep under ``meta``; None where absent."""
+        """Class names, and colours, that a run's checkpoint or an official file's ``meta`` holds; None where absent."""
+        run = self.values.get("run")
+        if isinstance(run, dict) and run.get("class_names"):
+            return tuple(run["class_names"]), None
         meta = self.values.get("meta")
         if not isinstance(meta, dict):
             return None, None
@@ -67,7 +71,9 @@ def read_state_dict(path: str | Path, part: str | None = None) -> tuple[dict[str
     that all names share (``module.``, ``model.``, ``backbone.``, ``_orig_mod.``) are taken off.
 
     Args:
-        path: The file; ``FILE#entry`` takes one of several sets of weights in it.
+        path: The file; ``FILE#entry`` takes one of several sets of weights in it, ``FILE#outer/inner`` one that lies
+            deeper. Of a run's checkpoint the averaged weights are taken where it has some, else those of its last step
+            (``#average``, ``#model``).
         part: The same entry as an argument.
 
     Returns:
@@ -76,10 +82,8 @@ def read_state_dict(path: str | Path, part: str | None = None) -> tuple[dict[str
     Raises:
         InputError: No such file, or not a weights file that can be read safely and completely.
     """
-    path = Path(path)
-    if part is None and not path.exists() and "#" in path.name:
-        base, part = str(path).rsplit("#", 1)
-        path = Path(base)
+    path, named = split_part(path)
+    part = named if part is None else part
     name = str(path)
     if path.is_dir():
         raise InputError(f"{name}: is a folder, expected a weights file")
@@ -89,6 +93,19 @@ def read_state_dict(path: str | Path, part: str | None = None) -> tuple[dict[str
     if kind == "archive":
         return _read_archive(path, name, part)
     return _read(path, name, kind, part)
+
+
+def split_part(path: str | Path) -> tuple[Path, str | None]:
+    """The file and the entry of ``FILE#entry``; the path as it is where there is such a file, or none before the #."""
+    base, mark, part = str(path).rpartition("#")
+    if mark and not Path(path).exists() and Path(base).is_file():
+        return Path(base), part
+    return Path(path), None
+
+
+def is_weights_file(path: str | Path) -> bool:
+    """Whether ``FILE`` or ``FILE#entry`` names a file that is there."""
+    return split_part(path)[0].is_file()
 
 
 def _read(
@@ -102,7 +119,8 @@ def _read(
         trail: list[str] = []
     else:
         loaded, foreign = read_pickled(path, name)
-        content, trail, values, notes = find_tensors(loaded, name, part)
+        find = run_weights if is_run_checkpoint(loaded) else find_tensors
+        content, trail, values, notes = find(loaded, name, part)
         if foreign:
             notes.append(f"objects of other types were not read: {', '.join(foreign)}")
     if not content:
