@@ -1,23 +1,33 @@
 """Going on with a run: the printed command, moved folders, finished runs, other data."""
 
 import io
+import json
 import os
+import re
 import shlex
+import shutil
 import signal
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from children import Child, wait_for_step
 from rich.console import Console
+from safetensors.torch import load_file
 from stand_ins import TinyData, TinyModel, TinyTrainingSet, tiny_config
 
 from vit_adapter import InputError
 from vit_adapter.cli.main import main
+from vit_adapter.config import AugmentationConfig, DataConfig
+from vit_adapter.data.dataset import open_dataset
+from vit_adapter.data.training_set import TrainingSet
+from vit_adapter.evaluation import evaluate
 from vit_adapter.training import run_training
 from vit_adapter.training.checkpoints import read_checkpoint
 
 from .making import TRAINING, command, halves, refusal, save_pairs
+from .training_parts import save_part
 
 HEADING = "Going on with a run"
 
@@ -25,6 +35,7 @@ TITLES = {
     225: "The command printed for going on",
     226: "Going on from another place",
     227: "Going on with a finished run",
+    228: "Going on with other data",
 }
 
 
@@ -166,3 +177,102 @@ def test_s227_going_on_with_a_finished_run(work, capfd, monkeypatch):
     code, out, err = command(capfd, "train", "--resume", "run", "--training.steps", "3")
     assert code == 0, err
     assert read_checkpoint(work / "run" / "last.ckpt")["step"] == 3
+
+
+def save_data(root: Path, seed: int = 0, exchanged: bool = False) -> Path:
+    """Four images and two for validation; files of one kind have one size."""
+    for part, count in (("train", 4), ("val", 2)):
+        images, masks = [], []
+        for number in range(count):
+            draws = np.random.default_rng([seed, number])
+            labels = draws.integers(0, 2, (4, 4)).astype(np.uint8).repeat(8, 0).repeat(8, 1)
+            images.append(labels[..., None] * 150 + draws.integers(0, 50, (32, 32, 3), np.uint8))
+            masks.append(1 - labels if exchanged else labels)
+        save_part(root, images, masks, part, ".tif")
+    return root
+
+
+def train_on(root: Path, out: Path, **settings) -> tuple[str, dict]:
+    """What a run of a tiny model says, and its ``score.json``."""
+    torch.manual_seed(0)
+    data = DataConfig(root=str(root), workers=0)
+    parts = {part: open_dataset(data, part) for part in ("train", "val")}
+    augmentation = AugmentationConfig(crop=32, scale_range=(1.0, 1.0), photometric=False)
+    model = TinyModel(classes=parts["train"].classes)
+    source = TrainingSet(parts["train"], augmentation, model.protocol.normalization, 0)
+    output = io.StringIO()
+    config = tiny_config(out, validate_every=2, **settings)
+    run_training(model, source, parts["val"], config, console=Console(file=output, width=300))
+    return output.getvalue(), json.loads((out / "best" / "score.json").read_text())
+
+
+@pytest.fixture
+def trained(tmp_path):
+    """A run of four steps on a folder."""
+    save_data(tmp_path / "data")
+    _, score = train_on(tmp_path / "data", tmp_path / "run", steps=4)
+    return tmp_path, score
+
+
+def changes(text: str) -> list[str]:
+    """Notes about the data."""
+    return re.findall(r"changed: ((?:training|validation) (?:images|masks).*)", text)
+
+
+def test_s228_classes_exchanged_in_all_masks(trained):
+    """Masks with other content under the same names and sizes are noticed by the content of some of them; the best
+    score, which is of other masks, is measured anew."""
+    folder, score = trained
+    shutil.rmtree(folder / "data" / "masks")
+    save_data(folder / "data", exchanged=True)
+    told, again = train_on(folder / "data", folder / "run", steps=5, resume=True)
+    content = "other content under the same names and sizes"
+    assert changes(told) == [
+        f"training masks: {content} (4 of 4 looked into)",
+        f"validation masks: {content} (2 of 2 looked into); the best score is measured anew on them",
+    ]
+    assert again["mIoU"] != score["mIoU"]
+
+
+def test_s228_only_the_validation_part_is_replaced(trained):
+    """The old best score does not stay for ever: the best model's score on the new images takes its place."""
+    folder, _ = trained
+    best = folder / "run" / "best"
+    kept = shutil.copytree(best, folder / "kept")
+    for kind in ("images", "masks"):
+        shutil.rmtree(folder / "data" / kind / "val")
+        shutil.copytree(save_data(folder / "other", 7) / kind / "val", folder / "data" / kind / "val")
+    model = TinyModel(classes=open_dataset(DataConfig(root=str(folder / "data")), "val").classes)
+    model.load_state_dict(load_file(kept / "model.safetensors"))
+    expected = evaluate(
+        model.eval(), open_dataset(DataConfig(root=str(folder / "data")), "val"), progress=False
+    )
+    told, again = train_on(folder / "data", folder / "run", steps=5, learning_rate=1e-9, resume=True)
+    assert [line.split(":")[0] for line in changes(told)] == ["validation images", "validation masks"]
+    assert (
+        again["mIoU"] == pytest.approx(expected.scores.mIoU, abs=1e-6) or again["mIoU"] > expected.scores.mIoU
+    )
+    assert read_checkpoint(folder / "run" / "last.ckpt")["validation"]["best_score"] == again["mIoU"]
+
+
+def test_s228_other_files_and_the_same_ones_elsewhere(trained):
+    """Other names or sizes are noted; the same files in another folder, and a checkpoint of an older version, which
+    knows nothing of its data, are not."""
+    folder, score = trained
+    (folder / "data").rename(folder / "moved")
+    told, again = train_on(folder / "moved", folder / "run", steps=4, resume=True)
+    assert "finished" in told
+    assert changes(told) == []
+    assert again == score
+    for file in (folder / "moved").rglob("*/train/0.*"):
+        file.rename(file.with_stem("another"))
+    told, _ = train_on(folder / "moved", folder / "run", steps=4, resume=True)
+    lines = [
+        f"training {kind}: other files than before (names or sizes differ)" for kind in ("images", "masks")
+    ]
+    assert changes(told) == lines
+    checkpoint = read_checkpoint(folder / "run" / "last.ckpt")
+    del checkpoint["run"]["data"]
+    torch.save(checkpoint, folder / "run" / "last.ckpt")
+    told, _ = train_on(folder / "moved", folder / "run", steps=4, resume=True)
+    assert changes(told) == []

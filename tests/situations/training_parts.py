@@ -211,10 +211,16 @@ def painted(labels: np.ndarray) -> np.ndarray:
     return np.dstack([np.full_like(labels, 90), np.full_like(labels, 90), labels])
 
 
-def save_part(root: Path, images: Sequence[np.ndarray], labels: Sequence[np.ndarray], part: str = "") -> Path:
+def save_part(
+    root: Path,
+    images: Sequence[np.ndarray],
+    labels: Sequence[np.ndarray],
+    part: str = "",
+    suffix: str = ".png",
+) -> Path:
     """Pictures and masks as a folder; ``part``: "train" or "val" of one that is divided."""
     for number, arrays in enumerate(zip(images, labels, strict=True)):
         for kind, array in zip(("images", "masks"), arrays, strict=True):
             (root / kind / part).mkdir(parents=True, exist_ok=True)
-            Image.fromarray(array).save(root / kind / part / f"{number}.png")
+            Image.fromarray(array).save(root / kind / part / f"{number}{suffix}")
     return root

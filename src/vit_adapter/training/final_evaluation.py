@@ -1,20 +1,17 @@
 """The score that counts: the best model on all validation images, behind the last step."""
 
-import json
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
 from vit_adapter.config import EvaluationConfig
-from vit_adapter.config.files import write_atomically
 from vit_adapter.evaluation.loop import EvaluationResult
 
 from . import processes
 from .joint_evaluation import JointEvaluation
 from .recording import Recording
-from .validation import BEST, SCORE_FILE, Validation, saved_model, score_values
+from .validation import BEST, Validation, saved_model, score_values, write_score
 
 
 def evaluate_best(
@@ -55,11 +52,6 @@ def evaluate_best(
     if plan.sample is not None:
         values = score_values(state.best_step, result.scores.mIoU, None)
         values["sample_mIoU"] = score_values(state.best_step, state.best_score, None)["mIoU"]
-        processes.on_first_process(lambda: _write(validation.folder / BEST / SCORE_FILE, values))
+        processes.on_first_process(lambda: write_score(validation.folder / BEST, values))
         processes.on_first_process(lambda: recording.add_final(state.best_step, result.scores))
     return result
-
-
-def _write(path: Path, values: dict[str, Any]) -> None:
-    text = json.dumps(values, indent=2) + "\n"
-    write_atomically(path, lambda place: place.write_text(text, encoding="utf-8"))

@@ -7,6 +7,7 @@ from typing import Any
 from torch import nn
 
 from vit_adapter.config import InputError, RunConfig
+from vit_adapter.data.digest import data_changes
 
 # Where to find things, how fast and how loud: no part of the result.
 _IRRELEVANT = (
@@ -21,7 +22,13 @@ _IRRELEVANT += ("training.devices", "training.nodes", "training.accelerator", "t
 _MUST_BE_EQUAL = ("model.frozen", "training.layer_decay", "training.head_learning_rate_factor")
 
 
-def fingerprint(model: nn.Module, config: RunConfig, class_names: list[str], pictures: int) -> dict[str, Any]:
+def fingerprint(
+    model: nn.Module,
+    config: RunConfig,
+    class_names: list[str],
+    pictures: int,
+    data: dict[str, Any] | None = None,
+) -> dict[str, Any]:
     """What a checkpoint keeps about its run.
 
     Args:
@@ -29,12 +36,14 @@ def fingerprint(model: nn.Module, config: RunConfig, class_names: list[str], pic
         config: Settings.
         class_names: In the order of the class numbers.
         pictures: Number of training pictures.
+        data: Digests of the data by part, "training" and "validation".
     """
     return {
         "class_names": list(class_names),
         "pictures": pictures,
         "parameters": {name: list(p.shape) for name, p in model.named_parameters() if p.requires_grad},
         "settings": json.dumps(asdict(config)),
+        "data": data or {},
     }
 
 
@@ -65,7 +74,16 @@ def check_same_run(old: dict[str, Any], new: dict[str, Any], where: str) -> list
         notes.append(
             f"training pictures: {old['pictures']} -> {new['pictures']} (another order from here on)"
         )
-    return notes
+    notes += changes_of(old, new, "training")
+    validation = changes_of(old, new, "validation")
+    if validation:
+        validation[-1] += "; the best score is measured anew on them"
+    return notes + validation
+
+
+def changes_of(old: dict[str, Any], new: dict[str, Any], part: str) -> list[str]:
+    """What became of a part of the data; nothing where the checkpoint is too old to know."""
+    return data_changes(old.get("data", {}).get(part), new["data"].get(part), part)
 
 
 def flatten(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -10,6 +10,7 @@ from rich.console import Console
 from torch import nn
 
 from vit_adapter.config import InputError, RunConfig
+from vit_adapter.data.digest import data_digest
 from vit_adapter.evaluation.exclusion import labels_left_out
 from vit_adapter.evaluation.loop import EvaluationResult
 from vit_adapter.heads import Head
@@ -28,7 +29,7 @@ from .frame import LAST_MODEL, RunFrame, print_lines
 from .module import TrainingModule
 from .plan import plan_lines, rule_name
 from .progress import evaluation_progress
-from .resume import check_same_run, fingerprint
+from .resume import changes_of, check_same_run, fingerprint
 from .run_data import RunData
 from .signals import StopRequest
 from .start_block import PUBLISHED_BATCH, StartBlock
@@ -107,7 +108,10 @@ def run_training(
     wanted = training.class_weights if head.takes_class_weights else None
     weights = class_weights(wanted, train_set.dataset, model.num_classes)  # pyright: ignore
     model.configure_loss(training, weights)  # pyright: ignore
-    run = fingerprint(model, with_absolute_paths(config), list(model.class_names), len(train_set))  # pyright: ignore
+    parts = {"training": getattr(train_set, "dataset", None), "validation": validation_set}
+    data = {part: data_digest(dataset) for part, dataset in parts.items()}
+    names = list(model.class_names)  # pyright: ignore
+    run = fingerprint(model, with_absolute_paths(config), names, len(train_set), data)
 
     note_facts(model, ema_decay=training.ema_decay)
     files, state, start, lines = _take_up(config, model, run)
@@ -117,7 +121,6 @@ def run_training(
 
     def block(process_count: int, device: str, folder: str) -> StartBlock:
         pictures = len(train_set), 0 if validation_set is None else len(validation_set)
-        names = list(model.class_names)  # pyright: ignore
         forms = operator_forms or {}
         notes_ = [*notes, *lines]
         return StartBlock(
@@ -140,7 +143,8 @@ def run_training(
         print_lines(console, [*plan_lines(model, config, rule_name), *facts])
         return None
     if start and (first_step >= training.steps or _stopped_early(state, config)):
-        print_lines(console, [f"{files.last}: the run is finished, at step {first_step}"])
+        lines.append(f"{files.last}: the run is finished, at step {first_step}")
+        print_lines(console, lines)
         return _result(files.folder, state, first_step, {}, start["replaced"])
 
     # Convolutions are faster in this order of memory, on the CPU and in half precision on CUDA.
@@ -154,10 +158,10 @@ def run_training(
     probed = world > 1 and head.reaches_all_parameters
     all_used = probed and not unused_parameters(model, config.model.in_chans)
     trainer = make_trainer(training, training.steps - first_step, callbacks, all_used)
-    data = RunData(train_set, config, first_step, request, console)
+    batches = RunData(train_set, config, first_step, request, console)
     try:
         with quiet_lightning(), one_line_errors(training):
-            trainer.fit(module, datamodule=data)
+            trainer.fit(module, datamodule=batches)
     except BaseException:
         if processes.rank() == 0 and module.last_checkpoint is not None:
             print_lines(
@@ -165,7 +169,7 @@ def run_training(
             )
         raise
     finally:
-        data.close()
+        batches.close()
     if module.local_trouble is not None:  # at the last step
         raise InputError(module.local_trouble)
     if module.stop_agreed:
@@ -202,7 +206,9 @@ def _take_up(
         lines.append("the learning rate follows the schedule of the new length from here on")
     lines.append(f"continued from {files.last}, step {start['step']}")
     model.load_state_dict(start.pop("model"))
-    return files, ValidationState(**start["validation"]), start, lines
+    state = ValidationState(**start["validation"])
+    state.other_images = bool(changes_of(start["run"], run, "validation"))
+    return files, state, start, lines
 
 
 def _stopped_early(state: ValidationState, config: RunConfig) -> bool:

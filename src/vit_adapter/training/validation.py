@@ -18,7 +18,7 @@ from lightning.pytorch.callbacks import WeightAveraging
 from torch import nn
 
 from vit_adapter.config import InputError
-from vit_adapter.config.files import system_reason
+from vit_adapter.config.files import system_reason, write_atomically
 from vit_adapter.evaluation.loop import EvaluationResult
 from vit_adapter.weights.files import read_state_dict
 from vit_adapter.weights.model_folder import WEIGHTS_FILE, load_exactly
@@ -45,6 +45,7 @@ class ValidationState:
         waited: Validations since.
         stopped: The run was ended early.
         sample: Number of images that the scores are of; None: all. A score of other images does not compare.
+        other_images: The validation data are not those any more that the best score is of.
     """
 
     best_score: float | None = None
@@ -52,6 +53,7 @@ class ValidationState:
     waited: int = 0
     stopped: bool = False
     sample: int | None = None
+    other_images: bool = False
 
     def take(self, score: float, step: int) -> bool:
         """Note a score; True if it is the best one. Not-a-number is never the best unless it is the first."""
@@ -102,11 +104,15 @@ class Validation(lightning.Callback):
         """Measure the best model anew where its score is of other images than this run will measure."""
         assert isinstance(pl_module, TrainingModule)
         state, sample = self.state, self.plan.sample
-        if state.best_score is not None and state.sample != sample:
+        if state.best_score is not None and (state.sample != sample or state.other_images):
+            self._forget_what_is_gone()
+        if state.best_score is not None and (state.sample != sample or state.other_images):
             model = saved_model(pl_module.segmenter, self.folder / BEST)
-            state.best_score = self.evaluate(model)["mIoU"]
+            state.best_score, state.waited = self.evaluate(model)["mIoU"], 0
             self.best_result = getattr(self.evaluate, "result", None)
-        state.sample = sample
+            values = score_values(state.best_step, state.best_score, sample)
+            processes.on_first_process(lambda: write_score(self.folder / BEST, values))
+        state.sample, state.other_images = sample, False
 
     def on_train_batch_end(
         self,
@@ -131,6 +137,7 @@ class Validation(lightning.Callback):
             finally:
                 pl_module.segmenter.train()
             score = self.scores["mIoU"]
+            self._forget_what_is_gone()
             if self.state.take(score, step):
                 self.best_result = getattr(self.evaluate, "result", None)
                 processes.on_first_process(lambda: self._save_best(pl_module.segmenter, step, score))
@@ -138,6 +145,13 @@ class Validation(lightning.Callback):
             self.state.stopped = True
             trainer.should_stop = True
         self.seconds = time.monotonic() - begin
+
+    def _forget_what_is_gone(self) -> None:
+        """A best score whose model was deleted counts no longer: the next model is the best one."""
+        state = self.state
+        there = processes.on_first_process(lambda: (self.folder / BEST).is_dir())
+        if state.best_score is not None and not processes.broadcast(there):
+            state.best_score = None
 
     def _save_best(self, model: Any, step: int, score: float) -> None:
         known = None if math.isnan(score) else score
@@ -150,6 +164,16 @@ def score_values(step: int, score: float, sample: int | None) -> dict[str, Any]:
     """What ``score.json`` holds: of which step the model is, its mIoU, and of how many images, if not of all."""
     values: dict[str, Any] = {"step": step, "mIoU": None if math.isnan(score) else score}
     return values if sample is None else values | {"sample": sample}
+
+
+def write_score(folder: Path, values: dict[str, Any]) -> None:
+    """Replace the score beside a model.
+
+    Raises:
+        InputError: It cannot be written.
+    """
+    text = json.dumps(values, indent=2) + "\n"
+    write_atomically(folder / SCORE_FILE, lambda place: place.write_text(text, encoding="utf-8"))
 
 
 def saved_model(like: nn.Module, folder: Path) -> nn.Module:
