@@ -73,6 +73,7 @@ def test_overlays_of_the_size_of_the_image(tmp_path, photo):
     assert Image.open(tmp_path / "without" / "a_overlay.png").size == (64, 32)
 
 
+@pytest.mark.slow
 def test_protocol_and_precision_by_flags(tmp_path, photo, capsys):
     """One named setting changes; what is not named stays the model's own."""
     model = varied_model(protocol=Protocol(crop=64, stride=20))
@@ -93,6 +94,33 @@ def test_protocol_and_precision_by_flags(tmp_path, photo, capsys):
     assert main([*words, str(tmp_path / "wrong"), "--protocol.stride", "100"]) == 2
     assert "stride 100 is larger than the crop 64" in capsys.readouterr().err
     assert not (tmp_path / "wrong").exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"batch_size": 0}, "--batch 0: expected at least 1"),
+        ({"alpha": float("nan")}, "--alpha nan: expected 0 to 1"),
+        ({"ids": "mine"}, "--ids mine: expected own or contiguous"),
+        ({"palette": "over"}, "--palette over: expected beside or instead"),
+        ({"threshold": 1.5}, "threshold is 1.5, expected a probability from 0 to 1"),
+        ({"precision": "float8"}, "--precision float8: expected float32, bfloat16 or float16"),
+    ],
+)
+def test_settings_without_a_meaning_are_refused_before_the_work(
+    tmp_path, photo, monkeypatch, settings, expected
+):
+    model = colour_model([RED, BLUE])
+    monkeypatch.setattr(model, "predict", None)
+    with pytest.raises(InputError) as caught:
+        predict(model, photo, tmp_path / "out", quiet=True, **settings)
+    assert str(caught.value) == expected
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_batch_of_nothing_is_refused(tmp_path, photo):
+    with pytest.raises(InputError, match="batch_size is 0, expected at least 1"):
+        colour_model([RED, BLUE]).predict(photo, batch_size=0)
 
 
 def test_skipping_counts_another_protocol_as_missing(tmp_path, photo):

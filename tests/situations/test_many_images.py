@@ -163,6 +163,16 @@ def test_s182_other_images_that_this_tool_wrote(tmp_path, model):
     assert below(tmp_path / "out") == ["p_labels.png", "q_labels.png"]
 
 
+def test_s182_own_results_among_training_images(tmp_path, model, capfd):
+    """The data check names results among the images as what they are."""
+    root = save_pairs(tmp_path / "data", {name: halves(0, 1) for name in ("p", "q")})
+    predict(model, root / "images" / "p.png", root / "images", overlay=False, quiet=True)
+    code, out, _ = command(capfd, "data", "check", root, "--sheet", "")
+    assert code == 2
+    text = " ".join(out.split())
+    assert f"{root / 'images' / 'p_labels.png'}: is a result of vit-adapter, not an image" in text
+
+
 def test_s183_a_name_too_long_for_its_result(tmp_path, model, capfd):
     """An image whose name leaves no room for `_labels.png` or `_overlay.png` is named with the reason; nothing of it is
     written, and all others are."""
@@ -209,6 +219,30 @@ def test_s183_an_image_that_needs_too_much_memory(tmp_path, model, monkeypatch):
     assert failures[0][1].startswith(f"{photos / 'b.png'}: not enough memory")
     assert failures[1][1] == f"{photos / 'c.png'}: the model gave scores that are not finite"
     assert below(tmp_path / "out") == ["a_labels.png"]
+
+
+def test_s183_a_folder_that_cannot_be_read(tmp_path, model, monkeypatch, capfd):
+    """A sub-folder without the right to read it is named; the images of all others are done. Training refuses it."""
+    photos = save(tmp_path / "data" / "images" / "a.png").parent
+    save(photos / "open" / "b.png")
+    save(photos / "shut" / "c.png")
+    scan = os.scandir
+
+    def guarded(place="."):
+        if str(place).endswith("shut"):
+            raise PermissionError(13, "Permission denied", str(place))
+        return scan(place)
+
+    monkeypatch.setattr(os, "scandir", guarded)
+    failures = predict(model, photos, tmp_path / "out", overlay=False, quiet=True)
+    assert failures == [(str(photos), f"{photos / 'shut'}: cannot be read: permission denied")]
+    assert below(tmp_path / "out") == ["a_labels.png", "open/b_labels.png"]
+    masks = tmp_path / "data" / "masks"
+    for name in ("a.png", "open/b.png"):
+        save(masks / name, BLUE)
+    code, out, _ = command(capfd, "data", "check", tmp_path / "data", "--sheet", "")
+    assert code == 2
+    assert f"{photos / 'shut'}: cannot be read: permission denied" in " ".join(out.split())
 
 
 def test_s183_a_full_disk_ends_the_batch(tmp_path, model, monkeypatch):
@@ -307,6 +341,7 @@ def test_s184_a_signal_ends_the_command_cleanly(tmp_path, number, code):
     assert len(stems) < 400
 
 
+@pytest.mark.slow
 def test_s185_a_place_that_cannot_be_written(tmp_path, capfd, monkeypatch):
     """`--out` below a file, behind a broken link or with a name too long is refused before a model is loaded, data
     are read or anything is made, by every command that has one."""
@@ -491,3 +526,18 @@ def test_s190_a_large_image_handled_whole(tmp_path, monkeypatch, capfd):
     assert "b.png: 2112x2048 pixels go through the model at once" in err
     assert "--protocol.mode slide" in err
     assert "2 images of more than 4 megapixels handled whole" in out
+
+
+@pytest.mark.slow
+def test_s190_large_images_measured_whole(tmp_path, capfd):
+    """Evaluation warns of it, too."""
+    masks = {name: np.zeros((2048, 2112), np.uint8) for name in ("p", "q")}
+    root = save_pairs(tmp_path / "data", masks)
+    mask = halves(0, 1, 2048, 2112)
+    Image.fromarray(mask).save(root / "masks" / "p.png")
+    model = colour_model([RED, BLUE], Protocol(mode="whole"))
+    evaluate(model, DataConfig(root=str(root)), quiet=True)
+    err = capfd.readouterr().err
+    assert err.count("2112x2048 pixels go through the model at once (protocol.mode whole)") == 1
+    evaluate(model, DataConfig(root=str(root)), protocol={"mode": "slide", "crop": 2112}, quiet=True)
+    assert "at once" not in capfd.readouterr().err

@@ -31,7 +31,10 @@ def check_data(config: DataConfig, *, sample: int | None = None, sheet: str | Pa
 
     check_argument("--sample", sample, int | None, at_least=1)
     if sheet is not None:
-        check_output_file(sheet, "--sheet")
+        try:
+            check_output_file(sheet, "--sheet")
+        except InputError as error:
+            raise InputError(f"{error}; --sheet '' draws none") from error
     report = check_dataset(config, sample)
     report.print()
     if sheet is not None and report.ok:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vit_adapter.config import ClassTable, DataConfig, EvaluationConfig, InputError
+from vit_adapter.config import ClassTable, DataConfig, EvaluationConfig, InputError, Protocol
 from vit_adapter.config.output_place import check_output_folder
+from vit_adapter.images import UnreadableImageError
 from vit_adapter.segmenter import Segmenter
 from vit_adapter.segmenter.parts import channels_of
 from vit_adapter.zoo import find_recipe
@@ -16,8 +18,10 @@ from vit_adapter.zoo import find_recipe
 from .mirroring import application_notes, print_notes
 from .models import load
 from .protocols import ProtocolChanges, applied_protocol
+from .whole_images import warns_about_whole
 
 if TYPE_CHECKING:
+    from vit_adapter.data.dataset import SegmentationDataset
     from vit_adapter.evaluation import EvaluationResult
 
 
@@ -75,6 +79,7 @@ def evaluate(
         model = copy.copy(model)
         model.classes = replace(model.classes, mirrored=dataset.classes.mirrored)
     print_notes(application_notes(model, protocol, evaluation.tta))
+    _warn_about_whole(dataset, protocol)
     result = run_evaluation(
         model, dataset, evaluation, protocol=protocol, progress=not quiet, published=recipe is not None
     )
@@ -82,6 +87,13 @@ def evaluate(
     if out is not None:
         write_report(result, model, dataset, Path(out), evaluation.batch_size)
     return result
+
+
+def _warn_about_whole(dataset: SegmentationDataset, protocol: Protocol) -> None:
+    """Says so where the first image is too large to be handled whole."""
+    if protocol.mode == "whole":
+        with suppress(UnreadableImageError):  # counted later
+            warns_about_whole(dataset.names[0], dataset.read(0).image, protocol)
 
 
 def check_classes(model: Segmenter, classes: ClassTable) -> None:

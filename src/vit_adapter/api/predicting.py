@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 import torch
 
 from vit_adapter.config import InputError
@@ -15,7 +14,7 @@ from vit_adapter.config.output_place import check_output_folder
 from vit_adapter.config.values import check_argument
 from vit_adapter.images import MAX_PIXELS, ImageRemarks, read_image
 from vit_adapter.inference.application import check_threshold
-from vit_adapter.inference.cost import count_windows, is_large_whole
+from vit_adapter.inference.cost import count_windows
 from vit_adapter.inference.results import PaletteForm, Result, check_palette
 from vit_adapter.segmenter import Segmenter
 from vit_adapter.segmenter.parts import channels_of
@@ -29,6 +28,9 @@ from .progress import ImageProgress, progress_bar
 from .protocols import ProtocolChanges, applied_protocol
 from .result_folder import Ids, ResultFolder, ResultForm, ends_the_batch, fingerprint
 from .result_names import result_names
+from .whole_images import warns_about_whole
+
+PRECISIONS = ("float32", "bfloat16", "float16")
 
 
 def predict(
@@ -102,6 +104,8 @@ def predict(
         model = load(model, checkpoint, device=device)
     applied = applied_protocol(model, protocol, multi_scale=multi_scale, recipe=recipe)
     print_notes(application_notes(model, applied, multi_scale))
+    if precision not in PRECISIONS:
+        raise InputError(f"--precision {precision}: expected float32, bfloat16 or float16")
     _check(model, form, batch_size, threshold)
     settings = {"protocol": applied, "precision": precision, "threshold": threshold, "ids": ids}
     channels = channels_of(model, applied)
@@ -124,10 +128,7 @@ def predict(
         if problem := folder.problem(name):
             raise InputError(problem)
         pixels = read_image(image.path, channels, max_pixels=max_pixels, remarks=remarks)
-        if is_large_whole(pixels.shape[:2], applied):
-            warned += 1
-            if warned == 1:
-                _warn_about_whole(image.path, pixels)
+        warned += warns_about_whole(str(image.path), pixels, applied, said=warned > 0)
         with progress.windows(model, count_windows(pixels.shape[:2], applied)):
             result: Result = model.predict(
                 pixels, batch_size=batch_size, protocol=applied, threshold=threshold, precision=precision
@@ -209,14 +210,6 @@ def _reason(error: Exception, image: Path, out: Path) -> str | None:
             torch.cuda.empty_cache()
         return f"{image}: not enough memory; take --batch 1, or windows instead of whole images"
     return None
-
-
-def _warn_about_whole(image: Path, pixels: np.ndarray) -> None:
-    print(
-        f"{image}: {pixels.shape[1]}x{pixels.shape[0]} pixels go through the model at once (protocol.mode whole), "
-        "which takes minutes and gigabytes; --protocol.mode slide works in windows",
-        file=sys.stderr,
-    )
 
 
 def _images(count: int) -> str:

@@ -110,6 +110,8 @@ def evaluate(
     config = config or EvaluationConfig()
     if config.limit is not None and config.limit < 1:
         raise InputError(f"evaluation.limit is {config.limit}, expected at least 1 or nothing")
+    if config.batch_size < 1:
+        raise InputError(f"evaluation.batch_size is {config.batch_size}, expected at least 1")
     count = len(dataset) if config.limit is None else min(config.limit, len(dataset))
     if count == 0:
         raise InputError("the data set has no picture to evaluate on")

@@ -49,7 +49,7 @@ class Application:
         mirrored: For every class the one that it becomes in a mirror image (left hand, right hand); None: itself.
 
     Raises:
-        InputError: The protocol contradicts itself.
+        InputError: The protocol contradicts itself, or ``batch_size`` is below 1.
     """
 
     def __init__(
@@ -65,6 +65,8 @@ class Application:
         held_bytes: int = HELD_BYTES,
         mirrored: Sequence[int] | None = None,
     ) -> None:
+        if batch_size < 1:
+            raise InputError(f"batch_size is {batch_size}, expected at least 1")
         self._mirrored = None if mirrored is None else list(mirrored)
         self._score_function, self._images, self._protocol = score_function, images, protocol
         self._num_classes, self._device = num_classes, torch.device(device)

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from vit_adapter.config.own_files import read_mark
 from vit_adapter.images import arrays_remark, walk_images
 
 
@@ -65,7 +66,11 @@ def match_folders(
     if not images or not masks:
         return part  # what is missing is said once, not for every file of the other side
     for key in sorted(images.keys() | masks.keys()):
-        if key not in masks:
+        if key not in masks and read_mark(images[key]) is not None:
+            part.problems.append(
+                f"{images[key]}: is a result of vit-adapter, not an image; move it out of {image_folder}"
+            )
+        elif key not in masks:
             part.problems.append(
                 f"{images[key]}: has no mask, expected {mask_folder / key}{mask_ending}.png (or another suffix)"
             )
