@@ -104,8 +104,11 @@ def test_s148_labelme(tmp_path):
         convert_labelme(tmp_path / "in", tmp_path / "out")
     assert "a_copy.json: annotates" in str(caught.value)
     assert "gone.png: there is no such image" in str(caught.value)
-    report = convert_labelme(tmp_path / "in", tmp_path / "out", skip={"double", "missing"})
-    assert report.left_out_kinds == {"double": 1, "missing": 1}
+    (tmp_path / "in/damaged.png").write_bytes(b"not an image")
+    save_labelme(tmp_path / "in", "damaged", shapes)
+    report = convert_labelme(tmp_path / "in", tmp_path / "out", skip={"double", "missing", "unreadable"})
+    assert report.left_out_kinds == {"double": 1, "missing": 1, "unreadable": 1}
+    assert report.not_annotated == []
     assert "images without an object: 1, every pixel has one and the same value: bare.png" in str(report)
 
 

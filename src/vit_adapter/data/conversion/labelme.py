@@ -62,8 +62,9 @@ def convert_labelme(folder: str | Path, out: str | Path, *, skip: Collection[str
     value_of = {name: value for value, name in enumerate(names)}
     result = Conversion(out, names, "the later shape")
     finder = FileFinder()
-    annotated: dict[Path, Path] = {}
-    used: set[Path] = set()
+    annotated: dict[
+        Path, tuple[Path, Path]
+    ] = {}  # absolute path of an image to its annotation and its path as given
     with folder_in_place(out) as target:
         writer = FolderWriter(target, len(names))
         result.void = value_of[IGNORED] = writer.void
@@ -72,8 +73,6 @@ def convert_labelme(folder: str | Path, out: str | Path, *, skip: Collection[str
             if found is None:
                 continue
             name, image, size = found
-            if isinstance(image, Path):
-                used.add(image)
             drawn = _drawn(file, content, size, value_of, problems, result)
             if problems.stop:
                 continue
@@ -87,7 +86,7 @@ def convert_labelme(folder: str | Path, out: str | Path, *, skip: Collection[str
         if not result.pictures:
             raise InputError(f"{folder}: no image is left of its {len(files)} labelme files")
         write_class_list(target, names)
-    result.not_annotated = finder.others_beside(used)
+    result.not_annotated = finder.others_beside({path for _, path in annotated.values()})
     result.finish(problems)
     return result
 
@@ -182,7 +181,7 @@ def _image(
     finder: FileFinder,
     writer: FolderWriter,
     problems: Problems,
-    annotated: dict[Path, Path],
+    annotated: dict[Path, tuple[Path, Path]],
 ) -> tuple[str, Path | bytes, tuple[int, int]] | None:
     """Name below the folder of images, the image (a file, or bytes from the JSON), (height, width); None: a problem."""
     image_path = str(content.get("imagePath") or f"{file.stem}.png")
@@ -196,9 +195,11 @@ def _image(
         return None
     # Two links are two images, so the name counts; it is read as it stands, since ".." behind a link is another folder.
     place = None if path is None else Path(os.path.abspath(path))
-    if place is not None and annotated.setdefault(place, file) is not file:
-        problems.add("double", f"{file}: annotates {path}, as {annotated[place]} does")
-        return None
+    if place is not None and path is not None:
+        first, _ = annotated.setdefault(place, (file, path))
+        if first is not file:
+            problems.add("double", f"{file}: annotates {path}, as {first} does")
+            return None
     try:
         image, (height, width) = _read_image(file, path, suffix)
     except InputError as error:
