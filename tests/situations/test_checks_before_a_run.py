@@ -8,13 +8,17 @@ from PIL import Image
 
 from vit_adapter import Segmenter
 from vit_adapter.config import DataConfig, InputError
+from vit_adapter.data import start_check
 from vit_adapter.data.dataset import open_dataset
 from vit_adapter.data.start_check import LOOKED_AT, check_before_run
 
 from .making import TRAINING, command, halves, refusal, save_pairs, varied_model
 
 HEADING = "Checks before a run"
-TITLES = {141: "A mask that does not fit, far back in the folder"}
+TITLES = {
+    141: "A mask that does not fit, far back in the folder",
+    151: "A sample that lacks what the others hold",
+}
 
 
 def _folder(root, training=6, validation=3, side=32):
@@ -90,6 +94,15 @@ def test_s141_large_sets_are_sampled(tmp_path):
     assert "data check" in lines[0]
 
 
+def test_s141_large_images_take_seconds_too(tmp_path, monkeypatch):
+    """Of large images fewer are looked at, spread over both parts."""
+    monkeypatch.setattr(start_check, "MEGAPIXELS", 0.02)
+    root = _folder(tmp_path / "data", training=40, validation=40)  # 1024 pixels each
+    config = DataConfig(root=str(root))
+    parts = {part: open_dataset(config, part) for part in ("train", "val")}
+    assert "checked 12 of 40 training and 12 of 40 validation images" in check_before_run(parts)[0]
+
+
 def test_s141_warnings_do_not_stop(tmp_path, capfd):
     """Warnings, such as images on both sides of the split, are printed with the facts about the run."""
     root = _folder(tmp_path / "data")
@@ -119,3 +132,20 @@ def test_s141_classes_of_the_sample_are_those_of_the_set(tmp_path):
     config = DataConfig(root=str(root))
     lines = check_before_run({part: open_dataset(config, part) for part in ("train", "val")})
     assert "nothing wrong" in lines[0]
+
+
+@pytest.mark.parametrize("kind", ["one class", "0 and 255", "ignored"])
+def test_s151_a_sample_that_lacks_classes(tmp_path, capfd, kind):
+    """`data check --sample` finds no error that only holds for the sample, and does not call rare classes absent."""
+    root = _folder(tmp_path / "data", training=8, validation=2)
+    (root / "classes.txt").unlink()
+    first = {"one class": (0, 0), "0 and 255": (0, 255), "ignored": (255, 255)}[kind]
+    for number in range(7):
+        Image.fromarray(halves(*first, 32, 32)).save(root / f"train/masks/train{number:03}.png")
+    Image.fromarray(halves(1, 2, 32, 32)).save(root / "train/masks/train007.png")
+    words = ("data", "check", root, "--sheet", "")
+    assert command(capfd, *words)[0] == 0
+    code, out, _ = command(capfd, *words, "--sample", 1)
+    assert code == 0, out
+    assert "of the 1 looked at: " in out
+    assert "occur nowhere" not in out

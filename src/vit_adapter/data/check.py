@@ -151,7 +151,7 @@ def _report_labels(report: Report, source: Source, looked: Sequence[Looked]) -> 
     summaries = [summary for _, summary in masks]
     hidden = hidden_foreground(summaries) if source.reads_255_as_void else None
     if hidden is not None:
-        report.add("error", hidden)
+        report.add_unless_sampled(hidden)
     if source.reading.colours is None:
         report_palettes(report, summaries)
     mapping = source.mapping(found_values(summaries))
@@ -161,13 +161,13 @@ def _report_labels(report: Report, source: Source, looked: Sequence[Looked]) -> 
             where, lost = f"{report.root}: {source.where}", dropped(source, found_values(summaries))
             require_two_classes(mapping.table, where, source.config.one_class, lost)
         except InputError as error:
-            report.add("error", str(error))
+            report.add_unless_sampled(str(error))
     if not (colours_only and source.needs_values):
         report_mirrors(report, mapping.table, source.config)
     count_classes(report, mapping, masks)
     report_unknown(report, mapping, summaries)
     if summaries and only_void(summaries, mapping):
-        report.add("error", f"{report.root}: all pixels of all {len(summaries)} masks are ignored")
+        report.add_unless_sampled(f"{report.root}: all pixels of all {len(summaries)} masks are ignored")
 
 
 def report_mirrors(report: Report, table: ClassTable, config: DataConfig) -> None:
@@ -216,6 +216,8 @@ def count_classes(report: Report, mapping: LabelMapping, masks: Sequence[tuple[s
 
 
 def _report_rare(report: Report) -> None:
+    if report.sampled:
+        return  # rare classes may be in the others
     absent = [row.name for row in report.rows if not row.train and not row.val]
     unseen = [row.name for row in report.rows if row.val and not row.train]
     if absent:

@@ -74,6 +74,18 @@ class Report:
         """Training would not stop because of anything found."""
         return not any(finding.level == "error" for finding in self.findings)
 
+    @property
+    def sampled(self) -> bool:
+        """Not all pairs were looked at, so what was not found may still be there."""
+        return self.looked_at < sum(self.pictures.values())
+
+    def add_unless_sampled(self, text: str) -> None:
+        """Adds an error that all pairs together make; of a sample alone it is a warning."""
+        if self.sampled:
+            self.add("warning", f"of the {self.looked_at} looked at: {text}")
+        else:
+            self.add("error", text)
+
     def add(self, level: Literal["error", "warning", "note"], texts: str | Sequence[str]) -> None:
         """Adds one or several findings; the same text counts once."""
         known = {finding.text for finding in self.findings}
@@ -96,7 +108,7 @@ class Report:
 
         parts = ", ".join(f"{count} {part}" for part, count in self.pictures.items())
         show(f"{self.root}: layout {self.layout}, pictures: {parts}; classes from {self.classes_from}")
-        if self.looked_at < sum(self.pictures.values()):
+        if self.sampled:
             show(f"looked at {self.looked_at} of them")
         if self.rows:
             table = Table("id", "class", "pixels", "in train", "in val", box=None, header_style="bold")

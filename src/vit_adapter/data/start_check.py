@@ -1,22 +1,28 @@
 """The data check's look at a sample, made before a run begins: what would stop it late stops it now."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from vit_adapter.config import InputError
 
-from .check import count_classes, look, report_copies, report_files, report_palettes, report_unknown
+from .check import Looked, count_classes, look, report_copies, report_files, report_palettes, report_unknown
 from .dataset import FileDataset
+from .layouts.pairs import Pair
 from .report import Report
 from .sample import SegmentationDataset
 from .scan import THREADS, evenly
 
 LOOKED_AT = 64  # images of each part, with their masks: seconds
+MEGAPIXELS = 100  # of images; about so many are decoded, so that large ones take seconds too
+AT_A_TIME = 8
 MOST_WARNINGS = 3
 
 
 def check_before_run(parts: Mapping[str, SegmentationDataset], first: int | None = None) -> list[str]:
     """Looks at up to 64 images of each part with their masks, as ``data check`` looks at all.
+
+    Of large images fewer are looked at: no more are begun when about 100 megapixels were decoded.
 
     Args:
         parts: Opened parts of one data set, "train", "val" or both.
@@ -60,12 +66,10 @@ def look_at_sample(files: Mapping[str, FileDataset], first: int | None = None) -
     """
     opened = next(iter(files.values()))
     report = Report(opened.config.root, "")
-    pairs = {name: evenly(part.pairs[:first], LOOKED_AT) for name, part in files.items()}
-    report.pictures = {name: len(some) for name, some in pairs.items()}
-    report.looked_at = sum(report.pictures.values())
-    items = [(name, pair) for name, some in pairs.items() for pair in some]
-    with ThreadPoolExecutor(THREADS) as pool:
-        looked = list(pool.map(lambda item: look(opened.images, opened.reading, *item), items))
+    items = [(name, pair) for name, part in files.items() for pair in evenly(part.pairs[:first], LOOKED_AT)]
+    looked = _look_at(items, opened)
+    report.pictures = {name: sum(item.part == name for item in looked) for name in files}
+    report.looked_at = len(looked)
     report_files(report, opened.config, looked)
     report_copies(report, looked)
     masks = [(item.part, item.summary) for item in looked if item.summary is not None]
@@ -73,7 +77,22 @@ def look_at_sample(files: Mapping[str, FileDataset], first: int | None = None) -
     if opened.reading.colours is None:
         report_palettes(report, summaries)
     report_unknown(report, opened.mapping, summaries)
-    whole = all(len(pairs[name]) == len(part) for name, part in files.items())
+    whole = all(report.pictures[name] == len(part) for name, part in files.items())
     if whole and files.keys() == {"train", "val"}:
         count_classes(report, opened.mapping, masks)
     return report, whole
+
+
+def _look_at(items: Sequence[tuple[str, Pair]], opened: FileDataset) -> list[Looked]:
+    """The items that fit into the number of pixels, spread evenly, in their order."""
+    steps = -(-len(items) // AT_A_TIME)
+    found: dict[int, Looked] = {}
+    with ThreadPoolExecutor(THREADS) as pool:
+        for start in range(steps):
+            numbers = range(start, len(items), steps)
+            looked = pool.map(lambda n: look(opened.images, opened.reading, *items[n]), numbers)
+            found |= dict(zip(numbers, looked))
+            pixels = sum(math.prod(item.image_size) for item in found.values() if item.image_size)
+            if pixels >= MEGAPIXELS * 1_000_000:
+                break
+    return [found[number] for number in sorted(found)]
