@@ -240,7 +240,7 @@ class TestMistakes:
 
     def test_unknown_split_and_class_file(self, tmp_path):
         make_pairs(tmp_path, TEN)
-        assert "'test'" in _refusal(tmp_path, "test")
+        assert "'dev'" in _refusal(tmp_path, "dev")
         assert "there is no file 'nofile.txt'" in _refusal(tmp_path, classes="nofile.txt")
 
 

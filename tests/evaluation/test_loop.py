@@ -176,7 +176,12 @@ def test_report_holds_everything(tmp_path, result_and_parts):
     (tmp_path / "worst" / "mine.txt").write_text("stays")
     write_report(result, model, dataset, tmp_path)
 
-    assert {path.name for path in tmp_path.iterdir()} == {"metrics.json", "confusion.png", "worst"}
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "metrics.json",
+        "images.csv",
+        "confusion.png",
+        "worst",
+    }
     files = {path.name for path in (tmp_path / "worst").iterdir()}
     assert files == {"01_folder_picture_0.png", "02_folder_picture_1.png", "mine.txt"}
     values = json.loads((tmp_path / "metrics.json").read_text())

@@ -45,8 +45,9 @@ def evaluate(
         checkpoint: For a recipe: its weights.
         protocol: What shall differ in the way it is applied, such as ``{"flip": True}``: the rest is the model's own,
             which stays as it is. A ``Protocol`` replaces all of it.
-        out: Folder for ``metrics.json``, confusion matrix and the worst pictures; None: the table alone.
-        split: "val" or "train".
+        out: Folder for ``metrics.json``, ``images.csv`` (every image's own scores), confusion matrix and the worst
+            images; None: the table alone.
+        split: "val", "train", or "test" where the data set has such a part.
         quiet: No progress bar.
 
     Raises:
@@ -56,12 +57,13 @@ def evaluate(
     from vit_adapter.data.image_reading import ImageReading
     from vit_adapter.data.start_check import check_before_run
     from vit_adapter.evaluation import evaluate as run_evaluation
-    from vit_adapter.evaluation import print_table, write_report
+    from vit_adapter.evaluation import print_table, provenance, write_report
 
     if out is not None:
         check_output_folder(out, "--out")
     evaluation = evaluation or EvaluationConfig()
-    recipe = None if isinstance(model, Segmenter) else find_recipe(str(model))
+    name = None if isinstance(model, Segmenter) else str(model)
+    recipe = None if name is None else find_recipe(name)
     if not isinstance(model, Segmenter):
         model = load(model, checkpoint, device=evaluation.device)
     protocol = applied_protocol(model, protocol, multi_scale=evaluation.tta, recipe=recipe, data=data)
@@ -85,7 +87,11 @@ def evaluate(
     )
     print_table(result)
     if out is not None:
-        write_report(result, model, dataset, Path(out), evaluation.batch_size)
+        about = provenance(
+            result, model, dataset, name if checkpoint is None else f"{name} {checkpoint}", split
+        )
+        written = write_report(result, model, dataset, Path(out), evaluation.batch_size, about=about)
+        print(f"written to {out}: {', '.join(path.name + '/' * path.is_dir() for path in written)}")
     return result
 
 

@@ -20,17 +20,22 @@ from .channels import check_channels
 from .fine_tuning import start_from
 from .mirroring import training_notes
 from .protocols import trained_protocol
+from .run_report import print_next_commands, report_run
 
 if TYPE_CHECKING:
+    from vit_adapter.data.sample import SegmentationDataset
     from vit_adapter.training import RunResult
 
 UNIPERCEIVER = "uniperceiver_large"
 """A ViT that timm does not have: its name and its key among the pretrained ones."""
 
 
-@random_state_kept()
 def train(config: RunConfig, *, recipe: str | None = None, dry_run: bool = False) -> RunResult | None:
-    """Trains a model, or goes on with an interrupted run; the caller's random generators stay as they are.
+    """Trains a model, or goes on with an interrupted run, and reports what came out; the caller's random generators
+    stay as they are.
+
+    At the end the run's folder holds the best model, its scores by class and of each image (``metrics.json``,
+    ``images.csv``), the confusion matrix and a sheet of examples.
 
     Args:
         config: Everything that the run needs.
@@ -44,6 +49,20 @@ def train(config: RunConfig, *, recipe: str | None = None, dry_run: bool = False
     Raises:
         InputError: Something in the configuration or in the data cannot be used.
     """
+    done = run_and_data(config, recipe=recipe, dry_run=dry_run)
+    if done is None:
+        return None
+    run, config, validation = done
+    report_run(run, config, validation)
+    print_next_commands(run, config, validation)
+    return run
+
+
+@random_state_kept()
+def run_and_data(
+    config: RunConfig, *, recipe: str | None = None, dry_run: bool = False
+) -> tuple[RunResult, RunConfig, SegmentationDataset] | None:
+    """``train`` without a report: what came out, the settings as they were used, and the validation images."""
     from vit_adapter.data.crop_size import with_crop
     from vit_adapter.data.dataset import open_dataset
     from vit_adapter.data.start_check import check_before_run
@@ -92,7 +111,7 @@ def train(config: RunConfig, *, recipe: str | None = None, dry_run: bool = False
         config.training.seed,
         config.data.stop_on_bad_image,
     )
-    return run_training(
+    run = run_training(
         model,
         train_set,
         validation,
@@ -102,6 +121,7 @@ def train(config: RunConfig, *, recipe: str | None = None, dry_run: bool = False
         dry_run=dry_run,
         published_batch=PUBLISHED_BATCH if published is None else published.total_batch,
     )
+    return None if run is None else (run, config, validation)
 
 
 def with_published_files(config: RunConfig, recipe: Recipe | None, fetch: bool = True) -> RunConfig:

@@ -40,16 +40,28 @@ def _parsed(words: Sequence[str], name: str | None) -> tuple[ArgumentParser, Nam
 
     recipe = find_recipe(name or "")
     defaults = RunConfig() if recipe is None else recipe.evaluation_config()
-    parser = make_parser("eval", "Measures a model on the validation part of a data set.")
+    parser = make_parser(
+        "eval", "Measures a model on a part of a data set, the validation images if none is named."
+    )
     parser.add_argument(
         "model", type=str, help="model or run folder, recipe name, or hub repository owner/name"
     )
     parser.add_argument(
         "--checkpoint", type=str, default=None, help="for a recipe: its weights, a file or 'published'"
     )
-    parser.add_argument("--out", type=str, default=None, help="folder for table, pictures and metrics.json")
+    parser.add_argument(
+        "--out",
+        type=str,
+        default=None,
+        help="folder for metrics.json, images.csv, confusion matrix, worst images",
+    )
     parser.add_argument("--limit", type=int, default=None, help="only the first pictures")
-    parser.add_argument("--split", choices=["val", "train"], default="val", help="part of the data set")
+    parser.add_argument(
+        "--split",
+        choices=["val", "train", "test"],
+        default="val",
+        help="part of the data set; test where it has one",
+    )
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     add_sections(parser, defaults, ["data", "evaluation"])
     return parser, parse(parser, words), defaults

@@ -21,7 +21,7 @@ from .source import Source
 
 SAMPLE = 200  # masks looked through at the start where a class list says what to expect
 
-Split = Literal["train", "val"]
+Split = Literal["train", "val", "test"]
 
 
 class FileDataset:
@@ -115,7 +115,7 @@ def open_dataset(
 
     Args:
         config: Where it is and how its masks are to be read.
-        split: "train" or "val".
+        split: "train", "val", or "test" where the data set has such a part.
         channels: Channels of the images that the model takes; None: as many as ``config.mean`` has numbers, else 3.
         model_classes: Classes of the trained model that is applied to it. Those that the settings declare void stay
             in the table, their pixels being ignored; without a class list masks with the model's values have its
@@ -125,8 +125,8 @@ def open_dataset(
         InputError: For a missing folder, files that fit nowhere, an empty side, a single class, masks that need
             another setting, palettes that disagree, or masks without any pixel of a class.
     """
-    if split not in ("train", "val"):
-        raise InputError(f'split {split!r}: expected "train" or "val"')
+    if split not in ("train", "val", "test"):
+        raise InputError(f'split {split!r}: expected "train", "val" or "test"')
     if config.layout == "scenes":
         refuse_mask_settings(config)
         if ImageReading.of(config, channels).channels != 3:
@@ -137,7 +137,11 @@ def open_dataset(
         scenes.classes = with_pairs(scenes.classes, config)
         return scenes
     source = Source.find(config, channels, model_classes)
-    part = source.layout.parts[split]
+    part = source.layout.test if split == "test" else source.layout.parts[split]
+    if part is None:
+        raise InputError(
+            f"{source.layout.root}: has no test part with masks ({source.layout.name}); its parts are train and val"
+        )
     if part.problems:
         more = f" (and {len(part.problems) - 1} further problems)" if len(part.problems) > 1 else ""
         raise InputError(part.problems[0] + more)

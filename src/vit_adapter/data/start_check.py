@@ -17,6 +17,7 @@ LOOKED_AT = 64  # images of each part, with their masks: seconds
 MEGAPIXELS = 100  # of images; about so many are decoded, so that large ones take seconds too
 AT_A_TIME = 8
 MOST_WARNINGS = 3
+_WORDS = {"train": "training", "val": "validation", "test": "test"}
 
 
 def check_before_run(parts: Mapping[str, SegmentationDataset], first: int | None = None) -> list[str]:
@@ -25,7 +26,7 @@ def check_before_run(parts: Mapping[str, SegmentationDataset], first: int | None
     Of large images fewer are looked at: no more are begun when about 100 megapixels were decoded.
 
     Args:
-        parts: Opened parts of one data set, "train", "val" or both.
+        parts: Opened parts of one data set, "train", "val" or both, or "test".
         first: Only so many images of each part will be used; None: all.
 
     Returns:
@@ -47,8 +48,7 @@ def check_before_run(parts: Mapping[str, SegmentationDataset], first: int | None
         more = f" (and {len(errors) - 1} further errors; see {command})" if len(errors) > 1 else ""
         raise InputError(errors[0] + more)
     counts = " and ".join(
-        f"{report.pictures[name]} of {len(part)} {'training' if name == 'train' else 'validation'}"
-        for name, part in files.items()
+        f"{report.pictures[name]} of {len(part)} {_WORDS[name]}" for name, part in files.items()
     )
     found = f"{len(warnings)} warning{'s' * (len(warnings) > 1)}" if warnings else "nothing wrong"
     rest = "" if whole else f"; {command} looks at all"

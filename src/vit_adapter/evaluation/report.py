@@ -1,6 +1,9 @@
 """An evaluation as a table, JSON and pictures."""
 
+import csv
 import json
+import math
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,7 @@ from vit_adapter.config.files import write_atomically
 from vit_adapter.visualization import plot_confusion
 
 from .loop import EvaluationResult
+from .provenance import provenance
 from .scores import Scores
 from .worst_pictures import write_worst_pictures
 
@@ -79,29 +83,73 @@ def _marked_names(result: EvaluationResult) -> tuple[str, ...]:
 
 
 def write_report(
-    result: EvaluationResult, model: Any, dataset: Any, folder: Path, batch_size: int | None = None
-) -> None:
-    """Writes ``metrics.json``, ``confusion.png`` and, into ``worst/``, the worst pictures.
+    result: EvaluationResult,
+    model: Any,
+    dataset: Any,
+    folder: Path,
+    batch_size: int | None = None,
+    *,
+    about: Mapping[str, Any] | None = None,
+    worst: bool = True,
+) -> list[Path]:
+    """Writes ``metrics.json``, ``images.csv``, ``confusion.png`` and, into ``worst/``, the worst images.
 
     Args:
         result: What ``evaluate`` gave.
-        model: The model, to draw the worst pictures.
+        model: The model, to draw the worst images.
         dataset: The data set.
         folder: Made if it is missing.
         batch_size: Windows handled together; None: as in the evaluation.
+        about: What stands at the head of ``metrics.json``; None: ``provenance`` of the arguments.
+        worst: Whether to draw the worst images.
+
+    Returns:
+        What was written: files, and the folder of the worst images if there are any.
 
     Raises:
         InputError: A file cannot be written.
     """
-    text = json.dumps(result_values(result), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    write_atomically(folder / "metrics.json", lambda path: path.write_text(text, encoding="utf-8"))
+    values = {**(about or provenance(result, model, dataset)), **result_values(result)}
+    text = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    written = [
+        write_atomically(folder / "metrics.json", lambda path: path.write_text(text, encoding="utf-8")),
+        write_image_scores(result, folder / "images.csv"),
+    ]
     if find_spec("matplotlib") is not None:
-        plot_confusion(result.matrix.counts, result.class_names, folder / "confusion.png")
+        written.append(plot_confusion(result.matrix.counts, result.class_names, folder / "confusion.png"))
     else:  # no reason to lose a long evaluation
         Console(stderr=True).print(
             "confusion.png needs matplotlib: pip install 'vit-adapter[train]'", markup=False
         )
-    write_worst_pictures(result, model, dataset, folder / "worst", batch_size)
+    if worst:
+        sheets = write_worst_pictures(result, model, dataset, folder / "worst", batch_size)
+        written += [folder / "worst"] if sheets else []
+    return written
+
+
+def write_image_scores(result: EvaluationResult, path: Path) -> Path:
+    """Writes a CSV file with every image's own scores, in the order of the data set.
+
+    Columns: image (its name), mIoU (over the classes in its truth or prediction, 0..1), aAcc (share of right pixels,
+    0..1), pixels, labelled (those that count). Scores that cannot be said are empty; images that could not be
+    decoded have a name only.
+
+    Raises:
+        InputError: It cannot be written.
+    """
+
+    def write(place: Path) -> None:
+        # Names of files may be bytes that are no text.
+        with open(place, "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+            table = csv.writer(file, lineterminator="\n")
+            table.writerow(["image", "mIoU", "aAcc", "pixels", "labelled"])
+            for image in result.images:
+                scores = ["" if math.isnan(score) else repr(score) for score in (image.mIoU, image.aAcc)]
+                table.writerow([image.name, *scores, image.pixels, image.labelled])
+            for name, _ in result.skipped:
+                table.writerow([name, "", "", "", ""])
+
+    return write_atomically(path, write)
 
 
 def result_values(result: EvaluationResult) -> dict[str, Any]:

@@ -93,12 +93,17 @@ class ValidationPlan:
         return text if self.share is None else f"{text}; {_percent(self.share)} of the run's time"
 
     def advice(self, training: TrainingConfig) -> list[str]:
-        """A line about how it could take less of the run, where it takes much because the settings say so."""
-        if self.share is None or self.share <= DEAR or training.validate_every is None:
+        """A line about how validation could take less of the run, where it takes much."""
+        if self.share is None or self.share <= DEAR:
             return []
+        takes = f"validation takes {_percent(self.share)} of the run's time:"
+        if training.validate_every is None:
+            return [
+                f"{takes} the run is short for {self.images} images; evaluation.limit measures only the first ones"
+            ]
         return [
-            f"validation takes {_percent(self.share)} of the run's time: leave training.validate_every out "
-            f"({_percent(LARGEST_SHARE)}), or say how many images do on the way: training.validation_sample"
+            f"{takes} leave training.validate_every out ({_percent(LARGEST_SHARE)}), or say how many images do on the "
+            "way: training.validation_sample"
         ]
 
     @property

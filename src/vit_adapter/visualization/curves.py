@@ -53,13 +53,13 @@ def plot_curves(
         score_axes.plot(steps, scores, color=_SCORE, lw=1.8, marker="o", ms=4 if len(steps) < 40 else 0)
         best = int(np.argmax(scores))
         score_axes.plot(steps[best], scores[best], "o", ms=9, mfc="none", mec=_SCORE, mew=1.4)
-        # Left of the point in the right half of the plot, so that the words stay inside it.
+        # Above the highest point no line runs; left of it in the right half of the plot the words stay inside.
         left_end, right_end = score_axes.get_xlim()
         right = steps[best] > (left_end + right_end) / 2
         score_axes.annotate(
             f"best {scores[best]:.3f}",
             (steps[best], scores[best]),
-            xytext=(-9 if right else 9, -16),
+            xytext=(-9 if right else 9, 8),
             textcoords="offset points",
             ha="right" if right else "left",
             color=INK,

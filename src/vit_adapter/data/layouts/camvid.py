@@ -31,14 +31,16 @@ def is_camvid(root: Path) -> bool:
 
 
 def find_camvid(root: Path) -> Layout:
-    """``train`` + ``trainannot`` and ``val`` + ``valannot``.
+    """``train`` + ``trainannot``, ``val`` + ``valannot``, and ``test`` + ``testannot`` where they are there.
 
-    The lists ``train.txt`` and ``val.txt`` choose among them where they are there and name files that are (the
-    published ones hold absolute paths of another machine, whose last two parts count).
+    The lists ``train.txt``, ``val.txt`` and ``test.txt`` choose among them where they are there and name files that
+    are (the published ones hold absolute paths of another machine, whose last two parts count).
     """
     parts = {}
-    for split in ("train", "val"):
+    third = (root / "test").is_dir() and (root / "testannot").is_dir()
+    for split in ("train", "val", "test") if third else ("train", "val"):
         path = root / f"{split}.txt"
         listed = read_list(path, root, None) if path.is_file() else Part()
         parts[split] = listed if listed.pairs else match_folders(root / split, root / f"{split}annot")
-    return Layout("camvid", root, parts, CAMVID_CLASSES, "CamVid's 11 classes", void_id=VOID)
+    test = parts.pop("test", None)
+    return Layout("camvid", root, parts, CAMVID_CLASSES, "CamVid's 11 classes", void_id=VOID, test=test)

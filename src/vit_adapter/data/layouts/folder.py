@@ -5,7 +5,7 @@ from pathlib import Path
 
 from vit_adapter.config import DataConfig, InputError
 
-from .layout import SPLIT_NAMES, Layout
+from .layout import SPLIT_NAMES, TEST_NAMES, Layout
 from .lists import find_list, read_list
 from .pairs import Part, match_folders
 from .split import split_by_name
@@ -22,7 +22,8 @@ def find_folder(root: Path, config: DataConfig, channels: int) -> Layout:
 
     1. lists ``train.txt`` and ``val.txt`` in the root or in ``ImageSets/Segmentation`` (VOC);
     2. ``images/train`` + ``masks/train``, ``train/images`` + ``train/masks``, or ``train_images`` +
-       ``train_masks``; ``val`` may be called ``valid`` or ``validation``, ``train`` also ``training``;
+       ``train_masks``; ``val`` may be called ``valid`` or ``validation``, ``train`` also ``training``; a third part
+       ``test`` (``testing``) is for measuring alone, also as ``test.txt`` beside lists;
     3. ``images`` + ``masks`` without parts: split by name, see ``split_by_name``.
 
     Pictures may also lie in ``image``, ``imgs``, ``img``, ``img_dir`` or ``JPEGImages``, masks in ``mask``,
@@ -33,8 +34,10 @@ def find_folder(root: Path, config: DataConfig, channels: int) -> Layout:
     """
     lists = {split: find_list(root, names) for split, names in SPLIT_NAMES.items()}
     if any(lists.values()):
-        return Layout("folder", root, _by_lists(root, lists, channels))
-    folders = {split: _split_folders(root, split) for split in SPLIT_NAMES}
+        test = find_list(root, TEST_NAMES)
+        parts = _by_lists(root, lists if test is None else lists | {"test": test}, channels)
+        return Layout("folder", root, parts, test=parts.pop("test", None))
+    folders = {split: _split_folders(root, names) for split, names in SPLIT_NAMES.items()}
     if any(folders.values()):
         parts = {}
         for split, found in folders.items():
@@ -42,7 +45,10 @@ def find_folder(root: Path, config: DataConfig, channels: int) -> Layout:
                 parts[split] = Part(problems=[f"{root}: has no {split} part, expected {FORMS}"])
             else:
                 parts[split] = match_folders(*found, channels)
-        return Layout("folder", root, parts)
+        test = _split_folders(root, TEST_NAMES)
+        # Masks of test images are often kept back.
+        third = match_folders(*test, channels) if test is not None and test[1].is_dir() else None
+        return Layout("folder", root, parts, test=third)
     whole = _whole_folders(root)
     if whole is None:
         raise InputError(f"{root}: holds no data set; expected {FORMS}; found {_listing(root)}")
@@ -66,9 +72,9 @@ def _by_lists(root: Path, lists: dict[str, Path | None], channels: int) -> dict[
     return parts
 
 
-def _split_folders(root: Path, split: str) -> tuple[Path, Path] | None:
+def _split_folders(root: Path, names: tuple[str, ...]) -> tuple[Path, Path] | None:
     incomplete = None
-    for name, images, masks in product(SPLIT_NAMES[split], IMAGE_FOLDERS, MASK_FOLDERS):
+    for name, images, masks in product(names, IMAGE_FOLDERS, MASK_FOLDERS):
         for image_folder, mask_folder in (
             (root / images / name, root / masks / name),
             (root / name / images, root / name / masks),

@@ -29,6 +29,7 @@ class Layout:
         remark: What is to be known about its parts, for the check.
         reader: Reads a mask file of at most so many pixels, where its values are not the stored ones; None: it is
             read as any mask.
+        test: A third part, with masks, that neither training nor validation looks at; None: it has none.
     """
 
     name: str
@@ -43,6 +44,8 @@ class Layout:
     published: bool = False
     remark: str = ""
     reader: Callable[[Path, int], Mask] | None = None
+    test: Part | None = None
 
 
+TEST_NAMES = ("test", "testing")
 SPLIT_NAMES = {"train": ("train", "training"), "val": ("val", "valid", "validation")}

@@ -20,12 +20,14 @@ class SceneDataset:
         config: The settings: ``scenes`` and ``scene_size`` count.
     """
 
-    def __init__(self, config: DataConfig, split: Literal["train", "val"]) -> None:
+    def __init__(self, config: DataConfig, split: str) -> None:
+        if split not in ("train", "val"):
+            raise InputError(f'split {split!r}: the embedded scenes have "train" and "val"')
         count = config.scenes[0 if split == "train" else 1]
         if count < 1:
             raise InputError(f"--data.scenes: {list(config.scenes)}, expected two numbers of 1 or more")
         self.config = config
-        self.split: Literal["train", "val"] = split
+        self.split: Literal["train", "val"] = split  # pyright: ignore[reportAttributeAccessIssue]
         self.names = [f"{split}_{index:05d}" for index in range(count)]
         self.classes = ClassTable(
             names=tuple(kind.name for kind in SCENE_CLASSES),

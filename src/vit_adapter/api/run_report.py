@@ -1,0 +1,145 @@
+"""The end of a run: scores by class, images to look at, where everything lies, and the commands to go on with."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from vit_adapter.config import DataConfig, EvaluationConfig, RunConfig
+
+from .models import load
+
+if TYPE_CHECKING:
+    from vit_adapter.training import RunResult
+
+METRICS, SHEET = "metrics.json", "contact_sheet.png"
+
+# What changes the speed of reading or only training: no part of the command that measures again.
+_NOT_MEASURED = {
+    DataConfig: (
+        "workers",
+        "augmentation",
+        "mean",
+        "std",
+        "one_class",
+        "stop_on_bad_image",
+        "mirrored_classes",
+    ),
+    EvaluationConfig: ("device", "worst"),
+}
+
+
+def report_run(
+    run: RunResult,
+    config: RunConfig,
+    dataset: Any,
+    *,
+    console: Console | None = None,
+    title: str | None = None,
+    extra: Mapping[str, Any] | None = None,
+) -> dict[str, Any] | None:
+    """Prints the scores of a run's model by class, and writes them, each image's own, and images to look at.
+
+    Args:
+        run: What came out of the training.
+        config: The run's settings.
+        dataset: All validation images.
+        console: Where lines go; None: standard output.
+        title: Above the table; None: which model it is of, and on what.
+        extra: Further values for ``metrics.json``.
+
+    Returns:
+        What ``metrics.json`` holds; None in all processes but the first, and where a run was finished and reported
+        before.
+
+    Raises:
+        InputError: A file cannot be written.
+    """
+    from vit_adapter.evaluation import evaluate, print_table, provenance, write_example_sheet, write_report
+    from vit_adapter.training.processes import rank
+
+    console = console or Console()
+    folder = run.folder
+    if rank() != 0 or run.best_mIoU is None:
+        return None
+    if run.evaluation is None and (folder / METRICS).is_file():
+        _say(console, [f"its scores: {folder / METRICS}"])
+        return None
+    device = "cpu" if config.training.accelerator == "cpu" else config.evaluation.device
+    model = load(run.model_folder, device=device)
+    # A run that was ended between its last step and its report.
+    result = run.evaluation or evaluate(model, dataset, config.evaluation, progress=not config.training.quiet)
+    count = f"{result.pictures} validation image" + ("" if result.pictures == 1 else "s")
+    _say(console, ["", title or f"The best model, of step {run.best_step}, on {count}:", ""])
+    print_table(result, console)
+    about = {
+        **provenance(result, model, dataset, str(run.model_folder), "val"),
+        "run": {"steps": run.steps, "best_step": run.best_step, "seed": config.training.seed},
+        **(extra or {}),
+    }
+    written = write_report(result, model, dataset, folder, about=about, worst=False)
+    score = f"mIoU {100 * result.scores.mIoU:.1f} % on {count}"
+    written.append(write_example_sheet(result, model, dataset, folder / SHEET, f"{folder.name}: {score}"))
+    _say(console, ["", *_places(run, written)])
+    return json.loads((folder / METRICS).read_text(encoding="utf-8"))
+
+
+def print_next_commands(
+    run: RunResult, config: RunConfig, dataset: Any, console: Console | None = None
+) -> None:
+    """Prints the commands that apply the model to an image and measure it again, as they can be typed."""
+    from vit_adapter.training.processes import rank
+
+    if rank() != 0:
+        return
+    pairs = getattr(dataset, "pairs", None)
+    image = str(pairs[0].image) if pairs else "photo.jpg"
+    folder = str(run.folder)
+    predict = ["vit-adapter", "predict", folder, image, "--out", str(run.folder / "predictions")]
+    lines = ["", "Segment an image:", f"  {shlex.join(predict)}"]
+    if pairs:
+        measure = [
+            "vit-adapter",
+            "eval",
+            folder,
+            *data_flags(config),
+            "--out",
+            str(run.folder / "evaluation"),
+        ]
+        lines += ["Measure it again, with the worst images drawn:", f"  {shlex.join(measure)}"]
+    _say(console or Console(), lines)
+
+
+def data_flags(config: RunConfig) -> list[str]:
+    """The settings of data and evaluation that are not the usual ones, as flags of ``eval``."""
+    flags = []
+    for section, part in (("data", config.data), ("evaluation", config.evaluation)):
+        for field in fields(part):
+            usual = field.default_factory() if field.default_factory is not MISSING else field.default
+            value = getattr(part, field.name)
+            if value != usual and field.name not in _NOT_MEASURED[type(part)]:
+                flags += [f"--{section}.{field.name}", value if isinstance(value, str) else json.dumps(value)]
+    return flags
+
+
+def _places(run: RunResult, written: list[Path]) -> list[str]:
+    names = [path.name for path in written]
+    scores = [name for name in names if not name.endswith(".png")]
+    pictures = [name for name in names if name.endswith(".png")]
+    pictures += ["curves.png"] if (run.folder / "curves.png").is_file() else []
+    return [
+        f"model      {run.model_folder}",
+        f"scores     {run.folder}: {', '.join(scores)} (each image's own)",
+        f"to look at {run.folder}: {', '.join(pictures)}",
+    ]
+
+
+def _say(console: Console, lines: list[str]) -> None:
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)

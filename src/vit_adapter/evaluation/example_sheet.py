@@ -1,0 +1,84 @@
+"""A few images with truth and prediction on one sheet."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vit_adapter.config.files import write_atomically
+from vit_adapter.config.own_files import marked_png
+from vit_adapter.images import UnreadableImageError
+from vit_adapter.visualization import LegendEntry, colorize, contact_sheet, default_palette, overlay
+
+from .loop import EvaluationResult
+
+ROWS = 6
+LARGEST_LEGEND = 40
+"""Classes; beyond it only those that occur are named."""
+
+_MISTAKE = np.array([[230, 25, 60]], np.uint8)
+
+
+def write_example_sheet(
+    result: EvaluationResult, model: Any, dataset: Any, path: Path, title: str, rows: int = ROWS
+) -> Path:
+    """Writes image, truth, prediction and mistakes (in red) of evenly spread images; they are predicted again.
+
+    Args:
+        result: What ``evaluate`` gave, with every image's own score.
+        model: The model that was measured.
+        dataset: The data set it was measured on.
+        path: PNG to write.
+        title: Written above.
+        rows: Number of images.
+
+    Raises:
+        InputError: The file cannot be written.
+    """
+    names, ignored = result.class_names, result.matrix.ignore_index
+    shown, captions, seen, void = [], [], set(), False
+    palette = default_palette(len(names))
+    for score in _spread(result.images, rows):
+        try:
+            sample = dataset.read(score.index)
+        except UnreadableImageError:  # it was there before
+            continue
+        predicted = model.predict(
+            sample.image,
+            batch_size=result.config.batch_size,
+            protocol=result.protocol,
+            threshold=result.config.threshold,
+            precision=result.config.precision,
+        )
+        palette = predicted.palette if predicted.palette is not None else palette
+        valid = np.ones(sample.labels.shape, bool) if ignored is None else sample.labels != ignored
+        wrong = valid & (sample.labels != predicted.labels)
+        shown.append(
+            [
+                sample.image,
+                colorize(sample.labels, palette),
+                colorize(predicted.labels, palette),
+                # label 0 is the one colour; 1 lies outside the palette and shows the bare image
+                overlay(sample.image, np.where(wrong, 0, 1), _MISTAKE, alpha=0.7, legend=False),
+            ]
+        )
+        own = "no labelled pixel" if np.isnan(score.mIoU) else f"mIoU {100 * score.mIoU:.1f} %"
+        captions.append(f"{score.name}: {own}")
+        void = void or not valid.all()
+        seen |= set(np.unique(sample.labels[valid]).tolist()) | set(np.unique(predicted.labels).tolist())
+    legend = [
+        LegendEntry(name, tuple(colour), fallback=f"class {label}")
+        for label, (name, colour) in enumerate(zip(names, palette.tolist()))
+        if label in seen or len(names) <= LARGEST_LEGEND
+    ]
+    if void:
+        legend.append(LegendEntry("(ignored)", (0, 0, 0)))
+    sheet = contact_sheet(
+        shown, ["image", "truth", "prediction", "mistakes"], captions, title=title, legend=legend
+    )
+    return write_atomically(path, marked_png(sheet))
+
+
+def _spread(images: list[Any], count: int) -> list[Any]:
+    count = min(count, len(images))
+    return [images[(2 * number + 1) * len(images) // (2 * count)] for number in range(count)]
