@@ -68,6 +68,7 @@ def evaluate(
         model = load(model, checkpoint, device=evaluation.device)
     protocol = applied_protocol(model, protocol, multi_scale=evaluation.tta, recipe=recipe, data=data)
     ImageReading.of(data, channels_of(model, model.protocol))  # names data.mean, which is in the protocol now
+    data = replace(data, value_range=protocol.value_range)  # of the data, if they name one; else the model's
     if data.classes is None and recipe is not None:
         data = replace(data, classes=list(model.class_names))
     if model.num_classes == 1:

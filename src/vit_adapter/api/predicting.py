@@ -127,7 +127,9 @@ def predict(
             return False
         if problem := folder.problem(name):
             raise InputError(problem)
-        pixels = read_image(image.path, channels, max_pixels=max_pixels, remarks=remarks)
+        pixels = read_image(
+            image.path, channels, max_pixels=max_pixels, value_range=applied.value_range, remarks=remarks
+        )
         warned += warns_about_whole(str(image.path), pixels, applied, said=warned > 0)
         with progress.windows(model, count_windows(pixels.shape[:2], applied)):
             result: Result = model.predict(

@@ -16,8 +16,8 @@ from vit_adapter.segmenter import Segmenter
 from vit_adapter.zoo import PRETRAINED, Recipe, find_recipe, get_recipe
 from vit_adapter.zoo.download import download, published_checkpoint
 
-from .channels import check_channels
 from .fine_tuning import start_from
+from .image_settings import check_channels, named_value_range
 from .mirroring import training_notes
 from .protocols import trained_protocol
 from .run_report import print_next_commands, report_run
@@ -92,6 +92,7 @@ def run_and_data(
     # Its queries may find nothing, so that one class is enough.
     data = replace(config.data, one_class=config.data.one_class or HEADS[config.model.head].min_classes == 1)
     check_channels(config)
+    data = replace(data, value_range=named_value_range(config))
     channels = config.model.in_chans
     training, validation = open_dataset(data, "train", channels), open_dataset(data, "val", channels)
     checked = check_before_run({"train": training, "val": validation})

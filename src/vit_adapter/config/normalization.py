@@ -15,7 +15,7 @@ PARTS = ("mean", "std")
 def with_data_normalization(
     protocol: Protocol, data: DataConfig, changes: Protocol | Mapping[str, Any] | None = None
 ) -> Protocol:
-    """A protocol with the mean and the deviation that the data settings name; the one that they do not name stays.
+    """A protocol with the mean, deviation and range of values that the data settings name; what they do not name stays.
 
     Args:
         protocol: With ``changes`` in it.
@@ -34,6 +34,13 @@ def with_data_normalization(
         if part in named and list(values[part]) != list(value):
             raise InputError(_contradiction(part, value, values[part]))
         values[part] = tuple(value)
+    if data.value_range is not None:
+        if _names_range(changes) and protocol.value_range != data.value_range:
+            raise InputError(
+                f"data.value_range is {list(data.value_range)} and protocol.value_range is {protocol.value_range}: "
+                "expected the same, or one of them alone"
+            )
+        protocol = replace(protocol, value_range=data.value_range)
     if len(values["mean"]) != len(values["std"]):
         given = "std" if data.std is not None and data.mean is None else "mean"
         other = "mean" if given == "std" else "std"
@@ -73,6 +80,12 @@ def _named(changes: Protocol | Mapping[str, Any] | None) -> list[str]:
     """Which parts of the normalisation a caller named."""
     inner = changes.get("normalization") if isinstance(changes, Mapping) else None
     return [part for part in PARTS if isinstance(inner, Mapping) and part in inner]
+
+
+def _names_range(changes: Protocol | Mapping[str, Any] | None) -> bool:
+    if isinstance(changes, Mapping):
+        return "value_range" in changes
+    return changes is not None and changes.value_range is not None
 
 
 def _contradiction(part: str, data: Any, protocol: Any) -> str:

@@ -34,6 +34,7 @@ from vit_adapter.config import InputError
 from . import tiff, tiff_directory
 from .recognition import UnreadableImageError, recognise
 from .several import count_images
+from .value_range import read_deep_png, stated_by_png, stated_by_tiff
 
 FORMATS = {
     "BMP": BmpImagePlugin.BmpImageFile,
@@ -60,6 +61,7 @@ class Decoded:
         photometric: TIFF: how ``array`` is to be shown (2: colours).
         extra_samples: TIFF: meaning of the bands of ``array`` beyond the colours (1, 2: alpha).
         images: Number of full images in the file, of which this is the first.
+        stated: (black, white) that the file says its values of more than 8 bits have.
     """
 
     image: Image.Image | None
@@ -71,9 +73,12 @@ class Decoded:
     photometric: int = 1
     extra_samples: tuple[float, ...] = ()
     images: int = 1
+    stated: tuple[float, float] | None = None
 
 
-def load_file(path: Path, bands: bool, max_pixels: int, content: BinaryIO | None = None) -> Decoded:
+def load_file(
+    path: Path, bands: bool, max_pixels: int, content: BinaryIO | None = None, deep: bool = False
+) -> Decoded:
     """Decode a picture file.
 
     Args:
@@ -82,6 +87,7 @@ def load_file(path: Path, bands: bool, max_pixels: int, content: BinaryIO | None
         max_pixels: Largest width x height; checked before any pixel is decoded.
         content: Where the bytes come from, read to its end and left open; ``path`` is then a name for messages only.
             None: the file itself.
+        deep: Give photos of 16 bits a channel with all their bits, as an array; Pillow keeps 8 of colours.
 
     Raises:
         InputError: There is no such file.
@@ -102,11 +108,11 @@ def load_file(path: Path, bands: bool, max_pixels: int, content: BinaryIO | None
             raise InputError(f"{path}: a link to {os.readlink(path)}, which is not there") from None
         # "No such file or directory", "Permission denied" ...
         raise InputError(f"{path}: {error.strerror or error}") from None
-    exif = None
-    bits = None
+    exif = bits = stated = None
     directory: tiff_directory.Directory = {}
     if kind == "PNG":
-        bits = _check_png(path, data, max_pixels)
+        bits, significant = _check_png(path, data, max_pixels)
+        stated = stated_by_png(significant) if bits == 16 else None
     elif kind == "JPEG":
         exif, data = _split_exif(path, data)
     elif kind == "TIFF":
@@ -117,8 +123,9 @@ def load_file(path: Path, bands: bool, max_pixels: int, content: BinaryIO | None
         bits = int(directory.get(258, (1,))[0])
         width, height = (int(directory.get(tag, (0,))[0]) for tag in (256, 257))
         _check_size(path, width, height, max_pixels)
-        if bands or _needs_own_reader(directory, width * height):
+        if bands or deep or _needs_own_reader(directory, width * height):
             return _load_bands(path, data, directory)
+        stated = stated_by_tiff(directory)
     image, count = _load_with_pillow(path, kind, data, max_pixels)
     # Pillow turns TIFF pictures by itself and then drops the tag.
     orientation = image.getexif().get(tiff_directory.ORIENTATION, 1) if kind == "TIFF" else 1
@@ -127,7 +134,9 @@ def load_file(path: Path, bands: bool, max_pixels: int, content: BinaryIO | None
     lossy = (
         kind == "JPEG" or (kind == "WEBP" and data[12:16] == b"VP8 ") or directory.get(259) in ((6,), (7,))
     )
-    return Decoded(image, None, kind, orientation, bits, lossy, images=count)
+    array = read_deep_png(data) if deep and kind == "PNG" else None
+    image = image if array is None else None
+    return Decoded(image, array, kind, orientation, bits, lossy, images=count, stated=stated)
 
 
 def orient(array: np.ndarray, orientation: int) -> np.ndarray:
@@ -151,8 +160,9 @@ def _check_size(path: Path, width: int, height: int, max_pixels: int) -> None:
         )
 
 
-def _check_png(path: Path, data: bytes, max_pixels: int) -> int:
-    """Check the size, every critical chunk's checksum and the end mark; returns the bits of a sample.
+def _check_png(path: Path, data: bytes, max_pixels: int) -> tuple[int, bytes]:
+    """Check the size, every critical chunk's checksum and the end mark; returns the bits of a sample, and how many of
+    them each channel says are significant.
 
     Pillow skips the checksums of the pixel data.
     """
@@ -160,7 +170,7 @@ def _check_png(path: Path, data: bytes, max_pixels: int) -> int:
         raise UnreadableImageError(f"{path}: truncated PNG file ({len(data)} bytes)")
     width, height, bits = struct.unpack_from(">IIB", data, 16)
     _check_size(path, width, height, max_pixels)
-    position, view = 8, memoryview(data)
+    position, view, significant = 8, memoryview(data), b""
     while True:
         if position + 12 > len(data):
             raise UnreadableImageError(f"{path}: truncated PNG file (it ends before its end mark)")
@@ -174,7 +184,9 @@ def _check_png(path: Path, data: bytes, max_pixels: int) -> int:
         if name[:1].isupper() and zlib.crc32(view[position + 4 : end]) != checksum:
             raise UnreadableImageError(f"{path}: damaged PNG file (wrong checksum of block {bytes(name)!r})")
         if name == b"IEND":
-            return bits
+            return bits, significant
+        if name == b"sBIT":
+            significant = data[position + 8 : end]
         position = end + 4
 
 
@@ -228,6 +240,7 @@ def _load_bands(path: Path, data: bytes, directory: tiff_directory.Directory) ->
         photometric=layout.photometric,
         extra_samples=directory.get(338, ()),
         images=count_images("TIFF", data, None),
+        stated=stated_by_tiff(directory),
     )
 
 

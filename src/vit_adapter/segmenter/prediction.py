@@ -18,6 +18,13 @@ from vit_adapter.inference import Result, apply_protocol, predict_labels
 from .parts import channels_of
 
 
+def _is_floating(picture: Any) -> bool:
+    """An array or tensor of floats, which is in 0..1 whatever range the model's files have."""
+    if isinstance(picture, Tensor):
+        return picture.is_floating_point()
+    return isinstance(picture, np.ndarray) and picture.dtype.kind == "f"
+
+
 class Prediction(nn.Module):
     """The part of a segmenter that applies it to pictures."""
 
@@ -39,16 +46,19 @@ class Prediction(nn.Module):
         protocol: Protocol | None = None,
         threshold: float | None = None,
         precision: Literal["float32", "bfloat16", "float16"] = "float32",
+        value_range: tuple[float, float] | None = None,
     ) -> Any:
         """Segments pictures of any size as the model's protocol says, in evaluation mode.
 
         Args:
-            pictures: A path, the bytes of an image file, an open binary file, PIL image, uint8 array (H×W×C, RGB),
-                uint8 tensor (C×H×W), floats in 0..1; or a list of them.
+            pictures: A path, the bytes of an image file, an open binary file, PIL image, uint8 or uint16 array (H×W×C,
+                RGB), uint8 tensor (C×H×W), floats in 0..1; or a list of them.
             batch_size: Windows handled together.
             protocol: Another way of applying the model than its own.
             threshold: For two classes: smallest probability of class 1 that makes a pixel class 1.
             precision: Of the network; scores are merged in float32.
+            value_range: Values of black and white, for whole numbers of more than 8 bits and for floats of any range;
+                None: the model's own for files and whole numbers, 0 and 1 for arrays and tensors of floats.
 
         Returns:
             A ``Result``; a list of them for a list. Labels are made now, probabilities when they are asked for.
@@ -63,7 +73,12 @@ class Prediction(nn.Module):
         several = isinstance(pictures, (list, tuple))
         remarks = ImageRemarks()
         images = [
-            read_image(picture, channels, remarks=remarks)
+            read_image(
+                picture,
+                channels,
+                value_range=value_range or (None if _is_floating(picture) else protocol.value_range),
+                remarks=remarks,
+            )
             for picture in (pictures if several else [pictures])
         ]
         for line in remarks.lines():

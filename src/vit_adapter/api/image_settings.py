@@ -1,4 +1,4 @@
-"""How many channels images have: as many as the model takes, whatever else names a number."""
+"""How the images of a run are read: channels as the model takes them, the range of values wherever it is named."""
 
 from vit_adapter.config import InputError, Protocol, RunConfig
 from vit_adapter.segmenter.parts import check_number_of_means
@@ -26,3 +26,12 @@ def check_channels(config: RunConfig) -> None:
             f"--model.in_chans {channels}: {' and '.join(missing)} missing; bands are read as stored, so name "
             f"{channels} numbers, in the units of the files"
         )
+
+
+def named_value_range(config: RunConfig) -> tuple[float, float] | None:
+    """The values of black and white that a run names, beside the data or in the protocol; None: nowhere."""
+    if config.data.value_range is not None:
+        return config.data.value_range
+    if isinstance(config.protocol, Protocol):
+        return config.protocol.value_range
+    return (config.protocol or {}).get("value_range")
