@@ -14,6 +14,7 @@ from vit_adapter.config import TrainingConfig
 from vit_adapter.heads import LossNotFinite
 
 from . import processes
+from .astray import BatchFacts, batch_facts, blames_input, joined_facts, likely_reason, told_facts
 from .batches import STOP
 from .loader import MicroBatch
 from .parameter_groups import parameter_groups
@@ -64,7 +65,9 @@ class TrainingModule(lightning.LightningModule):
         self.last_checkpoint: str | None = None
         self.replaced: dict[str, str] = {}
         """Pictures that this process could not decode, and why."""
-        self._names: list[str] = []
+        self.remedy: list[str] = []
+        """Settings with which a run that went astray may be taken up again."""
+        self._batch: list[MicroBatch] = []
         self._divisor: float | None = None
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
@@ -104,6 +107,7 @@ class TrainingModule(lightning.LightningModule):
         self._share_figures(sums, batch)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
+        self._batch = []
         self.figures["learning_rate"] = self.schedule.rate(self.config.learning_rate, self.step)
         self.step += 1
 
@@ -112,7 +116,7 @@ class TrainingModule(lightning.LightningModule):
             return self.segmenter.loss(micro_batch["image"], micro_batch["labels"], divisor)  # pyright: ignore
         except LossNotFinite as error:  # all processes raise it together (S42)
             told = next(reason for reason in processes.gather(str(error)) if "another process" not in reason)
-            self._stop_not_finite(f"a matching cost ({told})", micro_batch["names"])
+            self._stop_not_finite(f"a matching cost ({told})", [micro_batch])
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Clip the gradients (already unscaled here under mixed precision)."""
@@ -127,7 +131,7 @@ class TrainingModule(lightning.LightningModule):
         # Gradients are equal in all processes, so all see this. Half precision overflows now and then: its
         # scaler skips such a step.
         if not math.isfinite(self.figures["gradient_norm"]) and self.config.precision != "16-mixed":
-            self._stop_not_finite("the gradient", self._names)
+            self._stop_not_finite("the gradient", self._batch)
 
     def _common_divisor(self, batch: list[MicroBatch]) -> float | None:
         """What every forward pass divides its sums by, so that their mean is the loss of the joint batch (S41).
@@ -168,23 +172,27 @@ class TrainingModule(lightning.LightningModule):
             name: value / processes.world_size() for name, value in zip(sums, values, strict=True)
         }
         self.stop_agreed = stops > 0
-        self._names = [name for part in batch for name in part["names"]]
+        self._batch = batch
         for part in batch:
             self.replaced |= part["replaced"]
         if not math.isfinite(self.figures["loss"]):
-            own = [] if math.isfinite(local[list(sums).index("loss")]) else self._names
+            own = [] if math.isfinite(local[list(sums).index("loss")]) else batch
             self._stop_not_finite(f"the loss ({self.figures['loss']:g})", own)
 
-    def _stop_not_finite(self, what: str, own_names: list[str]) -> NoReturn:
-        names = sorted({name for part in processes.gather(own_names) for name in part})
-        processes.stop_together(
-            self.not_finite(f"{what} is not finite; pictures of the batch: {', '.join(names)}")
-        )
+    def _stop_not_finite(self, what: str, own: list[MicroBatch]) -> NoReturn:
+        facts = joined_facts(processes.gather(batch_facts(own)))
+        processes.stop_together(self.not_finite(f"{what} is not finite; {told_facts(facts)}", facts))
 
-    def not_finite(self, what: str) -> str:
-        """The line with which a run ends that has gone astray."""
+    def not_finite(self, what: str, facts: BatchFacts | None = None) -> str:
+        """The line with which a run ends that has gone astray.
+
+        Args:
+            what: What is not finite, and where.
+            facts: The batch; None: not known.
+        """
+        rate = self.schedule.rate(self.config.learning_rate, self.step)
+        reason = likely_reason(facts, self.config, rate)
+        if not blames_input(facts):
+            self.remedy = ["--training.learning_rate", f"{self.config.learning_rate / 2:g}"]
         good = self.last_checkpoint or "none was written yet"
-        return (
-            f"step {self.step}: {what}; last good checkpoint: {good}; a lower training.learning_rate or "
-            "training.clip_gradient_norm may help"
-        )
+        return f"step {self.step}: {what}; {reason}; last good checkpoint: {good}"

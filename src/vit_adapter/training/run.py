@@ -164,9 +164,8 @@ def run_training(
             trainer.fit(module, datamodule=batches)
     except BaseException:
         if processes.rank() == 0 and module.last_checkpoint is not None:
-            print_lines(
-                console, [f"{module.last_checkpoint} is kept; go on with: {resume_command(frame.folder)}"]
-            )
+            command = resume_command(frame.folder, *module.remedy)
+            print_lines(console, [f"{module.last_checkpoint} is kept; go on with: {command}"])
         raise
     finally:
         batches.close()
