@@ -71,7 +71,7 @@ def test_s52_decisions_taken_per_process(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("trouble", "message"), [("loss", "not finite; pictures"), ("file", "masks/7.png: value 77")]
+    ("trouble", "message"), [("loss", "not finite; images"), ("file", "masks/7.png: value 77")]
 )
 @pytest.mark.slow
 def test_s52_trouble_of_one_process(tmp_path, trouble, message):

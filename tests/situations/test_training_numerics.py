@@ -73,7 +73,7 @@ def scenes_like(count: int = 4) -> Pictures:
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_s42_matching_costs_that_are_not_finite(tmp_path, value):
-    """The run stops with one line: step, what is not finite, pictures of the batch, the last good checkpoint."""
+    """The run stops with one line: step, what is not finite, images of the batch, the last good checkpoint."""
     config = tiny_run(tmp_path / "run", {"head": "mask2former"}, checkpoint_every=1)
     model = tiny_segmenter(config)
     predictions, calls = model.head.predictions, iter(range(100))
@@ -90,7 +90,7 @@ def test_s42_matching_costs_that_are_not_finite(tmp_path, value):
     message = str(error.value)
     assert "\n" not in message
     assert "step 2: a matching cost" in message
-    assert len(set(re.findall(r"picture \d\b", message.partition("pictures of the batch")[2]))) == 2
+    assert len(set(re.findall(r"picture \d\b", message.partition("images of the batch")[2]))) == 2
     assert "last.ckpt (step 2)" in message
     checkpoint = read_checkpoint(tmp_path / "run" / "last.ckpt")
     assert checkpoint["step"] == 2

@@ -89,4 +89,5 @@ def likely_reason(facts: BatchFacts | None, config: TrainingConfig, rate: float)
     if config.precision != "32-true":
         remedies.append(f"training.precision 32-true (it is {config.precision})")
     more = f"{', '.join(remedies[:-1])} or {remedies[-1]}" if len(remedies) > 1 else remedies[0]
-    return f"the input is as usual, so that the weights went astray: {more} may help"
+    usual = "" if facts is None else "the input is as usual, so that the weights went astray: "
+    return f"{usual}{more} may help"
