@@ -77,6 +77,8 @@ def evaluate(
     check_classes(model, dataset.classes)
     for line in check_before_run({split: dataset}, evaluation.limit):
         print(line)
+    for line in getattr(dataset, "remarks", ()):
+        print(f"note: {line}")
     if data.mirrored_classes is not None:
         # A copy that shares all weights: the given model keeps its own pairs.
         model = copy.copy(model)

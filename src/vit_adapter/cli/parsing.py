@@ -56,13 +56,23 @@ def parse(parser: ArgumentParser, words: Sequence[str]) -> Namespace:
     Raises:
         InputError: A word is unknown or a value does not fit.
     """
-    words = checked_words(parser, words)
+    words = checked_words(parser, _with_blanks(words))
     try:
         return parser.parse_args(words)
     except Exception as error:
         if isinstance(error, (InputError, KeyboardInterrupt)):
             raise
         raise InputError(_complaint(error, parser, words) or _one_line(error)) from None
+
+
+def _with_blanks(words: Sequence[str]) -> list[str]:
+    """A label map such as ``{7:0,263:1}`` with the blanks without which YAML reads numbers to the base of 60."""
+    option, done = "--data.label_map", []
+    for word in words:
+        if word.startswith(f"{option}=") or (done and done[-1] == option):
+            word = re.sub(r"(?<=\d):(?=-?\d)", ": ", word)
+        done.append(word)
+    return done
 
 
 def add_sections(parser: ArgumentParser, defaults: RunConfig, sections: Sequence[str]) -> None:

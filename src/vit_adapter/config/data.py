@@ -66,12 +66,17 @@ class DataConfig(Checked):
             file ``classes.txt``, ``classes.csv`` ... or ``labelmap.txt`` in the root, else the values found.
         ignore: Id of pixels that count neither in the loss nor in a metric, in the masks as stored.
         ignored_values: Further mask values that are read as ignored.
-        label_map: Mask value to class number, several values may become one class; None: the ids of the class
-            list (0, 1, 2 ... where it has none), or without a class list the values found, in ascending order.
+        label_map: Mask value, as stored in the file, to class number; several values may become one class. None: the
+            ids of the class list (0, 1, 2 ... where it has none), or without a class list the values found, in
+            ascending order.
         binary: Masks hold 0 and 1, or 0 and 255; the second value is class 1.
         one_class: A single class is enough; everything else is "nothing there". Only Mask2Former can learn that, for
             which it is set by itself; with ``binary`` and one class name, 0 is nothing there.
         reduce_zero: The mask value 0 is ignored and k stands for class k - 1 (readers of published data sets know it).
+            With ``label_map``, whose values are the stored ones, nothing is shifted: only 0 is ignored.
+        nearest_color: Colours outside the colour table are read as the nearest one in it, greys of ``binary`` masks as
+            0 or 255: for masks that were smoothed.
+        skip_unlabelled: Images without a mask are left out instead of being an error.
         no_data: Value of missing data in masks, which is read as ignored ("nan" for not-a-number).
         validation_share: Share of the pictures kept for validation when the folder has no split; which ones
             follows from their names.
@@ -102,6 +107,8 @@ class DataConfig(Checked):
     binary: bool = False
     one_class: bool = False
     reduce_zero: bool = False
+    nearest_color: bool = False
+    skip_unlabelled: bool = False
     no_data: float | Literal["nan"] | None = field(default=None, metadata={"limits": {"nan": True}})
     validation_share: float = number(0.2, at_least=0, below=1)
     scenes: tuple[int, int] = number((2000, 100), at_least=0)

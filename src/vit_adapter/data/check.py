@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vit_adapter.config import ClassTable, DataConfig, InputError
+from vit_adapter.config.class_table import LARGEST_ID
 from vit_adapter.config.mirrored import mirror_warning
 from vit_adapter.images import ImageRemarks, UnreadableImageError
 
 from .codes import count_codes
 from .dataset import check_size, dropped, only_void, open_dataset, with_pairs
 from .image_reading import ImageReading
+from .label_findings import needless_shift, report_unknown, slips, too_large, unlabelled
 from .labels import LabelMapping
 from .layouts.pairs import Pair
 from .mapping import require_two_classes
@@ -154,18 +156,30 @@ def _report_labels(report: Report, source: Source, looked: Sequence[Looked]) -> 
         report.add_unless_sampled(hidden)
     if source.reading.colours is None:
         report_palettes(report, summaries)
-    mapping = source.mapping(found_values(summaries))
+    report.add("error", too_large(source, summaries))
+    found = {value for value in found_values(summaries) if value <= LARGEST_ID or not source.needs_values}
+    mapping = source.mapping(found)
     colours_only = not found_values(summaries)
-    if summaries and hidden is None and not (colours_only and source.needs_values):
+    if (
+        summaries
+        and hidden is None
+        and not too_large(source, summaries)
+        and not (colours_only and source.needs_values)
+    ):
         try:
-            where, lost = f"{report.root}: {source.where}", dropped(source, found_values(summaries))
+            where, lost = f"{report.root}: {source.where}", dropped(source, found)
             require_two_classes(mapping.table, where, source.config.one_class, lost)
         except InputError as error:
             report.add_unless_sampled(str(error))
     if not (colours_only and source.needs_values):
         report_mirrors(report, mapping.table, source.config)
     count_classes(report, mapping, masks)
-    report_unknown(report, mapping, summaries)
+    report_unknown(report, mapping, [some for some in summaries if not too_large(source, [some])])
+    everything = report.looked_at == sum(report.pictures.values())
+    report.add(
+        "warning", [*unlabelled(summaries, mapping), *(slips(summaries, mapping) if everything else [])]
+    )
+    report.add("note", needless_shift(source, summaries, everything))
     if summaries and only_void(summaries, mapping):
         report.add_unless_sampled(f"{report.root}: all pixels of all {len(summaries)} masks are ignored")
 
@@ -233,38 +247,6 @@ def _report_rare(report: Report) -> None:
         )
     if unseen:
         report.add("warning", f"classes that occur in validation only: {_some(unseen)}")
-
-
-def report_unknown(report: Report, mapping: LabelMapping, summaries: Sequence[MaskSummary]) -> None:
-    """One error for each unknown value, with the first file that has it."""
-    first: dict[tuple[int, bool], MaskSummary] = {}
-    masks: dict[tuple[int, bool], int] = {}
-    pixels: dict[tuple[int, bool], int] = {}
-    for summary in summaries:
-        if mapping.binary:
-            try:
-                mapping.check_binary(summary.counts, str(summary.file))
-            except InputError as error:
-                report.add("error", str(error))
-        for code, count in summary.counts.items():
-            key = code, summary.codes.coloured
-            if mapping.label(*key) is None:
-                first.setdefault(key, summary)
-                masks[key] = masks.get(key, 0) + 1
-                pixels[key] = pixels.get(key, 0) + count
-    coloured = [summary for summary in summaries if summary.codes.coloured]
-    if coloured and mapping.colours is None:
-        # All colours need the same thing, a colour table: one file stands for all.
-        text = mapping.unknown_message(coloured[0].counts, coloured[0].codes, str(coloured[0].file))
-        report.add("error", f"{text} ({len(coloured)} of {len(summaries)} masks are coloured)")
-        first = {key: summary for key, summary in first.items() if not key[1]}
-    for key in sorted(first, key=lambda key: -pixels[key]):
-        summary = first[key]
-        counts = {key[0]: summary.counts[key[0]]}
-        text = mapping.unknown_message(counts, summary.codes, str(summary.file))
-        if masks[key] > 1:
-            text += f" (in {masks[key]} masks, {pixels[key]} pixels in all)"
-        report.add("error", text)
 
 
 def _check_scenes(config: DataConfig, sample: int | None) -> Report:

@@ -1,7 +1,7 @@
 """What a mask file holds, as one whole number per pixel: a value or a packed colour."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +39,14 @@ def load_mask(path: Path, no_data: float | str | None, max_pixels: int = MAX_PIX
     return read_mask(path, no_data=value, ignore=NO_DATA, max_pixels=max_pixels)
 
 
-def mask_codes(mask: Mask, *, colours: Collection[int] | None = None, ignored: Collection[int] = ()) -> Codes:
+def mask_codes(
+    mask: Mask,
+    *,
+    colours: Collection[int] | None = None,
+    ignored: Collection[int] = (),
+    nearest: bool = False,
+    binary: bool = False,
+) -> Codes:
     """Reads a mask as values, or as colours where a colour table was given.
 
     Without a colour table a palette gives its index (FACTS 24), three equal channels give that channel, and
@@ -52,7 +59,41 @@ def mask_codes(mask: Mask, *, colours: Collection[int] | None = None, ignored: C
         mask: The mask; left unchanged.
         colours: Packed colours of the table.
         ignored: Mask values that are ignored.
+        nearest: Colours outside the table become the nearest one in it (in red, green and blue), greys of binary
+            masks 0 or 255.
+        binary: Masks hold 0 and 1, or 0 and 255.
     """
+    codes = _stored_codes(mask, colours, ignored)
+    if nearest and codes.coloured and colours:
+        return replace(codes, values=nearest_colours(codes.values, colours))
+    if nearest and binary and not codes.coloured and int(codes.values.max(initial=0)) > 1:
+        values = np.where(codes.values < 128, 0, 255).astype(codes.values.dtype)
+        return replace(codes, values=np.where(codes.values == NO_DATA, codes.values, values))
+    return codes
+
+
+def nearest_colours(values: np.ndarray, colours: Collection[int]) -> np.ndarray:
+    """Packed colours [H, W] as the nearest of the known ones; of equally near ones the smallest number.
+
+    ``NO_DATA`` stays.
+    """
+    known = np.array(sorted(colours), np.int64)
+    found, place = np.unique(values, return_inverse=True)
+    new = found.copy()
+    odd = np.flatnonzero(~np.isin(found, known) & (found != NO_DATA))
+    for start in range(0, len(odd), _COLOURS_AT_ONCE):
+        some = odd[start : start + _COLOURS_AT_ONCE]
+        distance = sum(
+            ((found[some, None] >> shift & 255) - (known[None] >> shift & 255)) ** 2 for shift in (16, 8, 0)
+        )
+        new[some] = known[np.argmin(distance, axis=1)]
+    return new[place].reshape(values.shape)
+
+
+_COLOURS_AT_ONCE = 1 << 14  # bounds the table of distances to some 20 MB for 150 classes
+
+
+def _stored_codes(mask: Mask, colours: Collection[int] | None, ignored: Collection[int]) -> Codes:
     if mask.values.ndim == 3:
         return Codes(pack_colours(mask.values), coloured=True)
     if colours is None:

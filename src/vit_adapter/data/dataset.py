@@ -11,6 +11,7 @@ from vit_adapter.config import ClassTable, DataConfig, InputError
 from vit_adapter.config.mirrored import mirrored_pairs
 
 from .image_reading import ImageReading
+from .label_findings import needless_shift, slips, too_large
 from .labels import LabelMapping
 from .layouts.pairs import Pair
 from .mapping import require_two_classes
@@ -159,7 +160,10 @@ def open_dataset(
             "--data.classes and --data.label_map"
         )
     mapping = replace(mapping, table=with_pairs(mapping.table, config))
-    return FileDataset(config, part.pairs, source.reading, mapping, palettes, source.images, source.remarks)
+    everything = len(summaries) == len(files)
+    remarks = [*source.remarks, *needless_shift(source, summaries, everything)]
+    remarks += slips(summaries, mapping) if everything else []
+    return FileDataset(config, part.pairs, source.reading, mapping, palettes, source.images, remarks)
 
 
 def refuse_mask_settings(config: DataConfig) -> None:
@@ -202,6 +206,8 @@ def settle(source: Source, summaries: Sequence[MaskSummary]) -> tuple[LabelMappi
         problem = hidden_foreground(summaries)
         if problem is not None:
             raise InputError(problem)
+    for problem in too_large(source, summaries):
+        raise InputError(problem)
     mapping = source.mapping(found_values(summaries))
     where = f"{source.layout.root}: {source.where}"
     require_two_classes(

@@ -12,6 +12,7 @@ from .classes import label_dtype
 from .codes import NO_DATA, Codes, count_codes, mask_codes, unpack_colour
 
 _UNKNOWN = 65534  # label that no table reaches: at most 65533 classes would
+FEW = 8  # unknown values of one mask; more of them look like smoothing
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class LabelMapping:
         colours: Packed colour to contiguous label; None: no colour table.
         shared_colours: Packed colours that several classes have, so that no mask can be read by them.
         binary: Every mask holds 0 and 1, or 0 and 255; both second values are class 1.
+        nearest: Colours, and greys of binary masks, that are not known are read as the nearest one that is.
     """
 
     table: ClassTable
@@ -31,6 +33,7 @@ class LabelMapping:
     colours: dict[int, int] | None = None
     shared_colours: frozenset[int] = frozenset()
     binary: bool = False
+    nearest: bool = False
     ignored: frozenset[int] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -44,7 +47,8 @@ class LabelMapping:
 
     def codes(self, mask: Mask) -> Codes:
         """The mask's values or colours, read as this data set's masks are."""
-        return mask_codes(mask, colours=self.colours, ignored=self.ignored)
+        known = None if self.colours is None else {*self.colours, *self.shared_colours}
+        return mask_codes(mask, colours=known, ignored=self.ignored, nearest=self.nearest, binary=self.binary)
 
     def label(self, code: int, coloured: bool) -> int | None:
         """Contiguous label of a mask value or packed colour; None where it is unknown."""
@@ -67,13 +71,13 @@ class LabelMapping:
                 setting that would help.
         """
         codes = self.codes(mask)
-        if self.binary:
-            self.check_binary(count_codes(codes.values), file)
         labels = self._look_up(codes)
         unknown = labels == _UNKNOWN
         if unknown.any():
             counts = count_codes(codes.values[unknown])
             raise InputError(self.unknown_message(counts, codes, file))
+        if self.binary:
+            self.check_binary(count_codes(codes.values), file)
         return labels.astype(label_dtype(self.table))
 
     def _look_up(self, codes: Codes) -> np.ndarray:
@@ -105,11 +109,17 @@ class LabelMapping:
 
     def check_binary(self, counts: dict[int, int], file: str) -> None:
         """Raises InputError for a binary mask with both codings in it: 255 could be object or void."""
+        for problem in self.binary_problems(counts, file):
+            raise InputError(problem)
+
+    def binary_problems(self, counts: dict[int, int], file: str) -> list[str]:
+        """What ``check_binary`` raises, as no line or one."""
         if 1 in counts and 255 in counts:
-            raise InputError(
+            return [
                 f"{file}: a mask of --data.binary true holds both 1 ({counts[1]} pixels) and 255 "
                 f"({counts[255]} pixels), expected 0 and one of them; if 255 is void leave --data.binary away"
-            )
+            ]
+        return []
 
     def unknown_message(self, counts: dict[int, int], codes: Codes, file: str) -> str:
         """One line on values outside the classes: file, the most frequent value, pixels, the remedy.
@@ -123,9 +133,21 @@ class LabelMapping:
         value = describe_code(code, codes)
         what = "colour" if codes.coloured else "value"
         others = len(counts) - 1
+        if len(counts) > FEW and not (codes.coloured and self.colours is None):
+            known = "in the colour table" if codes.coloured else "classes"
+            return (
+                f"{file}: {len(counts)} {what}s in {sum(counts.values())} pixels are not {known} (most often {value}), "
+                f"as in a mask that was smoothed when it was resized or saved; {self._smoothing_remedy(codes)}"
+            )
         more = f" (and {others} further {what}{'s' * (others > 1)})" if others else ""
         remedy = self.remedy(code, codes)
         return f"{file}: the mask {what} {value} in {counts[code]} pixels{more} {remedy}"
+
+    def _smoothing_remedy(self, codes: Codes) -> str:
+        again = "export it again without smoothing (nearest neighbour, PNG)"
+        if codes.coloured or self.binary:
+            return f"{again}, or set --data.nearest_color true to give each pixel the nearest colour that is known"
+        return f"{again}; if the values are right, name them in --data.classes or --data.label_map"
 
     def remedy(self, code: int, codes: Codes) -> str:
         """Why a code is unknown, and the setting that would make it known."""

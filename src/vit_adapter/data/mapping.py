@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from vit_adapter.config import ClassTable, DataConfig, InputError
-from vit_adapter.config.class_table import trimmed_names
+from vit_adapter.config.class_table import LARGEST_ID, trimmed_names
 
 from .class_files import ClassEntry, parse_class_list, read_class_file
 from .class_search import find_class_file
@@ -86,6 +86,11 @@ def build_mapping(
             # A value that is sent to the ignore id is void.
             label_map = {value: label for value, label in config.label_map.items() if label != config.ignore}
             void |= config.label_map.keys() - label_map.keys()
+            if reduce_zero and 0 in label_map and 0 not in config.ignored_values:
+                raise InputError(
+                    "--data.label_map: names the mask value 0, which --data.reduce_zero ignores; the map takes the "
+                    "values as they are stored, before any shift: add 1 to each value of a map made for shifted ones"
+                )
         values, table = _by_label_map(label_map or {}, entries, where, set(config.ignored_values), kept)
     else:
         if entries is None:
@@ -103,7 +108,8 @@ def build_mapping(
     void -= set(values)
     first = [void_id] if void_id is not None and config.ignore == DataConfig.ignore else []
     table = replace(table, ignore_id=_free_id(table.ids, [*first, config.ignore, *config.ignored_values]))
-    return _mapping(table, values, void, (every_row or ()) if by_colour else ())
+    mapping = _mapping(table, values, void, (every_row or ()) if by_colour else ())
+    return replace(mapping, nearest=config.nearest_color)
 
 
 def renamed(own: Sequence[ClassEntry], given: Sequence[ClassEntry]) -> list[ClassEntry]:
@@ -154,7 +160,7 @@ def _binary(
     if len(names) == 1 and config.one_class:
         id_ = 255 if 255 in found or 1 not in found else 1
         table = replace(_table([ClassEntry(names[0], id_)], [id_]), ignore_id=0)
-        return replace(_mapping(table, {1: 0, 255: 0}, {0}, ()), binary=True)
+        return replace(_mapping(table, {1: 0, 255: 0}, {0}, ()), binary=True, nearest=config.nearest_color)
     if len(names) == 1:
         raise InputError(
             f"{where}: binary masks have two classes, found only {names[0]!r}; "
@@ -172,7 +178,7 @@ def _binary(
     values = {value: label for value, label in {0: 0, 1: 1, 255: 1}.items() if value not in void}
     table = replace(table, ignore_id=_free_id(table.ids, [config.ignore, *config.ignored_values]))
     mapping = _mapping(table, values, void, rows)
-    return replace(mapping, binary=True)
+    return replace(mapping, binary=True, nearest=config.nearest_color)
 
 
 def _by_label_map(
@@ -189,20 +195,34 @@ def _by_label_map(
     labels = set(label_map.values())
     count = len(entries) if entries is not None else len(labels)
     outside = sorted(label for label in labels if not 0 <= label < count)
-    if outside or not labels:
+    if not labels:
         raise InputError(
-            f"--data.label_map: class number {outside[0] if outside else 'missing'} is not one of the {count} "
-            f"classes 0..{count - 1} of {where}"
-            if entries is not None
-            else f"--data.label_map: class numbers {sorted(labels)}, expected 0..{count - 1} without gaps"
+            "--data.label_map: no mask value becomes a class, expected {mask value: class number, ...}"
+        )
+    if outside and entries is not None:
+        raise InputError(
+            f"--data.label_map: class number {outside[0]} is not one of the {count} classes 0..{count - 1} of {where}"
+        )
+    if outside:
+        raise InputError(
+            f"--data.label_map: class numbers {sorted(labels)}, expected 0..{count - 1} without gaps"
+        )
+    if min(label_map) < 0:
+        raise InputError(
+            f"--data.label_map: the mask value {min(label_map)}, expected whole numbers from 0 on"
         )
     for label in range(count):
         if label not in labels and entries is not None:
             raise InputError(
                 f"--data.label_map: no mask value becomes class {label} ({entries[label].name!r})"
             )
-    # A class made of several values is written back as the smallest of them.
-    ids = [min(value for value, label in label_map.items() if label == number) for number in range(count)]
+    # A class made of several values is written back as the smallest of them that a mask can hold, if there is one.
+    smallest = [
+        min(value for value, label in label_map.items() if label == number) for number in range(count)
+    ]
+    taken = {value for value in smallest if value <= LARGEST_ID}
+    free = (value for value in range(LARGEST_ID) if value not in taken)
+    ids = [value if value <= LARGEST_ID else next(free) for value in smallest]
     rows = list(entries) if entries is not None else [ClassEntry(f"class {n}", n) for n in range(count)]
     values = {value: label for value, label in label_map.items() if value not in ignored}
     for label, row in enumerate(rows):
@@ -259,5 +279,7 @@ def _free_id(ids: Sequence[int], wishes: Sequence[int]) -> int:
     """The first wish, or else of the usual void values, that no class has."""
     taken = set(ids)
     return next(
-        value for value in (*wishes, 255, 254, *range(65535, 0, -1)) if value not in taken and value >= 0
+        value
+        for value in (*wishes, 255, 254, *range(LARGEST_ID, 0, -1))
+        if value not in taken and 0 <= value <= LARGEST_ID
     )

@@ -48,6 +48,8 @@ class MaskReading:
         palettes_matter: Palettes have to agree with each other.
         reader: How a file is read, where its values are not the stored ones; None: as any mask.
         max_pixels: Largest width x height.
+        nearest: Colours, and greys of binary masks, that are not known are read as the nearest one that is.
+        binary: Masks hold 0 and 1, or 0 and 255.
     """
 
     no_data: float | str | None = None
@@ -56,6 +58,8 @@ class MaskReading:
     palettes_matter: bool = True
     reader: Callable[[Path, int], Mask] | None = None
     max_pixels: int = MAX_PIXELS
+    nearest: bool = False
+    binary: bool = False
 
     def load(self, file: Path) -> Mask:
         """Reads a mask; pixels of missing data hold ``NO_DATA``.
@@ -76,7 +80,9 @@ class MaskReading:
             InputError: When it cannot be decoded or holds what is no class number.
         """
         mask = self.load(file)
-        codes = mask_codes(mask, colours=self.colours, ignored=self.ignored)
+        codes = mask_codes(
+            mask, colours=self.colours, ignored=self.ignored, nearest=self.nearest, binary=self.binary
+        )
         height, width = mask.values.shape[:2]
         kind = replace(codes, values=codes.values[:0])
         palette = used_palette(mask) if self.palettes_matter else {}

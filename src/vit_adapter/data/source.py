@@ -98,11 +98,17 @@ class Source:
             raise InputError(
                 f"--data.reduce_zero true: {layout.entries_from} have the value 0 among them; set it to false"
             )
+        if config.skip_unlabelled and layout.name != "folder":
+            raise InputError(
+                f"--data.skip_unlabelled true: goes with a plain folder, not with the layout {layout.name}"
+            )
         if config.classes is None and layout.entries is not None:
             where, by_colour = layout.entries_from, not layout.published
             return cls(config, layout, layout.entries, where, by_colour, images, (), model_classes)
         entries, where, remark = class_entries(config, layout.root)
-        remarks = (remark,) if remark else ()
+        lonely = {image for part in layout.parts.values() for image in part.unlabelled}
+        left_out = f"images without a mask, which are left out: {len(lonely)}" if lonely else ""
+        remarks = tuple(line for line in (remark, left_out) if line)
         # Of published masks the values count, unless somebody gives colours.
         by_colour = not layout.published or any(entry.colour is not None for entry in entries or ())
         if entries is not None and layout.entries is not None and config.label_map is None:
@@ -135,7 +141,16 @@ class Source:
             colours = {pack_colour(entry.colour) for entry in self.entries or () if entry.colour is not None}
         void = {self.config.ignore, *self.config.ignored_values}
         palettes_matter, limit = not self.layout.published, self.config.max_pixels
-        return MaskReading(self.config.no_data, colours, void, palettes_matter, self.layout.reader, limit)
+        config = self.config
+        if config.nearest_color and colours is None and not config.binary:
+            raise InputError(
+                "--data.nearest_color true: there are no colours to be near to; give a colour table with "
+                "--data.classes FILE, or set --data.binary true for masks of 0 and 255"
+            )
+        reader = self.layout.reader
+        return MaskReading(
+            config.no_data, colours, void, palettes_matter, reader, limit, config.nearest_color, config.binary
+        )
 
     def mask_files(self) -> list[Path]:
         """All masks, training before validation, none twice."""

@@ -6,8 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 from vit_adapter.config import InputError
 
-from .check import Looked, count_classes, look, report_copies, report_files, report_palettes, report_unknown
+from .check import Looked, count_classes, look, report_copies, report_files, report_palettes
 from .dataset import FileDataset
+from .label_findings import report_unknown, unlabelled
 from .layouts.pairs import Pair
 from .report import Report
 from .sample import SegmentationDataset
@@ -77,6 +78,7 @@ def look_at_sample(files: Mapping[str, FileDataset], first: int | None = None) -
     if opened.reading.colours is None:
         report_palettes(report, summaries)
     report_unknown(report, opened.mapping, summaries)
+    report.add("warning", unlabelled(summaries, opened.mapping))
     whole = all(report.pictures[name] == len(part) for name, part in files.items())
     if whole and files.keys() == {"train", "val"}:
         count_classes(report, opened.mapping, masks)

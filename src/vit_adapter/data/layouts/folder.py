@@ -35,7 +35,8 @@ def find_folder(root: Path, config: DataConfig, channels: int) -> Layout:
     lists = {split: find_list(root, names) for split, names in SPLIT_NAMES.items()}
     if any(lists.values()):
         test = find_list(root, TEST_NAMES)
-        parts = _by_lists(root, lists if test is None else lists | {"test": test}, channels)
+        wanted = lists if test is None else lists | {"test": test}
+        parts = _by_lists(root, wanted, channels, config.skip_unlabelled)
         return Layout("folder", root, parts, test=parts.pop("test", None))
     folders = {split: _split_folders(root, names) for split, names in SPLIT_NAMES.items()}
     if any(folders.values()):
@@ -44,31 +45,38 @@ def find_folder(root: Path, config: DataConfig, channels: int) -> Layout:
             if found is None:
                 parts[split] = Part(problems=[f"{root}: has no {split} part, expected {FORMS}"])
             else:
-                parts[split] = match_folders(*found, channels)
+                parts[split] = match_folders(*found, channels, skip_unlabelled=config.skip_unlabelled)
         test = _split_folders(root, TEST_NAMES)
         # Masks of test images are often kept back.
-        third = match_folders(*test, channels) if test is not None and test[1].is_dir() else None
+        third = None
+        if test is not None and test[1].is_dir():
+            third = match_folders(*test, channels, skip_unlabelled=config.skip_unlabelled)
         return Layout("folder", root, parts, test=third)
     whole = _whole_folders(root)
     if whole is None:
         raise InputError(f"{root}: holds no data set; expected {FORMS}; found {_listing(root)}")
-    everything = match_folders(*whole, channels)
+    everything = match_folders(*whole, channels, skip_unlabelled=config.skip_unlabelled)
     if not everything.pairs and everything.problems:
         return Layout("folder", root, {split: Part(problems=everything.problems) for split in SPLIT_NAMES})
     sides = split_by_name(everything.pairs, config.validation_share, str(root))
     # Both sides carry what was wrong with the folder: opening either must say it.
-    return Layout("folder", root, {split: Part(pairs, everything.problems) for split, pairs in sides.items()})
+    rest = everything.problems, everything.unlabelled
+    return Layout("folder", root, {split: Part(pairs, *rest) for split, pairs in sides.items()})
 
 
-def _by_lists(root: Path, lists: dict[str, Path | None], channels: int) -> dict[str, Part]:
+def _by_lists(
+    root: Path, lists: dict[str, Path | None], channels: int, skip_unlabelled: bool
+) -> dict[str, Part]:
     whole = _whole_folders(root)
-    everything = match_folders(*whole, channels) if whole is not None else None
+    everything = (
+        match_folders(*whole, channels, skip_unlabelled=skip_unlabelled) if whole is not None else None
+    )
     parts = {}
     for split, path in lists.items():
         if path is None:
             parts[split] = Part(problems=[f"{root}: has a list for one part, but none named {split}.txt"])
         else:
-            parts[split] = read_list(path, root, everything)
+            parts[split] = read_list(path, root, everything, skip_unlabelled)
     return parts
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..class_files import read_text
 from ..file_tree import FileFinder
-from .pairs import Pair, Part, key_of
+from .pairs import WITHOUT_THEM, Pair, Part, key_of
 
 LIST_PLACES = ("", "ImageSets/Segmentation", "splits", "lists")
 
@@ -22,7 +22,7 @@ def find_list(root: Path, names: tuple[str, ...]) -> Path | None:
     return None
 
 
-def read_list(path: Path, root: Path, everything: Part | None) -> Part:
+def read_list(path: Path, root: Path, everything: Part | None, skip_unlabelled: bool = False) -> Part:
     """Pairs that a list names.
 
     A line is ``picture mask`` (paths below the root, or whose last two parts are), or one name: a picture's
@@ -32,12 +32,15 @@ def read_list(path: Path, root: Path, everything: Part | None) -> Part:
         path: The list.
         root: Folder of the data set.
         everything: All pairs of the data set, for lines with one name.
+        skip_unlabelled: Lines that name an image without a mask are no problem.
 
     Raises:
         InputError: When the list cannot be read.
     """
     part = Part()
     by_name = _names(everything.pairs) if everything is not None else {}
+    lonely = [] if everything is None else [Pair(image.stem, image, image) for image in everything.unlabelled]
+    without_mask = _names(lonely)
     seen: dict[Path, int] = {}
     finder = FileFinder()
     for number, line in enumerate(read_text(path).splitlines(), start=1):
@@ -46,7 +49,11 @@ def read_list(path: Path, root: Path, everything: Part | None) -> Part:
         if not line:
             continue
         pair = _single(line, by_name) or _double(line, root, finder)
-        if pair is None:
+        if pair is None and (image := _single(line, without_mask)) is not None:
+            part.unlabelled.append(image.image)
+            if not skip_unlabelled:
+                part.problems.append(f"{path}: line {number}: {image.image} has no mask; {WITHOUT_THEM}")
+        elif pair is None:
             part.problems.append(f"{path}: line {number} names no picture with a mask: {line!r}")
         elif pair.image in seen:
             part.problems.append(

@@ -8,6 +8,8 @@ from pathlib import Path
 from vit_adapter.config.own_files import read_mark
 from vit_adapter.images import arrays_remark, walk_images
 
+WITHOUT_THEM = "--data.skip_unlabelled true leaves out images without a mask"
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -31,10 +33,12 @@ class Part:
     Attributes:
         pairs: Pictures with their masks, sorted by name (by list, where there is one).
         problems: One line each on files that fit nowhere.
+        unlabelled: Images without a mask, also where they are no problem.
     """
 
     pairs: list[Pair] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    unlabelled: list[Path] = field(default_factory=list)
 
 
 def match_folders(
@@ -44,6 +48,7 @@ def match_folders(
     *,
     image_ending: str = "",
     mask_ending: str = "",
+    skip_unlabelled: bool | None = None,
 ) -> Part:
     """Pairs of two folders and their sub-folders: same place, same name, any suffix.
 
@@ -57,6 +62,7 @@ def match_folders(
         channels: Channels of the pictures; with more than three, ``.npy`` files are pictures too.
         image_ending: What every picture has at the end of its name, before the suffix; other files are left out.
         mask_ending: The same of masks.
+        skip_unlabelled: Images without a mask are no problem; None: they are, and no setting changes it.
     """
     part = Part()
     images = _by_key(image_folder, channels, "pictures", part.problems, image_ending)
@@ -65,16 +71,23 @@ def match_folders(
         masks = _without_common_ending(masks, list(images))
     if not images or not masks:
         return part  # what is missing is said once, not for every file of the other side
+    lonely = sorted(images.keys() - masks.keys())
+    own = {key for key in lonely if read_mark(images[key]) is not None}
+    lonely = [key for key in lonely if key not in own]
+    part.unlabelled = [images[key] for key in lonely]
+    if lonely and not skip_unlabelled:
+        expected = f"{mask_folder / lonely[0]}{mask_ending}.png (or another suffix)"
+        more = f", and so have {len(lonely) - 1} further of {len(images)} images" if len(lonely) > 1 else ""
+        advice = "" if skip_unlabelled is None else f"; {WITHOUT_THEM}"
+        part.problems.append(f"{images[lonely[0]]}: has no mask, expected {expected}{more}{advice}")
     for key in sorted(images.keys() | masks.keys()):
-        if key not in masks and read_mark(images[key]) is not None:
+        if key in own:
             part.problems.append(
                 f"{images[key]}: is a result of vit-adapter, not an image; move it out of {image_folder}"
             )
-        elif key not in masks:
-            part.problems.append(
-                f"{images[key]}: has no mask, expected {mask_folder / key}{mask_ending}.png (or another suffix)"
-            )
-        elif key not in images:
+        if key not in masks:
+            continue
+        if key not in images:
             part.problems.append(
                 f"{masks[key]}: belongs to no picture, expected {image_folder / key}{image_ending}.jpg "
                 "(or another suffix)"
@@ -89,7 +102,7 @@ def joined(first: Part, second: Part) -> Part:
     taken = {pair.name for pair in first.pairs}
     others = [replace(pair, name=f"{pair.name}-2") if pair.name in taken else pair for pair in second.pairs]
     problems = first.problems + [problem for problem in second.problems if problem not in first.problems]
-    return Part(first.pairs + others, problems)
+    return Part(first.pairs + others, problems, first.unlabelled + second.unlabelled)
 
 
 def pictures_below(folder: Path, channels: int = 3, problems: list[str] | None = None) -> list[Path]:
