@@ -33,7 +33,7 @@ def groups_of(text: str) -> list[tuple[str, float, float, int, int]]:
 def test_the_whole_configuration_is_what_config_takes(capsys):
     name = "upernet_deit_adapter_tiny_512_160k_ade20k"
     text = dry_run(capsys, name, "--training.steps", "8000")
-    page = text[: text.index("\n28 parameter groups")]
+    page = text[text.index("model:\n") : text.index("\n28 parameter groups")]
     config = from_plain(RunConfig, yaml.safe_load(page), "dry run")
     published = RECIPES[name].config()
     assert config.model == published.model
@@ -83,6 +83,20 @@ def test_steps_batch_and_where_it_starts_from(capsys):
         "9.13 GB for weights, gradients",  # 16 bytes for each of 570,744,407, and few buffers
     ):
         assert part in text, part
+
+
+def test_the_summary_stands_first(capsys, data_root):
+    """Before the whole configuration and the table of parameters, with data and without."""
+    name = "upernet_deit_adapter_tiny_512_160k_ade20k"
+    root = data_root / "ade20k" / "ADEChallengeData2016"
+    for words in ([], ["--data.root", str(root)]):
+        lines = dry_run(capsys, name, *words).splitlines()
+        places = [
+            next(number for number, line in enumerate(lines) if line.startswith(start))
+            for start in ("data  ", "steps  ", "batch  ", "note  ", "model:", "28 parameter groups", "memory")
+        ]
+        assert places == sorted(places)
+        assert places[0] == 0
 
 
 def test_a_dry_run_with_data_looks_at_it(capsys, data_root):

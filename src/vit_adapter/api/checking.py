@@ -8,11 +8,13 @@ from vit_adapter.config import DataConfig, InputError
 from vit_adapter.config.files import write_atomically
 from vit_adapter.config.output_place import check_output_file
 from vit_adapter.config.own_files import marked_png
+from vit_adapter.config.paths import takes_paths
 from vit_adapter.config.values import check_argument
 
 SHEET_PICTURES = 12
 
 
+@takes_paths("sheet")
 def check_data(config: DataConfig, *, sample: int | None = None, sheet: str | Path | None = None) -> bool:
     """Prints what is in a data set and what is wrong with it, and draws overlays.
 

@@ -7,6 +7,7 @@ from rich.console import Console
 
 from vit_adapter.config import RunConfig
 from vit_adapter.config.output_place import check_output_folder
+from vit_adapter.config.paths import takes_paths
 from vit_adapter.config.values import check_argument
 from vit_adapter.zoo import DEMO_STEPS, demo_config
 
@@ -14,6 +15,7 @@ from .run_report import report_run
 from .training import run_and_data
 
 
+@takes_paths("out")
 def demo(
     out: str | None = None,
     *,

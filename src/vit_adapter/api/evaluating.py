@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from vit_adapter.config import ClassTable, DataConfig, EvaluationConfig, InputError, Protocol
 from vit_adapter.config.output_place import check_output_folder
+from vit_adapter.config.paths import takes_paths
 from vit_adapter.images import UnreadableImageError
 from vit_adapter.segmenter import Segmenter
 from vit_adapter.segmenter.parts import channels_of
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from vit_adapter.evaluation import EvaluationResult
 
 
+@takes_paths("model", "checkpoint", "out")
 def evaluate(
     model: str | Path | Segmenter,
     data: DataConfig,

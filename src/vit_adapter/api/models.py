@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from vit_adapter.config import ClassTable, InputError
+from vit_adapter.config.paths import takes_paths
 from vit_adapter.segmenter import Segmenter
 from vit_adapter.weights.files import is_weights_file
 from vit_adapter.zoo import Recipe, find_recipe, get_recipe
@@ -49,6 +50,7 @@ def build(name: str, *, num_classes: int | None = None) -> Segmenter:
     return Segmenter.from_config(replace(config.model, pretrained=False), classes, protocol)
 
 
+@takes_paths("name", "checkpoint")
 def load(name: str | Path, checkpoint: str | Path | None = None, *, device: str = "cpu") -> Segmenter:
     """A trained model: weights or an error, never a model without weights.
 

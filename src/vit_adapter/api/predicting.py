@@ -11,6 +11,7 @@ import torch
 
 from vit_adapter.config import InputError
 from vit_adapter.config.output_place import check_output_folder
+from vit_adapter.config.paths import takes_paths
 from vit_adapter.config.values import check_argument
 from vit_adapter.images import MAX_PIXELS, ImageRemarks, read_image
 from vit_adapter.inference.application import check_threshold
@@ -33,6 +34,7 @@ from .whole_images import warns_about_whole
 PRECISIONS = ("float32", "bfloat16", "float16")
 
 
+@takes_paths("model", "pictures", "out", "list_file", "checkpoint")
 def predict(
     model: str | Path | Segmenter,
     pictures: str | Path | Sequence[str | Path],

@@ -9,6 +9,7 @@ from torch import Tensor
 from vit_adapter.config import ClassTable, InputError
 from vit_adapter.config.files import write_atomically
 from vit_adapter.config.output_place import check_output_file, check_output_folder
+from vit_adapter.config.paths import takes_paths
 from vit_adapter.config.random_state import random_state_kept
 from vit_adapter.heads import CLASS_LAYERS, HEADS
 from vit_adapter.segmenter import Segmenter
@@ -25,6 +26,7 @@ from .models import model_folder
 _CLASSIFIERS = tuple(f"{layer}.bias" for layer in CLASS_LAYERS if layer.startswith("head."))
 
 
+@takes_paths("checkpoint")
 def load_published(name: str, checkpoint: str | Path = "published") -> Segmenter:
     """A recipe's model with weights from a file in official form.
 
@@ -90,6 +92,7 @@ def _classes(recipe: Recipe, state: dict[str, Tensor], file: WeightsFile) -> Cla
     return ClassTable.numbered(count)
 
 
+@takes_paths("source", "out")
 def import_official(source: str | Path, out: str | Path, recipe: str | None = None) -> Segmenter:
     """Writes a model folder from a checkpoint in official form.
 
@@ -147,6 +150,7 @@ def _recognised(state: dict[str, Tensor], where: str) -> Recipe:
     raise InputError(f"{where}: several recipes have such a model; choose one with --recipe: {names}")
 
 
+@takes_paths("source", "out")
 def export_official(source: str | Path, out: str | Path) -> None:
     """Writes a model folder's weights in official form, with class names and colours under ``meta``.
 

@@ -19,6 +19,7 @@ from vit_adapter.config import (
 )
 from vit_adapter.config.changes import with_changes
 from vit_adapter.config.normalization import with_protocol_changes
+from vit_adapter.config.paths import user_path
 from vit_adapter.config.settings_yaml import read_value
 from vit_adapter.config.values import describe
 
@@ -58,11 +59,14 @@ def parse(parser: ArgumentParser, words: Sequence[str]) -> Namespace:
     """
     words = checked_words(parser, _with_blanks(words))
     try:
-        return parser.parse_args(words)
+        values = parser.parse_args(words)
     except Exception as error:
         if isinstance(error, (InputError, KeyboardInterrupt)):
             raise
         raise InputError(_complaint(error, parser, words) or _one_line(error)) from None
+    for name, value in vars(values).items():
+        values[name] = user_path(value)  # texts of a command's own; sections look after theirs
+    return values
 
 
 def _with_blanks(words: Sequence[str]) -> list[str]:

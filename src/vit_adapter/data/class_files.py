@@ -14,6 +14,7 @@ import yaml
 
 from vit_adapter.config import InputError
 from vit_adapter.config.class_table import check_ids, trimmed_names
+from vit_adapter.config.paths import takes_paths
 
 from .class_rows import (
     ClassEntry,
@@ -43,6 +44,7 @@ CLASS_FILE_NAMES = (
 )
 
 
+@takes_paths("path")
 def read_class_file(path: str | Path) -> list[ClassEntry]:
     """The classes of a file, in its order.
 

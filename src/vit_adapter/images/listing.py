@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from vit_adapter.config import InputError
+from vit_adapter.config.paths import takes_paths
 
 IMAGE_SUFFIXES = frozenset(
     {
@@ -32,6 +33,7 @@ IMAGE_SUFFIXES = frozenset(
 UNSUPPORTED_SUFFIXES = frozenset({".heic", ".heif", ".avif", ".jxl", ".jp2"})
 
 
+@takes_paths("where")
 def list_images(where: str | os.PathLike[str], channels: int = 3) -> list[Path]:
     """Find the images of a folder, of a pattern, or the one that a path names.
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from vit_adapter.config import MAX_PIXELS, InputError
+from vit_adapter.config.paths import takes_paths
 
 from .loading import Decoded, load_file, orient
 from .recognition import UnreadableImageError
@@ -36,6 +37,7 @@ class Mask:
         return None if self.palette is None else self.palette[self.values]
 
 
+@takes_paths("path")
 def read_mask(
     path: str | os.PathLike[str],
     *,

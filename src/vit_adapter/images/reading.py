@@ -23,6 +23,7 @@ import torch
 from PIL import Image
 
 from vit_adapter.config import MAX_PIXELS, InputError
+from vit_adapter.config.paths import takes_paths
 from vit_adapter.config.pixel_values import check_value_range
 
 from . import tiff_directory
@@ -47,6 +48,7 @@ WHITE = 255
 EXACT_AS_FLOAT = (np.int8, np.int16, np.float16, np.float64)  # band types that become float32
 
 
+@takes_paths("source")
 def read_image(
     source: Source,
     channels: int = 3,

@@ -9,6 +9,7 @@ from huggingface_hub import HfApi, ModelHubMixin, snapshot_download
 from torch import Tensor
 
 from vit_adapter.config import ClassTable, InputError, ModelConfig, Protocol, from_plain, to_plain
+from vit_adapter.config.paths import takes_paths
 from vit_adapter.config.random_state import random_state_kept
 from vit_adapter.weights.files import is_weights_file, read_state_dict
 from vit_adapter.weights.model_folder import load_exactly, read_model_folder, write_model_folder
@@ -29,6 +30,7 @@ class ModelFolder(
 ):
     """Saving and loading, for ``Segmenter`` to inherit."""
 
+    @takes_paths("save_directory")
     def save_pretrained(self: Any, save_directory: str | Path, **hub: Any) -> str | None:
         """Writes ``config.json``, ``model.safetensors`` and a model card.
 
@@ -100,6 +102,7 @@ class ModelFolder(
         write_model_folder(folder, values, self.state_dict(), card)
 
     @classmethod
+    @takes_paths("pretrained_model_name_or_path")
     def from_pretrained(cls: Any, pretrained_model_name_or_path: str | Path, **hub: Any) -> "Segmenter":
         """Builds the model of a folder, of a run's checkpoint, or of a hub repository of that name.
 

@@ -52,7 +52,7 @@ def print_plan(
     # How large the images are is not known, so neither is what validation costs.
     validation = plan_validation(training, pictures[1], None, config.evaluation.limit)
     block = StartBlock(*facts, published_batch, validation.words())
-    lines = [*plan_lines(model, config, rule_name), *block.lines(training, model)]
+    lines = [*block.lines(training, model), "", *plan_lines(model, config, rule_name)]
     print_lines(console or Console(), lines)
 
 

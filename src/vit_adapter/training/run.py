@@ -140,7 +140,7 @@ def run_training(
     if dry_run:
         folder = training.out or "a new one under runs/"
         facts = block(world, accelerator, folder).lines(training, model)
-        print_lines(console, [*plan_lines(model, config, rule_name), *facts])
+        print_lines(console, [*facts, "", *plan_lines(model, config, rule_name)])
         return None
     if start and (first_step >= training.steps or _stopped_early(state, config)):
         lines.append(f"{files.last}: the run is finished, at step {first_step}")

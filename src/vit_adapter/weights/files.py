@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from vit_adapter.config import InputError
+from vit_adapter.config.paths import takes_paths
 
 from .containers import find_tensors, strip_prefixes
 from .run_checkpoint import is_run_checkpoint, run_weights
@@ -62,6 +63,7 @@ class WeightsFile:
         return names or None, colours or None
 
 
+@takes_paths("path")
 def read_state_dict(path: str | Path, part: str | None = None) -> tuple[dict[str, Tensor], WeightsFile]:
     """Reads the tensors of a weights file.
 

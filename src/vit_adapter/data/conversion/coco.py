@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from vit_adapter.config import InputError
+from vit_adapter.config.paths import takes_paths
 from vit_adapter.images import read_image
 
 from ..file_tree import FileFinder
@@ -19,6 +20,7 @@ from .rasterize import polygons_mask, runs_mask
 from .report import Conversion
 
 
+@takes_paths("json_file", "images", "out")
 def convert_coco(
     json_file: str | Path,
     images: str | Path,

@@ -8,6 +8,7 @@ from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from vit_adapter.config import InputError
+from vit_adapter.config.paths import takes_paths
 from vit_adapter.images import read_image
 
 from ..class_files import read_class_file, read_text
@@ -22,6 +23,7 @@ from .report import BACKGROUND_NAMES, Conversion
 IGNORED = "__ignore__"
 
 
+@takes_paths("folder", "out")
 def convert_labelme(folder: str | Path, out: str | Path, *, skip: Collection[str] = ()) -> Conversion:
     """Draws the shapes of labelme JSON files into semantic masks.
 
