@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import os
 import signal
 import subprocess
@@ -18,7 +19,7 @@ from vit_adapter.config import ClassTable, DataConfig, InputError, Protocol
 from vit_adapter.config.own_files import read_mark
 from vit_adapter.data.dataset import open_dataset
 
-from .making import BLUE, GREEN, RED, colour_model, command, halves, refusal, save_pairs
+from .making import BLUE, GREEN, RED, colour_model, command, halves, refusal, save_pairs, varied_model
 
 HEADING = "Prediction of many images"
 TITLES = {
@@ -318,8 +319,6 @@ def test_s184_a_signal_between_two_renames_waits(tmp_path, model, monkeypatch, n
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_s184_a_signal_ends_the_command_cleanly(tmp_path, number, code):
     """Ctrl-C ends `predict` with exit code 130 and SIGTERM with 143: whole results and nothing half-written."""
-    from .making import varied_model
-
     varied_model().save_pretrained(tmp_path / "model")
     noise = np.random.default_rng(0).integers(0, 256, (96, 96, 3), np.uint8)
     (tmp_path / "photos").mkdir()
@@ -339,6 +338,54 @@ def test_s184_a_signal_ends_the_command_cleanly(tmp_path, number, code):
     stems = {name.split("_")[0] for name in written}
     assert written == sorted(f"{stem}_{kind}.png" for stem in stems for kind in ("labels", "overlay"))
     assert len(stems) < 400
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_s184_other_commands_end_cleanly(tmp_path, monkeypatch, capfd, number, code):
+    """A signal in the middle of `data convert` or `eval` leaves nothing half-written either, and the handler of the
+    signal is the one that was there before."""
+    from vit_adapter.data.conversion.conversion import FolderWriter
+    from vit_adapter.segmenter import Segmenter
+
+    folder = tmp_path / "labelme"
+    for name in ("a", "b"):
+        save(folder / f"{name}.png")
+        shape = {"label": "car", "points": [[2, 2], [20, 2], [20, 20]], "shape_type": "polygon"}
+        content = {"shapes": [shape], "imagePath": f"{name}.png", "imageHeight": 32, "imageWidth": 32}
+        (folder / f"{name}.json").write_text(json.dumps(content))
+    before = signal.getsignal(number)
+    add, added = FolderWriter.add, []
+
+    def interrupted(self, *arguments):
+        add(self, *arguments)
+        added.append(arguments)
+        signal.raise_signal(number)
+
+    monkeypatch.setattr(FolderWriter, "add", interrupted)
+    listing = below(tmp_path)
+    assert command(capfd, "data", "convert", folder, "--out", tmp_path / "out")[0] == code
+    assert len(added) == 1
+    assert below(tmp_path) == listing
+    assert not (tmp_path / "out").exists()
+
+    save_pairs(tmp_path / "data", {name: halves(0, 1) for name in ("p", "q")})
+    varied_model(classes=2).save_pretrained(tmp_path / "model")
+    monkeypatch.setattr(Segmenter, "predict", lambda *_, **__: signal.raise_signal(number))
+    listing = below(tmp_path)
+    words = [
+        "eval",
+        tmp_path / "model",
+        "--data.root",
+        tmp_path / "data",
+        "--out",
+        tmp_path / "out",
+        "--quiet",
+    ]
+    code_found, _, err = command(capfd, *words)
+    assert code_found == code, err
+    assert "Traceback" not in err
+    assert below(tmp_path) == listing
+    assert signal.getsignal(number) == before
 
 
 @pytest.mark.slow
