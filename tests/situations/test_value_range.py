@@ -188,6 +188,18 @@ def test_s164_png(form, tmp_path):
         )
 
 
+def test_s164_pgm(tmp_path):
+    """PGM says it by its maximum, with or without the same range named."""
+    path = tmp_path / "a.pgm"
+    path.write_bytes(b"P5\n# camera\n32 32 4095\n" + RAMP.astype(">u2").tobytes())
+    remarks = ImageRemarks()
+    for value_range in (None, (0, 4095)):
+        np.testing.assert_array_equal(
+            read_image(path, value_range=value_range, remarks=remarks)[..., 0], WANTED
+        )
+    assert remarks.lines() == []
+
+
 def test_s164_what_a_file_cannot_mean(tmp_path):
     """A largest value that is only what the image happens to hold, or that its pixels exceed, is not white; a range
     that is named holds against what the file says."""

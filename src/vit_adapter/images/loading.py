@@ -33,8 +33,8 @@ from vit_adapter.config import InputError
 
 from . import tiff, tiff_directory
 from .recognition import UnreadableImageError, recognise
-from .several import count_images
-from .value_range import read_deep_png, stated_by_png, stated_by_tiff
+from .several import count_images, grey_maximum
+from .value_range import WHOLE, read_deep_png, stated_by_png, stated_by_tiff
 
 FORMATS = {
     "BMP": BmpImagePlugin.BmpImageFile,
@@ -113,6 +113,8 @@ def load_file(
     if kind == "PNG":
         bits, significant = _check_png(path, data, max_pixels)
         stated = stated_by_png(significant) if bits == 16 else None
+    elif kind == "PPM" and 255 < (maximum := grey_maximum(data) or 0) < WHOLE:
+        stated = 0.0, float(maximum)
     elif kind == "JPEG":
         exif, data = _split_exif(path, data)
     elif kind == "TIFF":

@@ -6,7 +6,7 @@ from vit_adapter.config import InputError
 
 from .loading import Decoded
 from .remarks import ImageRemarks
-from .value_range import Range, believable, outside, to_eight
+from .value_range import WHOLE, Range, believable, outside, to_eight
 
 GREY_WEIGHTS = (19595, 38470, 7471)  # ITU-R 601 luma, times 65536
 FRACTION_TOLERANCE = 1e-5  # rounding of a resize may leave 0..1 by so much
@@ -38,6 +38,9 @@ def photo_from_pillow(
             f"{name}: pixels of mode {mode} ({'32-bit integers' if mode == 'I' else 'floating point'}); "
             f"a photo needs 8 or 16 bits, since nothing says which value is white; {ADVICE}"
         )
+    if sixteen and decoded.format == "PPM" and decoded.stated is not None:
+        # Pillow stretches values up to the declared maximum; a named range is in units of the stored ones.
+        values = np.rint(values * (decoded.stated[1] / WHOLE))
     if sixteen:
         return _to_eight(values.astype(np.uint16), decoded, name, value_range, remarks), None
     if image.mode in ("LA", "RGBA"):

@@ -79,6 +79,13 @@ def _number(directory: tiff_directory.Directory, tag: int) -> int:
     return int(values[0])
 
 
+def grey_maximum(data: bytes) -> int | None:
+    """The largest value that the header of a binary PGM file declares; None for the other forms of PNM."""
+    header = PNM_HEADER.match(data)
+    maximum = PNM_MAXIMUM.match(data, header.end()) if header and header[1] == b"5" else None
+    return int(maximum[1]) if maximum else None
+
+
 def _count_pnm(data: bytes) -> int:
     """Images in a binary PGM, PBM or PPM file, one behind the other; 1 for the forms in plain text."""
     count = position = 0
