@@ -7,12 +7,13 @@ import re
 import shlex
 import shutil
 import signal
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from children import Child, wait_for_step
+from children import Child, train_slowly, wait_for_step
 from rich.console import Console
 from safetensors.torch import load_file
 from stand_ins import TinyData, TinyModel, TinyTrainingSet, tiny_config
@@ -24,7 +25,7 @@ from vit_adapter.data.dataset import open_dataset
 from vit_adapter.data.training_set import TrainingSet
 from vit_adapter.evaluation import evaluate
 from vit_adapter.training import run_training
-from vit_adapter.training.checkpoints import read_checkpoint
+from vit_adapter.training.checkpoints import CheckpointFolder, read_checkpoint
 from vit_adapter.training.metrics_table import read_table
 
 from .making import TRAINING, command, halves, refusal, save_pairs
@@ -37,6 +38,9 @@ TITLES = {
     226: "Going on from another place",
     227: "Going on with a finished run",
     228: "Going on with other data",
+    230: "Two runs with one folder",
+    231: "The run's folder is deleted meanwhile",
+    232: "Asked to stop twice",
 }
 
 
@@ -289,3 +293,88 @@ def test_s228_other_files_and_the_same_ones_elsewhere(trained):
     torch.save(checkpoint, folder / "run" / "last.ckpt")
     told, _ = train_on(folder / "moved", folder / "run", steps=STEPS, learning_rate=3e-2, resume=True)
     assert changes(told) == []
+
+
+@pytest.mark.slow
+def test_s230_two_runs_with_one_folder(tmp_path):
+    """The second run is refused with one line while the first one writes, also where it wants to go on with it; when
+    the first one was killed, the next goes on at once."""
+    arguments = {"out": str(tmp_path / "run"), "steps": 400, "checkpoint_every": 1, "workers": 2}
+    first = Child(train_slowly, arguments, tmp_path / "1.txt")
+    wait_for_step(tmp_path / "run", 2)
+    second = Child(train_slowly, {**arguments, "resume": True}, tmp_path / "2.txt")
+    assert second.wait() == 2, second.text
+    assert "another run is writing into this folder" in second.text
+    assert "Traceback" not in second.text
+    assert first.running
+    first.kill()
+    done = CheckpointFolder(tmp_path / "run").load()[0]["step"]
+    third = Child(train_slowly, {**arguments, "resume": True}, tmp_path / "3.txt")
+    wait_for_step(tmp_path / "run", done + 2)
+    third.kill()
+
+
+class Deleting(TinyModel):
+    """Deletes the run's folder in the fifth forward pass."""
+
+    def __init__(self, folder: Path) -> None:
+        torch.manual_seed(0)
+        super().__init__()
+        self.folder = folder
+
+    def loss(self, *args, **settings):
+        """One forward pass."""
+        if int(self.passes) == 4:
+            shutil.rmtree(self.folder)
+        return super().loss(*args, **settings)
+
+
+def test_s231_the_folder_is_deleted_meanwhile(tmp_path):
+    """It is made again with settings, all rows, the next checkpoint and a best model, and a line says so."""
+    output = io.StringIO()
+    config = tiny_config(tmp_path / "run", steps=8, checkpoint_every=2, validate_every=4)
+    model = Deleting(tmp_path / "run")
+    run_training(
+        model, TinyTrainingSet(TinyData(4)), TinyData(2), config, console=Console(file=output, width=300)
+    )
+    assert "was deleted or renamed while the run wrote into it; made again at step 5" in output.getvalue()
+    assert read_checkpoint(tmp_path / "run" / "last.ckpt")["step"] == 8
+    rows = read_table(tmp_path / "run" / "metrics.csv")[1]
+    assert [row["step"] for row in rows] == [str(step) for step in range(1, 9)]
+    assert (tmp_path / "run" / "best" / "model.safetensors").exists()
+    assert (tmp_path / "run" / "config.yaml").exists()
+
+
+class Slow(TinyModel):
+    """One forward pass takes a minute, from the fourth on."""
+
+    def loss(self, *args, **settings):
+        """One forward pass."""
+        if int(self.passes) == 3:
+            Path(os.environ["MARKER"]).touch()
+            for _ in range(600):
+                time.sleep(0.1)
+        return super().loss(*args, **settings)
+
+
+def train_very_slowly(out: str) -> None:
+    """A run that is in a long step."""
+    config = tiny_config(Path(out), steps=6, checkpoint_every=1)
+    run_training(Slow(), TinyTrainingSet(TinyData(4)), None, config)
+
+
+@pytest.mark.slow
+def test_s232_asked_to_stop_twice(tmp_path):
+    """The first signal waits for the step, the second ends the run at once; the checkpoint before stays whole."""
+    marker = tmp_path / "marker"
+    child = Child(train_very_slowly, {"out": str(tmp_path / "run")}, tmp_path / "o.txt", MARKER=str(marker))
+    began = time.monotonic()
+    while not marker.exists():
+        assert time.monotonic() - began < 60, child.text
+        time.sleep(0.02)
+    child.signal(signal.SIGTERM)
+    time.sleep(0.5)
+    assert child.running
+    child.signal(signal.SIGTERM)
+    assert child.wait(10) == -signal.SIGTERM
+    assert read_checkpoint(tmp_path / "run" / "last.ckpt")["step"] == 3

@@ -39,6 +39,18 @@ def choose_folder(config: RunConfig) -> Path:
     return folder
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder if it is not there.
+
+    Raises:
+        InputError: It cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be made: {system_reason(error)}") from error
+
+
 def prepare_folder(folder: Path, config: RunConfig) -> Path:
     """Make the folder and write the run's settings into it, as a file that ``--config`` and ``--resume`` take.
 

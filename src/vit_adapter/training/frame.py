@@ -7,11 +7,13 @@ from typing import Any
 import lightning.pytorch as lightning
 from rich.console import Console
 
-from vit_adapter.config import RunConfig
+from vit_adapter.config import InputError, RunConfig
+from vit_adapter.config.files import RUN_SETTINGS
 
 from . import processes
 from .facts import note_facts
-from .folders import choose_folder, prepare_folder
+from .folder_lock import lock_folder
+from .folders import choose_folder, make_folder, prepare_folder
 from .module import TrainingModule
 from .start_block import StartBlock
 from .validation import save_model
@@ -47,7 +49,10 @@ class RunFrame(lightning.Callback):
         """The first process chooses the folder, all use it (S55)."""
 
         def open_folder() -> Path:
-            return prepare_folder(choose_folder(self.config), self.config)
+            folder = choose_folder(self.config)
+            make_folder(folder)
+            lock_folder(folder)
+            return prepare_folder(folder, self.config)
 
         self.folder = processes.broadcast(processes.on_first_process(open_folder))
         for part in self.parts:
@@ -59,6 +64,26 @@ class RunFrame(lightning.Callback):
         block = self.block(trainer.world_size, trainer.strategy.root_device.type, str(self.folder))
         if processes.rank() == 0:
             print_lines(self.console, block.lines(self.config.training, pl_module.segmenter))
+
+    def on_train_batch_end(
+        self,
+        trainer: lightning.Trainer,
+        pl_module: lightning.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        """Make the folder again if somebody deleted or renamed it: what was learnt is not lost with it."""
+        assert isinstance(pl_module, TrainingModule)
+        if processes.rank() != 0 or (self.folder / RUN_SETTINGS).exists():
+            return
+        try:
+            prepare_folder(self.folder, self.config)
+        except InputError as error:
+            pl_module.local_trouble = str(error)
+            return
+        line = f"{self.folder}: was deleted or renamed while the run wrote into it; made again at step {pl_module.step}"
+        print_lines(self.console, [line])
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Write the last model, gather what could not be read."""

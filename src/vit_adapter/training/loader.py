@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from vit_adapter.config import InputError
 
+from .folder_lock import release_folders
 from .sampler import Key, StepSampler
 
 NO_SHARED_MEMORY = "no shared memory"
@@ -141,7 +142,7 @@ def make_loader(
         timeout=timeout,
         collate_fn=_Collate(sampler.batch_size),
         pin_memory=pin,
-        worker_init_fn=_ignore_stop_signals,
+        worker_init_fn=_begin_worker,
     )
 
 
@@ -157,7 +158,8 @@ def name_of(source: Any, index: int) -> str:
     return f"image number {index}" if names is None else str(names[index])
 
 
-def _ignore_stop_signals(worker: int) -> None:
+def _begin_worker(worker: int) -> None:
     """Ctrl-C and a scheduler's signal reach workers too; the main process finishes its step and ends them."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
+    release_folders()

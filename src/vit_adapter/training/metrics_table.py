@@ -41,7 +41,7 @@ class MetricsTable:
         self.rows.append(row)
         new = [name for name in row if name not in self.columns]
         try:
-            if new or self._file is None:
+            if new or self._file is None or not self.path.exists():
                 self.columns += new
                 self._rewrite()
             else:

@@ -52,11 +52,14 @@ class Recording(lightning.Callback):
         processes.on_first_process(self._open)
 
     def _open(self) -> None:
+        self.table = MetricsTable(self.folder, self.first_step)
+        self._open_board(self.first_step + 1)
+
+    def _open_board(self, first_step: int) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
-        self.table = MetricsTable(self.folder, self.first_step)
         try:
-            self.board = SummaryWriter(str(self.folder / "tensorboard"), purge_step=self.first_step + 1)
+            self.board = SummaryWriter(str(self.folder / "tensorboard"), purge_step=first_step)
         except OSError as error:
             raise InputError(f"{self.folder}: cannot be written: {system_reason(error)}") from error
 
@@ -76,6 +79,9 @@ class Recording(lightning.Callback):
             return
         try:
             self.table.add(step, pl_module.figures | scores)
+            if not (self.folder / "tensorboard").is_dir():  # deleted while the run wrote into it
+                self._close_board()
+                self._open_board(step)
             self._write_board(step, pl_module.figures, scores)
             if scores and time.monotonic() - self._drawn > SECONDS_BETWEEN_DRAWINGS:
                 self._draw_curves()
@@ -162,6 +168,9 @@ class Recording(lightning.Callback):
     def _close(self) -> None:
         if self.table is not None:
             self.table.close()
+        self._close_board()
+
+    def _close_board(self) -> None:
         if self.board is not None:
             with suppress(OSError):  # on a full disk; the run ends with a line about it
                 self.board.close()

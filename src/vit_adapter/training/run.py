@@ -24,6 +24,7 @@ from .class_weights import class_weights
 from .engine import choose_accelerator, count_devices, make_trainer, one_line_errors, quiet_lightning
 from .facts import note_facts
 from .final_evaluation import evaluate_best
+from .folder_lock import folder_locks
 from .folders import resume_command, with_absolute_paths
 from .frame import LAST_MODEL, RunFrame, print_lines
 from .module import TrainingModule
@@ -64,6 +65,7 @@ class RunResult:
     evaluation: EvaluationResult | None = None
 
 
+@folder_locks()
 def run_training(
     model: nn.Module,
     train_set: Any,

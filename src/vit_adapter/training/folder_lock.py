@@ -1,0 +1,55 @@
+"""One run writes into a folder at a time."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from vit_adapter.config import InputError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
+_held: list[int] = []
+
+
+def lock_folder(folder: Path) -> None:
+    """Keep other runs out of a folder until this process ends, or ``folder_locks``.
+
+    The system forgets the lock with the process, however that ends. File systems without locks are left unlocked.
+
+    Raises:
+        InputError: Another run has it.
+    """
+    if fcntl is None:
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(descriptor)
+        raise InputError(
+            f"{folder}: another run is writing into this folder; wait until it ends, or choose another folder"
+        ) from error
+    except OSError:  # a network file system that knows no locks
+        os.close(descriptor)
+    else:
+        _held.append(descriptor)
+
+
+def release_folders() -> None:
+    """Let go of all; for a worker process, too, which would keep them beyond the end of the run that started it."""
+    while _held:
+        with suppress(OSError):
+            os.close(_held.pop())
+
+
+@contextmanager
+def folder_locks() -> Iterator[None]:
+    """What is locked inside is free again behind it."""
+    try:
+        yield
+    finally:
+        release_folders()
