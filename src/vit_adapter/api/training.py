@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from vit_adapter.backbones import timm_name
 from vit_adapter.config import ClassTable, InputError, Protocol, RunConfig
 from vit_adapter.config.normalization import with_protocol_changes
 from vit_adapter.config.output_place import check_output_folder
@@ -71,6 +72,7 @@ def run_and_data(
 
     if not dry_run:
         check_output_folder(config.training.out or "runs", "--out")
+    config = replace(config, model=replace(config.model, vit=timm_name(config.model.vit)))
     torch.manual_seed(config.training.seed)
     published = None if recipe is None else find_recipe(recipe)
     resume = config.training.resume

@@ -5,7 +5,7 @@ from .beit_pyramid import BeitPyramid
 from .build import build_backbone, describe_backbone
 from .images import prepared_images
 from .plain import ViTPyramid
-from .vit import UniPerceiver
+from .vit import UniPerceiver, timm_name
 
 __all__ = [
     "BeitPyramid",
@@ -15,4 +15,5 @@ __all__ = [
     "build_backbone",
     "describe_backbone",
     "prepared_images",
+    "timm_name",
 ]

@@ -5,10 +5,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from huggingface_hub import HfApi, ModelHubMixin, snapshot_download
+from huggingface_hub import HfApi, ModelHubMixin, constants, snapshot_download
 from torch import Tensor
 
 from vit_adapter.config import ClassTable, InputError, ModelConfig, Protocol, from_plain, to_plain
+from vit_adapter.config.network import offline_by_choice, unreachable
 from vit_adapter.config.paths import takes_paths
 from vit_adapter.config.random_state import random_state_kept
 from vit_adapter.weights.files import is_weights_file, read_state_dict
@@ -190,6 +191,16 @@ def read_model(
 
 def _download(name: str, settings: dict[str, Any]) -> str:
     """Folder of a hub repository on this machine."""
+    endpoint = settings.get("endpoint") or constants.ENDPOINT
+    reason = None if settings.get("local_files_only") or offline_by_choice() else unreachable(endpoint)
+    if reason is not None:
+        try:
+            return snapshot_download(name, **{**settings, "local_files_only": True})
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"{name}: no model folder, and no hub repository that is on this machine: {reason}; without a network, "
+                "fetch the repository elsewhere and name its folder"
+            ) from error
     try:
         return snapshot_download(name, **settings)
     except (OSError, ValueError) as error:

@@ -2,10 +2,12 @@
 
 import warnings
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, overload
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from vit_adapter.config import ClassTable, Protocol
@@ -16,6 +18,9 @@ from vit_adapter.images import ImageRemarks, read_image
 from vit_adapter.inference import Result, apply_protocol, predict_labels
 
 from .parts import channels_of
+
+ImageLike = str | Path | bytes | BinaryIO | Image.Image | np.ndarray | Tensor
+"""What ``Segmenter.predict`` takes as one image."""
 
 
 def _is_floating(picture: Any) -> bool:
@@ -38,6 +43,30 @@ class Prediction(nn.Module):
 
         def _pyramid(self, images: Tensor) -> tuple[list[Tensor], tuple[int, int]]: ...
 
+    @overload
+    def predict(
+        self,
+        pictures: list[Any] | tuple[Any, ...],
+        *,
+        batch_size: int = 4,
+        protocol: Protocol | None = None,
+        threshold: float | None = None,
+        precision: Literal["float32", "bfloat16", "float16"] = "float32",
+        value_range: tuple[float, float] | None = None,
+    ) -> list[Result]: ...
+
+    @overload
+    def predict(
+        self,
+        pictures: ImageLike,
+        *,
+        batch_size: int = 4,
+        protocol: Protocol | None = None,
+        threshold: float | None = None,
+        precision: Literal["float32", "bfloat16", "float16"] = "float32",
+        value_range: tuple[float, float] | None = None,
+    ) -> Result: ...
+
     def predict(
         self,
         pictures: Any,
@@ -47,7 +76,7 @@ class Prediction(nn.Module):
         threshold: float | None = None,
         precision: Literal["float32", "bfloat16", "float16"] = "float32",
         value_range: tuple[float, float] | None = None,
-    ) -> Any:
+    ) -> Result | list[Result]:
         """Segments pictures of any size as the model's protocol says, in evaluation mode.
 
         Args:

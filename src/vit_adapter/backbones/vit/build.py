@@ -1,7 +1,6 @@
 """From a name or a module to a ViT that the adapter can drive."""
 
 import copy
-import difflib
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -18,6 +17,7 @@ from vit_adapter.config import InputError, Normalization
 from .beit import BeitDriver
 from .driver import Driver
 from .eva import EvaDriver
+from .names import UNIPERCEIVER, timm_name
 from .plain import PlainDriver
 from .pretrained import change_patch_size, load_pretrained
 from .uniperceiver import UniPerceiver, UniPerceiverDriver
@@ -34,11 +34,13 @@ class BuiltViT:
         driver: Runs it block by block.
         normalization: Mean and standard deviation it was trained with.
         report: What was loaded; None without weights.
+        name: timm's name of it; None for a module.
     """
 
     driver: Driver
     normalization: Normalization
     report: Any | None
+    name: str | None = None
 
 
 def build_vit(
@@ -76,6 +78,7 @@ def build_vit(
             raise InputError("img_size and vit_options belong to a name; a module has its own")
         module = vit
     else:
+        vit = timm_name(vit)
         module = _create(vit, in_chans, img_size, vit_options)
     normalization = _normalization(module, in_chans)
     driver = _drive(module, prefix_tokens, final_norm)
@@ -103,7 +106,7 @@ def build_vit(
     if window_sizes is not None:
         driver.set_windows(window_sizes)
     driver.grad_checkpointing = grad_checkpointing
-    return BuiltViT(driver, normalization, report)
+    return BuiltViT(driver, normalization, report, vit if isinstance(vit, str) else None)
 
 
 def rebuilding_arguments(arguments: dict[str, Any], built: BuiltViT) -> dict[str, Any] | None:
@@ -120,18 +123,14 @@ def rebuilding_arguments(arguments: dict[str, Any], built: BuiltViT) -> dict[str
         return None
     side = built.driver.grid[0] * PATCH_SIZE
     # Copied: lists and dictionaries of the caller may change afterwards.
-    return copy.deepcopy({**arguments, "pretrained": False, "img_size": side})
+    return copy.deepcopy({**arguments, "vit": built.name, "pretrained": False, "img_size": side})
 
 
 def _create(name: str, in_chans: int, img_size: int | None, options: dict | None) -> nn.Module:
     """A ViT of that name with random weights, its position table for pictures of ``img_size`` pixels."""
     options = dict(options or {})
-    if name == "uniperceiver_large":
+    if name == UNIPERCEIVER:
         return UniPerceiver(**{"img_size": img_size or 224, "in_chans": in_chans, **options})
-    if not timm.is_model(name):
-        known = [*timm.list_models(), "uniperceiver_large"]
-        near = difflib.get_close_matches(name.split(".")[0], known, n=3, cutoff=0.5)
-        raise InputError(f"vit={name!r} is no model of timm{'; near: ' + ', '.join(near) if near else ''}")
     if img_size is not None:
         # The table has one row a patch; patches become 16 pixels wide later, the number of rows stays.
         own_patch = _own_patch_size(name, options)

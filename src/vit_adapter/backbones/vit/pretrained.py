@@ -1,13 +1,16 @@
 """Pretrained weights into a ViT, and patches of another size."""
 
 import logging
+import sys
 from typing import Literal
 
 import timm
 import torch
+from huggingface_hub import constants, try_to_load_from_cache
 from torch import Tensor, nn
 
 from vit_adapter.config import InputError
+from vit_adapter.config.network import offline_by_choice, unreachable
 from vit_adapter.weights.files import WeightsFile, read_state_dict
 from vit_adapter.weights.report import LoadReport
 from vit_adapter.weights.resample import resample_patches
@@ -93,6 +96,7 @@ def _timm_weights(name: str) -> tuple[dict[str, Tensor], WeightsFile]:
             f"pretrained=True with {name!r}: timm has no weights of it; name a file on disk: pretrained=PATH "
             "(--model.pretrained PATH)"
         )
+    _announce(name)
     # The hub's client reports every retry; one line at the end says the same.
     logger = logging.getLogger("huggingface_hub")
     level = logger.level
@@ -109,3 +113,38 @@ def _timm_weights(name: str) -> tuple[dict[str, Tensor], WeightsFile]:
     finally:
         logger.setLevel(level)
     return dict(model.state_dict()), WeightsFile(path=f"timm {name}", kind="safetensors")
+
+
+def _announce(name: str) -> None:
+    """Says that weights will be fetched, before any waiting; without a network it says so at once.
+
+    Raises:
+        InputError: They are not on this machine, and their server cannot be reached.
+    """
+    settings = timm.get_pretrained_cfg(name)
+    if settings is None or not settings.has_weights:
+        raise InputError(
+            f"pretrained=True with {name!r}: timm has no weights of it; name a file on disk: pretrained=PATH "
+            "(--model.pretrained PATH), or start from random ones: pretrained=False"
+        )
+    repository: str | None = settings.hf_hub_id
+    if repository and repository.endswith("/"):
+        repository += f"{settings.architecture}.{settings.tag}" if settings.tag else name
+    if repository and any(
+        isinstance(try_to_load_from_cache(repository, file), str)
+        for file in (settings.hf_hub_filename, "model.safetensors", "pytorch_model.bin")
+        if file
+    ):
+        return
+    url = f"{constants.ENDPOINT}/{repository}" if repository else str(settings.url)
+    reason = "HF_HUB_OFFLINE is set" if repository and offline_by_choice() else unreachable(url)
+    if reason is not None:
+        place = f"{url}/resolve/main/model.safetensors" if repository else url
+        raise InputError(
+            f"the weights of {name} are not on this machine and cannot be fetched: {reason}; fetch {place} elsewhere "
+            "and name the file with --model.pretrained FILE (pretrained=FILE), or start from random weights with "
+            "--model.pretrained false"
+        )
+    with torch.device("meta"):
+        size = sum(4 * p.numel() for p in timm.create_model(name, pretrained=False).parameters())
+    print(f"getting weights of {name} (about {size / 1e6:.0f} MB) from {url}", file=sys.stderr, flush=True)
