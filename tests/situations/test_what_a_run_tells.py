@@ -188,6 +188,30 @@ def test_s244_a_run_that_was_ended_before_its_report(tmp_path, capsys):
     assert json.loads((tmp_path / "run" / "metrics.json").read_text())["mIoU"] == first["mIoU"]
 
 
+def test_s244_a_run_that_was_ended_while_it_was_measured(tmp_path, monkeypatch, capsys):
+    """Ended in the measurement of all images, a run has its model and says how to measure it; that gives all scores."""
+    root = folder_of_scenes(tmp_path / "data", {"train": 4, "val": 5})
+    config = settings_of(root, tmp_path / "run", validate_every=1, validation_sample=2)
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("vit_adapter.training.run.evaluate_best", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            api.train(config)
+    assert f"train --resume {tmp_path / 'run'}" in capsys.readouterr().out
+    before = json.loads((tmp_path / "run" / "best" / "score.json").read_text())
+    assert before["sample"] == 2
+    # The report of an earlier, shorter run does not stand for this one's.
+    (tmp_path / "run" / "metrics.json").write_text('{"run": {"steps": 1, "best_step": 1, "seed": 0}}')
+    assert main(["train", "--resume", str(tmp_path / "run")]) == 0
+    score = json.loads((tmp_path / "run" / "best" / "score.json").read_text())
+    values = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert score == {"step": before["step"], "mIoU": values["mIoU"], "sample_mIoU": before["mIoU"]}
+    assert values["pictures"] == 5
+
+
 def test_s245_scores_of_which_nobody_knows_what_they_are(tmp_path, capsys):
     """`metrics.json` names model, data, part, protocol, version and date; `images.csv` has every image's own score."""
     root = folder_of_scenes(tmp_path / "data", {"train": 4, "val": 3, "test": 2})

@@ -83,6 +83,21 @@ def test_two_processes_equal_one_with_the_joint_batch(tmp_path, settings):
     assert joint == seen[2]
 
 
+@pytest.mark.slow
+def test_two_processes_measure_sample_and_all_images_together(tmp_path):
+    settings = {"steps": 4, "validate_every": 2, "validation_sample": 3}
+    codes = run_together(
+        train_steadily, {"out": str(tmp_path / "two"), **settings, "batch_size": 2}, tmp_path
+    )
+    assert codes == [0, 0]
+    train_steadily(str(tmp_path / "one"), **settings, batch_size=4)
+    two, one = (json.loads((tmp_path / run / "best" / "score.json").read_text()) for run in ("two", "one"))
+    assert two.keys() == one.keys() == {"step", "mIoU", "sample_mIoU"}
+    assert two["step"] == one["step"]
+    assert two["mIoU"] == pytest.approx(one["mIoU"], rel=1e-5)
+    assert two["sample_mIoU"] == pytest.approx(one["sample_mIoU"], rel=1e-5)
+
+
 def accumulated(folder: Path, model: torch.nn.Module, batch: int, accumulate: int, average: str) -> Any:
     config = tiny_config(folder, steps=3, batch_size=batch, accumulate=accumulate, average_over=average)
     run_training(model, TinyTrainingSet(TinyData(10, void=True)), None, config, console=quiet_console())

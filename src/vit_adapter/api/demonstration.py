@@ -55,7 +55,7 @@ def demo(
     sizes = _sizes(config)
     title = f"Held-out scenes, model of step {run.best_step}:"
     values = report_run(run, config, scenes, console=console, title=title, extra={"object_sizes": sizes})
-    console.print(f"\n{_size_line(sizes)}", highlight=False)
+    console.print(f"\n{_size_line(sizes)}", highlight=False, soft_wrap=True)
     console.print(_next_steps(run.folder), highlight=False, markup=False, soft_wrap=True)
     return values or {}
 

@@ -62,25 +62,29 @@ def report_run(
         InputError: A file cannot be written.
     """
     from vit_adapter.evaluation import evaluate, print_table, provenance, write_example_sheet, write_report
+    from vit_adapter.training.final_evaluation import settle_score
     from vit_adapter.training.processes import rank
 
     console = console or Console()
     folder = run.folder
     if rank() != 0 or run.best_mIoU is None:
         return None
-    if run.evaluation is None and (folder / METRICS).is_file():
+    of_run = {"steps": run.steps, "best_step": run.best_step, "seed": config.training.seed}
+    if run.evaluation is None and _reported(folder / METRICS) == of_run:
         _say(console, [f"its scores: {folder / METRICS}"])
         return None
     device = "cpu" if config.training.accelerator == "cpu" else config.evaluation.device
     model = load(run.model_folder, device=device)
-    # A run that was ended between its last step and its report.
-    result = run.evaluation or evaluate(model, dataset, config.evaluation, progress=not config.training.quiet)
+    result = run.evaluation
+    if result is None:  # the run was ended between its last step and its report
+        result = evaluate(model, dataset, config.evaluation, progress=not config.training.quiet)
+        settle_score(run.model_folder, run.best_step, run.best_mIoU, result.scores.mIoU)
     count = f"{result.pictures} validation image" + ("" if result.pictures == 1 else "s")
     _say(console, ["", title or f"The best model, of step {run.best_step}, on {count}:", ""])
     print_table(result, console)
     about = {
         **provenance(result, model, dataset, str(run.model_folder), "val"),
-        "run": {"steps": run.steps, "best_step": run.best_step, "seed": config.training.seed},
+        "run": of_run,
         **(extra or {}),
     }
     written = write_report(result, model, dataset, folder, about=about, worst=False)
@@ -88,6 +92,14 @@ def report_run(
     written.append(write_example_sheet(result, model, dataset, folder / SHEET, f"{folder.name}: {score}"))
     _say(console, ["", *_places(run, written)])
     return json.loads((folder / METRICS).read_text(encoding="utf-8"))
+
+
+def _reported(path: Path) -> Any:
+    """Which run the scores in a folder are of; None where there are none."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8")).get("run")
+    except (OSError, ValueError, AttributeError):
+        return None
 
 
 def print_next_commands(

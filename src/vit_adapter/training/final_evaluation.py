@@ -1,5 +1,7 @@
 """The score that counts: the best model on all validation images, behind the last step."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,7 +13,7 @@ from vit_adapter.evaluation.loop import EvaluationResult
 from . import processes
 from .joint_evaluation import JointEvaluation
 from .recording import Recording
-from .validation import BEST, Validation, saved_model, score_values, write_score
+from .validation import BEST, SCORE_FILE, Validation, saved_model, score_values, write_score
 
 
 def evaluate_best(
@@ -50,8 +52,25 @@ def evaluate_best(
     result = evaluation.result
     assert result is not None
     if plan.sample is not None:
-        values = score_values(state.best_step, result.scores.mIoU, None)
-        values["sample_mIoU"] = score_values(state.best_step, state.best_score, None)["mIoU"]
-        processes.on_first_process(lambda: write_score(validation.folder / BEST, values))
-        processes.on_first_process(lambda: recording.add_final(state.best_step, result.scores))
+        step, folder = state.best_step, validation.folder / BEST
+        processes.on_first_process(lambda: settle_score(folder, step, state.best_score, result.scores.mIoU))
+        processes.on_first_process(lambda: recording.add_final(step, result.scores))
     return result
+
+
+def settle_score(folder: Path, step: int, sample_score: float | None, score: float) -> None:
+    """Put the score of all images beside the best model, where that of a sample stands.
+
+    Args:
+        folder: The best model's.
+        step: Steps that it was trained.
+        sample_score: mIoU of the sample, 0..1.
+        score: mIoU of all images, 0..1.
+
+    Raises:
+        InputError: It cannot be written.
+    """
+    stands = json.loads((folder / SCORE_FILE).read_text(encoding="utf-8"))
+    if "sample" in stands and sample_score is not None:
+        values = score_values(step, score, None)
+        write_score(folder, values | {"sample_mIoU": score_values(step, sample_score, None)["mIoU"]})

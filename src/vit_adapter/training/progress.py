@@ -121,8 +121,11 @@ class ProgressBar(lightning.Callback):
             self._left.validation_done(plan.sample or plan.images, validating)
         self._left.step_done(max(0.0, now - self._before - validating))
         self._before = now
+        late = 2 * (self._left.step - self._left.first_step) > self._left.steps - self._left.first_step
         if not self._estimated and now - self._started >= ESTIMATE_AFTER_SECONDS and self._left.timed_steps:
             self._estimated = True
+            if late:  # the end is in sight
+                return
             for line in self._left.estimate():
                 self._print(line)
 

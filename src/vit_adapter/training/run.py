@@ -180,10 +180,15 @@ def run_training(
     if validation is None:
         return _result(frame.folder, state, module.step, {}, frame.unreadable)
     device = trainer.strategy.root_device
-    with evaluation_progress(console, training.quiet) as announce:
-        evaluation = evaluate_best(
-            validation, recording, model, validation_set, config.evaluation, device, announce
-        )
+    try:
+        with evaluation_progress(console, training.quiet) as announce:
+            evaluation = evaluate_best(
+                validation, recording, model, validation_set, config.evaluation, device, announce
+            )
+    except KeyboardInterrupt:
+        ready = f"{frame.folder / BEST}: the model is ready; to measure it: {resume_command(frame.folder)}"
+        print_lines(console, [ready])
+        raise
     scores = validation.scores or {}
     return _result(frame.folder, state, module.step, scores, frame.unreadable, evaluation)
 
