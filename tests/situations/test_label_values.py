@@ -20,6 +20,7 @@ TITLES = {
     132: "A class id that no mask format can hold",
     133: "Masks that were smoothed",
     134: "Some images have no mask",
+    135: "A class that training masks do not hold",
 }
 
 
@@ -295,3 +296,39 @@ def test_s134_lists_and_parts(tmp_path, capfd):
     assert "--data.skip_unlabelled true" in refusal(capfd, "train", "--data.root", parts, *TRAINING)
     config = DataConfig(root=str(parts), skip_unlabelled=True)
     assert [len(open_dataset(config, part)) for part in ("train", "val")] == [3, 3]
+
+
+def parts_folder(root, training: np.ndarray, validation: np.ndarray, count: int = 2):
+    save_pairs(root / "train", {f"t{n}": training for n in range(count)})
+    return save_pairs(root / "val", {f"v{n}": validation for n in range(2)}).parent
+
+
+@pytest.mark.parametrize("weights", ["auto", "null"])
+@pytest.mark.parametrize("count", [2, 70])
+def test_s135_in_validation_only(weights, count, tmp_path, capfd):
+    """`train` names classes that occur in validation only or nowhere, once, and prints no weight for them."""
+    folder = parts_folder(tmp_path, halves(0, 1), halves(1, 2), count)
+    words = [
+        "--data.root",
+        folder,
+        "--data.classes",
+        "[road, sky, car, boat]",
+        "--training.class_weights",
+        weights,
+    ]
+    out = dry_run(capfd, *words)
+    assert out.count("classes that occur in validation only: car") == 1
+    assert "boat" in out
+    if weights == "auto":
+        missing = "none (not in the training masks)"
+        assert f"road 1.00, sky 1.00, car {missing}, boat {missing}" in out
+
+
+def test_s135_weights_of_a_stray_pixel(tmp_path, capfd):
+    """One stray pixel makes no weight of hundreds: automatic weights lie within 0.1 and 10."""
+    mask = halves(0, 1, 256, 256)
+    mask[0, 0] = 9
+    folder = parts_folder(tmp_path, mask, halves(0, 1, 256, 256))
+    out = dry_run(capfd, "--data.root", folder, "--training.class_weights", "auto")
+    assert "class 0 1.00, class 1 1.00, class 9 10.00" in out
+    assert "class 'class 9' (mask value 9): 2 pixels in 2 images" in out

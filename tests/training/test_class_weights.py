@@ -18,6 +18,12 @@ def test_absent_classes_weigh_one_and_do_not_move_the_median():
     assert balanced_weights(np.zeros(3, np.int64)) == pytest.approx([1, 1, 1])
 
 
+def test_weights_are_bounded():
+    """One stray pixel beside a quarter of a million weighs 10, not 500; the class that is nearly everything 0.1."""
+    assert balanced_weights(np.array([250_000, 250_000, 1])) == pytest.approx([1, 1, 10])
+    assert balanced_weights(np.array([10**9, 100, 100])) == pytest.approx([0.1, 1, 1])
+
+
 def test_ignored_pixels_count_nowhere():
     data = TinyData(6, void=True)
     labels = np.stack([data.read(index).labels for index in range(6)])

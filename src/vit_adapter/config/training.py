@@ -25,8 +25,8 @@ class TrainingConfig(Checked):
         minimum_learning_rate: Rate at the end, not scaled by layer decay (rule 70).
         clip_gradient_norm: Largest norm of all gradients together; None: no clipping.
         ema_decay: Exponential average of weights and buffers, used for validation and saving; None: none.
-        class_weights: None, "auto" (square root of median frequency / frequency, counted in up to 1000 pictures) or a
-            file with one number a class; not for Mask2Former.
+        class_weights: None, "auto" (square root of median frequency / frequency, within 0.1 and 10, counted in up to
+            1000 images) or a file with one number a class; not for Mask2Former.
         dice_weight: Weight of a Dice loss beside cross entropy.
         focal_gamma: Exponent of a focal loss instead of cross entropy; None: cross entropy.
         average_over: Loss averaged over "all" pixels, void ones included (published, rule 55), or "valid" ones.

@@ -20,8 +20,13 @@ COUNTED = 1000
 """Pictures whose labels are counted, evenly spaced over the data set: more would only make the start slow."""
 
 
-def count_pixels(dataset: LabelSource, num_classes: int) -> np.ndarray:
-    """Pixels of every class over ``COUNTED`` pictures of a data set, or all; ignored pixels count nowhere.
+BOUNDS = 0.1, 10.0
+"""Smallest and largest automatic weight: a class a hundred times rarer than the median has the largest, and so has a
+single stray pixel, which would otherwise weigh hundreds and make every step its own."""
+
+
+def count_pixels(dataset: LabelSource, num_classes: int, most: int = COUNTED) -> np.ndarray:
+    """Pixels of every class over ``most`` images of a data set, or all; ignored pixels count nowhere.
 
     Returns:
         int64 [num_classes].
@@ -29,7 +34,7 @@ def count_pixels(dataset: LabelSource, num_classes: int) -> np.ndarray:
     counts = np.zeros(num_classes, np.int64)
     # No picture is decoded where a mask is a file of its own.
     read_labels = getattr(dataset, "read_labels", None)
-    count = min(len(dataset), COUNTED)
+    count = min(len(dataset), most)
     for index in np.linspace(0, len(dataset) - 1, count).round().astype(int).tolist():
         labels = dataset.read(index).labels if read_labels is None else read_labels(index)
         labels = np.asarray(labels).reshape(-1)
@@ -38,7 +43,7 @@ def count_pixels(dataset: LabelSource, num_classes: int) -> np.ndarray:
 
 
 def balanced_weights(counts: np.ndarray) -> np.ndarray:
-    """Square root of (median frequency / frequency) of every class.
+    """Square root of (median frequency / frequency) of every class, within ``BOUNDS``.
 
     The median is that of the classes that occur. A class that occurs nowhere weighs 1: it is in no loss term, and
     any other number would only mislead a reader.
@@ -52,7 +57,7 @@ def balanced_weights(counts: np.ndarray) -> np.ndarray:
     weights = np.ones(len(counts), np.float64)
     present = counts > 0
     if present.any():
-        weights[present] = np.sqrt(np.median(counts[present]) / counts[present])
+        weights[present] = np.sqrt(np.median(counts[present]) / counts[present]).clip(*BOUNDS)
     return weights
 
 
@@ -77,10 +82,19 @@ def read_weights(path: str | Path, num_classes: int) -> np.ndarray:
     return weights
 
 
-def class_weights(setting: str | None, dataset: LabelSource, num_classes: int) -> np.ndarray | None:
-    """Weights as ``training.class_weights`` says: None, "auto" (``balanced_weights``) or a file."""
+def class_weights(
+    setting: str | None, dataset: LabelSource, num_classes: int, counts: np.ndarray | None = None
+) -> np.ndarray | None:
+    """Weights as ``training.class_weights`` says: None, "auto" (``balanced_weights``) or a file.
+
+    Args:
+        setting: The setting.
+        dataset: Whose pixels are counted for "auto".
+        num_classes: Number of classes K.
+        counts: int64 [K], if the pixels were counted before.
+    """
     if setting is None:
         return None
     if setting == "auto":
-        return balanced_weights(count_pixels(dataset, num_classes))
+        return balanced_weights(count_pixels(dataset, num_classes) if counts is None else counts)
     return read_weights(setting, num_classes)

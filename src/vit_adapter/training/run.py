@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from rich.console import Console
 from torch import nn
@@ -20,6 +21,7 @@ from .averaging import exponential_average
 from .callbacks import make_callbacks
 from .checkpoints import CheckpointFolder
 from .checks import check_batch_norm, check_settings
+from .class_occurrence import occurrence_notes, training_pixels
 from .class_weights import class_weights
 from .engine import choose_accelerator, count_devices, make_trainer, one_line_errors, quiet_lightning
 from .facts import note_facts
@@ -108,13 +110,16 @@ def run_training(
     labels_left_out(config.evaluation.exclude_from_mean, model, validation_set)  # refuses unknown names now
     head: Head = model.head  # pyright: ignore
     wanted = training.class_weights if head.takes_class_weights else None
-    weights = class_weights(wanted, train_set.dataset, model.num_classes)  # pyright: ignore
+    labelled, for_weights = getattr(train_set, "dataset", None), wanted == "auto"
+    counts = training_pixels(labelled, model.num_classes, for_weights)  # pyright: ignore
+    weights = class_weights(wanted, labelled, model.num_classes, counts)  # pyright: ignore
     model.configure_loss(training, weights)  # pyright: ignore
     parts = {"training": getattr(train_set, "dataset", None), "validation": validation_set}
     data = {part: data_digest(dataset) for part, dataset in parts.items()}
     names = list(model.class_names)  # pyright: ignore
     run = fingerprint(model, with_absolute_paths(config), names, len(train_set), data)
 
+    notes = [*notes, *occurrence_notes(counts, labelled, validation_set, names, for_weights, notes)]
     note_facts(model, ema_decay=training.ema_decay)
     files, state, start, lines = _take_up(config, model, run)
     first_step = start["step"] if start else 0
@@ -137,6 +142,9 @@ def run_training(
             notes_,
             published_batch,
             "" if plan is None else plan.words(),
+            frozenset()
+            if counts is None or not for_weights
+            else frozenset(np.flatnonzero(counts == 0).tolist()),
         )
 
     if dry_run:

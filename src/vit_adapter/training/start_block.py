@@ -31,6 +31,7 @@ class StartBlock:
         notes: Further lines (resumed from ..., settings that changed).
         published_batch: Pictures in a step of the published model; None: not told.
         validation: When and on what the run validates; empty: never.
+        uncounted: Labels of classes without a pixel to make an automatic weight from.
     """
 
     training_pictures: int
@@ -45,6 +46,7 @@ class StartBlock:
     notes: list[str] = field(default_factory=list)
     published_batch: int | None = PUBLISHED_BATCH
     validation: str = ""
+    uncounted: frozenset[int] = frozenset()
 
     def lines(self, config: TrainingConfig, model: nn.Module) -> list[str]:
         """One line for each fact, the name first."""
@@ -80,6 +82,9 @@ class StartBlock:
     def _weights(self) -> str:
         if self.weights is None:
             return "none"
-        pairs = [f"{name} {weight:.2f}" for name, weight in zip(self.class_names, self.weights, strict=True)]
+        pairs = [
+            f"{name} {'none (not in the training masks)' if label in self.uncounted else f'{weight:.2f}'}"
+            for label, (name, weight) in enumerate(zip(self.class_names, self.weights, strict=True))
+        ]
         more = f" and {len(pairs) - 12} more" if len(pairs) > 12 else ""
         return ", ".join(pairs[:12]) + more
