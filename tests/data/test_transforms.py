@@ -1,5 +1,7 @@
 """The training transforms: properties over many draws, and the numbers of OpenCV."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -246,3 +248,35 @@ def test_image_and_labels_move_together():
         inside = result != 255
         agree = np.abs(pixels[..., 0] - result * 60.0)[inside] < 30
         assert agree.mean() > 0.9  # only edges are mixed
+
+
+def test_vertical_mirror_images():
+    """One more draw behind the horizontal one; without it, order and number of draws stay as they were."""
+    rng = generator(2)
+    image = rng.integers(0, 256, (40, 56, 3)).astype(np.uint8)
+    labels = rng.integers(0, 3, (40, 56)).astype(np.uint8)
+    plain = AugmentationConfig(scale_range=(1.0, 2.0), crop=32, flip=0.5, photometric=False)
+    seen = set()
+    for seed in range(12):
+        before, after = generator(seed), generator(seed)
+        once = TrainingTransform(plain, Normalization(), 255)(image, labels, before)
+        again = TrainingTransform(replace(plain, vertical_flip=0.0), Normalization(), 255)(
+            image, labels, after
+        )
+        assert before.random() == after.random()  # as many draws
+        np.testing.assert_array_equal(once[0], again[0])
+        draws = generator(seed)
+        pair = ((0, 2),)
+        turned = TrainingTransform(replace(plain, vertical_flip=0.5), Normalization(), 255, pair)(
+            image, labels, draws
+        )
+        mirrored = TrainingTransform(plain, Normalization(), 255, pair)(image, labels, generator(seed))
+        upside_down = not np.array_equal(turned[0], mirrored[0])
+        seen.add(upside_down)
+        if upside_down:
+            np.testing.assert_array_equal(turned[0], mirrored[0][::-1])
+            exchanged = np.array([2, 1, 0])[mirrored[1][::-1]]
+            np.testing.assert_array_equal(turned[1], exchanged)
+        else:
+            np.testing.assert_array_equal(turned[1], mirrored[1])
+    assert seen == {True, False}

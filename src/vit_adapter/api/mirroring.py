@@ -2,15 +2,15 @@
 
 import sys
 
-from vit_adapter.config import ClassTable, Protocol
+from vit_adapter.config import AugmentationConfig, ClassTable, Protocol
 from vit_adapter.config.mirrored import mirror_warning
 from vit_adapter.segmenter import Segmenter
 
 
-def training_notes(classes: ClassTable, probability: float) -> list[str]:
-    """Lines for a run that mirrors its images with a probability, 0..1."""
-    mirrors = f"data.augmentation.flip {probability:g}"
-    warning = mirror_warning(classes, mirrors, "set --data.augmentation.flip 0") if probability else None
+def training_notes(classes: ClassTable, augmentation: AugmentationConfig) -> list[str]:
+    """Lines for a run whose images are mirrored at random."""
+    mirrors = augmentation.mirrors()
+    warning = None if mirrors is None else mirror_warning(classes, mirrors, f"set --{mirrors.split()[0]} 0")
     return [] if warning is None else [warning]
 
 

@@ -102,7 +102,7 @@ def run_and_data(
     chosen = augmentation != config.data.augmentation
     crop_note = [f"crop of {augmentation.crop} pixels, by the pictures' size"] if chosen else []
     config = replace(config, data=replace(config.data, augmentation=augmentation))
-    crop_note += training_notes(training.classes, augmentation.flip)
+    crop_note += training_notes(training.classes, augmentation)
     if dry_run and not resume:
         model, notes = bare_model(config, training.classes), sources(config, published)
     else:

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vit_adapter.config import InputError
+from vit_adapter.config.model import frozen_part
 from vit_adapter.ops import DeformableAttention, make_norm
 
 from .images import check_coarsest, check_sides, prepared_images
@@ -72,7 +73,8 @@ class ViTAdapter(nn.Module):
             pyramid alike; the blocks go on with the tokens as they are.
         extra_extractors: Two further extractors in the last interaction.
         drop_path_rate: Stochastic depth in 0..1: linear over the ViT's blocks, full in the extractors.
-        frozen: "vit": train the adapter only; the ViT stays in evaluation mode without gradients of its weights.
+        frozen: "vit" or True: train the adapter only; the ViT stays in evaluation mode without gradients of its
+            weights.
         norm: "batch", or "group" for batches of one.
         patch_resample: Patches of another size than 16: "bilinear" as published, "flexi": pseudo-inverse.
         grad_checkpointing: Recompute blocks and interactions in the backward pass.
@@ -114,7 +116,7 @@ class ViTAdapter(nn.Module):
         final_norm: bool = False,
         extra_extractors: bool = True,
         drop_path_rate: float = 0.1,
-        frozen: Literal["vit"] | None = None,
+        frozen: Literal["vit"] | bool | None = None,
         norm: Literal["batch", "group"] = "batch",
         patch_resample: Literal["bilinear", "flexi"] = "bilinear",
         grad_checkpointing: bool = False,
@@ -124,6 +126,7 @@ class ViTAdapter(nn.Module):
         on_mismatch: Literal["error", "keep"] = "error",
     ) -> None:
         super().__init__()
+        frozen = frozen_part(frozen)
         arguments = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
         built = build_vit(
             vit,
@@ -146,8 +149,6 @@ class ViTAdapter(nn.Module):
         self.vit, self.driver = built.driver.vit, built.driver
         self.normalization, self.load_report = built.normalization, built.report
         self.arguments = rebuilding_arguments(arguments, built)
-        if frozen not in (None, "vit"):
-            raise InputError(f"frozen={frozen!r}, expected None or 'vit'")
         self.in_chans = in_chans
         self.frozen, self.has_injectors = frozen == "vit", injectors
         dim, depth = built.driver.dim, built.driver.depth

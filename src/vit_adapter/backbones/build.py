@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import nn
 
-from vit_adapter.config import ModelConfig
+from vit_adapter.config import InputError, ModelConfig
 
 from .adapter import ViTAdapter
 from .beit_pyramid import BeitPyramid
@@ -28,6 +28,10 @@ def build_backbone(config: ModelConfig) -> nn.Module:
         "on_mismatch": config.on_mismatch,
     }
     if config.backbone == "beit_pyramid":
+        if config.frozen:
+            raise InputError(
+                "--model.frozen vit: backbone 'beit_pyramid' is trained as a whole; leave it out"
+            )
         return BeitPyramid(config.vit, out_indices=tuple(config.out_indices), **common)  # pyright: ignore
     common |= {
         "prefix_tokens": config.prefix_tokens,

@@ -6,6 +6,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from vit_adapter.config.model import frozen_part
 from vit_adapter.ops import make_norm
 
 from .adapter import STRIDES, default_interactions, resample_stages
@@ -23,7 +24,7 @@ class ViTPyramid(nn.Module):
         layer_scale: Start value of the ViT's layer scales.
         no_layer_scale: Take the ViT's layer scales away.
         drop_path_rate: Stochastic depth in 0..1.
-        frozen: "vit": the ViT runs without gradients, only the four output norms are trained.
+        frozen: "vit" or True: the ViT runs without gradients, only the four output norms are trained.
         norm: "batch" or "group".
         patch_resample: Patches of another size than 16: "bilinear" or "flexi".
         grad_checkpointing: Recompute blocks in the backward pass.
@@ -46,7 +47,7 @@ class ViTPyramid(nn.Module):
         layer_scale: float | None = None,
         no_layer_scale: bool = False,
         drop_path_rate: float = 0.1,
-        frozen: Literal["vit"] | None = None,
+        frozen: Literal["vit"] | bool | None = None,
         norm: Literal["batch", "group"] = "batch",
         patch_resample: Literal["bilinear", "flexi"] = "bilinear",
         grad_checkpointing: bool = False,
@@ -56,6 +57,7 @@ class ViTPyramid(nn.Module):
         on_mismatch: Literal["error", "keep"] = "error",
     ) -> None:
         super().__init__()
+        frozen = frozen_part(frozen)
         arguments = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
         built = build_vit(
             vit,

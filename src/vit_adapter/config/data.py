@@ -41,6 +41,7 @@ class AugmentationConfig(Checked):
         category_max_ratio: A crop in which one class fills more than this share is drawn again, up to ten
             times; 1: never.
         flip: Probability of a horizontal mirror image.
+        vertical_flip: Probability of a vertical one, drawn after it; 0: nothing is drawn.
         photometric: Random brightness, contrast, saturation and hue (three-channel pictures only).
     """
 
@@ -51,7 +52,15 @@ class AugmentationConfig(Checked):
     crop: int | None = number(512, at_least=1)
     category_max_ratio: float = number(0.75, above=0)
     flip: float = number(0.5, at_least=0, at_most=1)
+    vertical_flip: float = number(0.0, at_least=0, at_most=1)
     photometric: bool = True
+
+    def mirrors(self) -> str | None:
+        """The setting that mirrors images, with its value, for a message; None: they are not mirrored."""
+        for name in ("flip", "vertical_flip"):
+            if getattr(self, name):
+                return f"data.augmentation.{name} {getattr(self, name):g}"
+        return None
 
 
 @dataclass(frozen=True)

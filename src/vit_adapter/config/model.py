@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from .errors import InputError
 from .values import Checked, number, path
 
 
@@ -63,7 +64,7 @@ class ModelConfig(Checked):
         final_norm: Read the ViT's stages through its final layer norm (DINOv3's form).
         extra_extractors: Two further extractors in the last interaction.
         drop_path_rate: Stochastic depth, 0..1; grows linearly over the ViT's blocks.
-        frozen: "vit": train adapter and head only.
+        frozen: "vit", or True for short: train adapter and head only.
         norm: "batch", or "group" for batches of one.
         patch_resample: How patches of another size than 16 become 16: "bilinear" or "flexi".
         grad_checkpointing: Recompute ViT blocks and interactions in the backward pass.
@@ -103,7 +104,7 @@ class ModelConfig(Checked):
     final_norm: bool = False
     extra_extractors: bool = True
     drop_path_rate: float = number(0.1, at_least=0, below=1)
-    frozen: Literal["vit"] | None = None
+    frozen: Literal["vit"] | bool | None = None
     norm: Literal["batch", "group"] = "batch"
     patch_resample: Literal["bilinear", "flexi"] = "bilinear"
     grad_checkpointing: bool = False
@@ -118,3 +119,21 @@ class ModelConfig(Checked):
     auxiliary_channels: int = number(256, at_least=1)
     auxiliary_weight: float = number(0.4, at_least=0)
     mask2former: Mask2FormerConfig = Mask2FormerConfig()
+
+    def __post_init__(self) -> None:
+        """Refuses what does not fit; ``frozen=True`` becomes "vit"."""
+        super().__post_init__()
+        object.__setattr__(self, "frozen", frozen_part(self.frozen))
+
+
+def frozen_part(frozen: object) -> Literal["vit"] | None:
+    """The part of a model that is not trained: True stands for "vit", False for None.
+
+    Raises:
+        InputError: Another part is named.
+    """
+    if frozen in (None, False):
+        return None
+    if frozen in (True, "vit"):
+        return "vit"
+    raise InputError(f"frozen={frozen!r}: expected 'vit' or True, None or False")

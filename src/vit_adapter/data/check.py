@@ -191,9 +191,8 @@ def report_mirrors(report: Report, table: ClassTable, config: DataConfig) -> Non
     except InputError as error:
         report.add("error", str(error))
         return
-    flip = config.augmentation.flip
-    remedy = "--data.augmentation.flip 0"
-    warning = mirror_warning(table, f"data.augmentation.flip {flip:g}", remedy) if flip else None
+    mirrors = config.augmentation.mirrors()
+    warning = None if mirrors is None else mirror_warning(table, mirrors, f"--{mirrors.split()[0]} 0")
     if warning is not None:
         report.add("warning", warning)
 
