@@ -141,13 +141,13 @@ def test_a_confusion_matrix_shows_its_zeros(tmp_path, monkeypatch):
 
     figures = []
     monkeypatch.setattr(confusion, "save_figure", lambda figure, path: figures.append(figure))
-    matrix = np.array([[9996, 4, 0, 0], [0, 0, 0, 0], [0, 50, 850, 100], [0, 0, 0, 7]])
+    matrix = np.array([[9996, 4, 0, 0], [0, 0, 0, 0], [0, 50, 850, 100], [0, 7, 0, 993]])
     plot_confusion(matrix, None, tmp_path / "matrix.png")
     texts = {text.get_position(): text.get_text() for text in figures[0].axes[0].texts}
     shown = [[texts.get((column, row)) for column in range(4)] for row in range(4)]
     assert shown == [
-        [">99", "<0.1", "0", "0"],
+        [">99.9", "<0.1", "0", "0"],
         [None] * 4,
         ["0", "5.0", "85", "10"],
-        ["0", "0", "0", "100"],
+        ["0", "0.7", "0", "99.3"],
     ]

@@ -67,11 +67,10 @@ def _convert(words: Sequence[str]) -> int:
 
     check_output_folder(values.out, "--out")
     source = Path(values.source)
-    skip = {word.strip() for word in values.skip.split(",") if word.strip()}
     if source.is_dir():
-        report = convert_labelme(source, Path(values.out), skip=skip)
+        report = convert_labelme(source, Path(values.out), skip=values.skip)
     else:
         images = Path(values.images) if values.images else source.parent
-        report = convert_coco(source, images, Path(values.out), skip=skip)
+        report = convert_coco(source, images, Path(values.out), skip=values.skip)
     print(report)
     return 0

@@ -67,7 +67,7 @@ def plot_confusion(matrix: np.ndarray, names: Sequence[str] | None, path: str | 
     if classes <= _NUMBERS_UP_TO:
         for row, column in zip(*np.nonzero(totals.repeat(classes, axis=1))):
             colour = "white" if np.sqrt(share[row, column]) > 0.6 else INK if matrix[row, column] else FAINT
-            text = _percent(share[row, column], matrix[row, column])
+            text = _percent(float(share[row, column]), float(matrix[row, column]))
             axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=9)
 
     levels = np.array([0, 1, 5, 10, 25, 50, 100])
@@ -85,6 +85,6 @@ def _percent(share: float, count: float) -> str:
         return f"{value:.0f}"
     if value < 0.05:
         return "<0.1"
-    if value >= 99.5:
-        return ">99"
-    return f"{value:.0f}" if value >= 9.95 else f"{value:.1f}"
+    if value >= 99.95:
+        return ">99.9"
+    return f"{value:.0f}" if 9.95 <= value < 98.95 else f"{value:.1f}"

@@ -27,7 +27,7 @@ def convert_coco(
     out: str | Path,
     *,
     background: bool = True,
-    skip: Collection[str] = (),
+    skip: Collection[str] | str = (),
 ) -> Conversion:
     """Draws the objects of a COCO instance JSON into semantic masks.
 

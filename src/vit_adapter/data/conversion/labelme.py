@@ -24,7 +24,7 @@ IGNORED = "__ignore__"
 
 
 @takes_paths("folder", "out")
-def convert_labelme(folder: str | Path, out: str | Path, *, skip: Collection[str] = ()) -> Conversion:
+def convert_labelme(folder: str | Path, out: str | Path, *, skip: Collection[str] | str = ()) -> Conversion:
     """Draws the shapes of labelme JSON files into semantic masks.
 
     Mask value 0 is the background; the other labels follow in alphabetic order, or in that of a ``labels.txt``

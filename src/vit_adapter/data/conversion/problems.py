@@ -28,16 +28,18 @@ class Problems:
         kinds: Number of these by kind.
     """
 
-    def __init__(self, skip: Collection[str], known: Collection[str] = ()) -> None:
+    def __init__(self, skip: Collection[str] | str, known: Collection[str] = ()) -> None:
         """Nothing found yet.
 
         Args:
-            skip: Kinds that are left out.
+            skip: Kinds that are left out; a text has commas between them.
             known: Kinds beyond ``KINDS``.
 
         Raises:
             InputError: A kind is not known.
         """
+        if isinstance(skip, str):
+            skip = [word.strip() for word in skip.split(",") if word.strip()]
         for kind in skip:
             if kind not in KINDS and kind not in known:
                 raise InputError(f"--skip {kind}: expected some of {', '.join([*KINDS, *known])}")
