@@ -41,6 +41,7 @@ TITLES = {
     230: "Two runs with one folder",
     231: "The run's folder is deleted meanwhile",
     232: "Asked to stop twice",
+    233: "Asked to stop during a validation",
 }
 
 
@@ -378,3 +379,43 @@ def test_s232_asked_to_stop_twice(tmp_path):
     child.signal(signal.SIGTERM)
     assert child.wait(10) == -signal.SIGTERM
     assert read_checkpoint(tmp_path / "run" / "last.ckpt")["step"] == 3
+
+
+class Asking(TinyModel):
+    """Asks its own process to end while the second validation is under way."""
+
+    asks = False
+
+    def predict(self, image, **options):
+        """Labels; the signal comes before those of step 6."""
+        if self.asks and int(self.passes) == 6:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return super().predict(image, **options)
+
+
+@pytest.mark.slow
+def test_s233_asked_to_stop_during_a_validation(tmp_path):
+    """The validation is broken off and a checkpoint written at once; when the run goes on, that validation comes first,
+    and all ends as if nothing had been."""
+
+    def train(name: str, asks: bool = False, **settings) -> None:
+        torch.manual_seed(0)
+        model = Asking()
+        model.asks = asks
+        config = tiny_config(tmp_path / name, steps=9, validate_every=3, ema_decay=0.8, **settings)
+        source = TinyTrainingSet(TinyData(6))
+        run_training(model, source, TinyData(3), config, console=Console(file=io.StringIO()))
+
+    train("whole")
+    with pytest.raises(SystemExit) as stopped:
+        train("run", asks=True)
+    assert stopped.value.code == 143
+    state = read_checkpoint(tmp_path / "run" / "last.ckpt")
+    assert (state["step"], state["validation"]["due"]) == (6, True)
+    assert json.loads((tmp_path / "run" / "best" / "score.json").read_text())["step"] == 3
+    train("run", resume=True)
+    whole, resumed = (read_checkpoint(tmp_path / name / "last.ckpt") for name in ("whole", "run"))
+    assert all(torch.equal(value, resumed["model"][name]) for name, value in whole["model"].items())
+    assert resumed["validation"] == whole["validation"]
+    for file in ("metrics.csv", "best/model.safetensors", "best/score.json"):
+        assert (tmp_path / "run" / file).read_bytes() == (tmp_path / "whole" / file).read_bytes(), file

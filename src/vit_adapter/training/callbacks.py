@@ -61,7 +61,8 @@ def make_callbacks(
             on_the_way = DatasetPart(validation_set, plan.indices())
             measured = replace(measured, limit=None)
         evaluate = JointEvaluation(on_the_way, measured)
-        validation = Validation(evaluate, plan, training.early_stopping, files.folder, state, average)
+        patience = training.early_stopping
+        validation = Validation(evaluate, plan, patience, files.folder, state, average, request)
     recording = Recording(files.folder, training.steps, validation, evaluate, first_step)
     every = training.checkpoint_every or training.validate_every or max(1, training.steps // 10)
     saving = Checkpointing(files, every, run, state, average, start)

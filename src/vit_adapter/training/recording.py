@@ -63,6 +63,13 @@ class Recording(lightning.Callback):
         except OSError as error:
             raise InputError(f"{self.folder}: cannot be written: {system_reason(error)}") from error
 
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Add the scores of a validation that had been broken off to the row of its step."""
+        scores = self._named_scores()
+        if scores and self.table is not None:
+            self.table.amend(scores)
+            self._write_board(self.first_step, {}, scores)
+
     def on_train_batch_end(
         self,
         trainer: lightning.Trainer,

@@ -7,7 +7,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from . import processes
 from .averaging import averaged_weights
 from .facts import note_facts
 from .module import TrainingModule
+from .signals import StopAsked, StopRequest
 from .validation_plan import ValidationPlan
 
 Evaluate = Callable[[Any], dict[str, float]]
@@ -46,6 +47,7 @@ class ValidationState:
         stopped: The run was ended early.
         sample: Number of images that the scores are of; None: all. A score of other images does not compare.
         other_images: The validation data are not those any more that the best score is of.
+        due: The validation behind the last step was broken off by a signal; it comes first when the run goes on.
     """
 
     best_score: float | None = None
@@ -54,6 +56,7 @@ class ValidationState:
     stopped: bool = False
     sample: int | None = None
     other_images: bool = False
+    due: bool = False
 
     def take(self, score: float, step: int) -> bool:
         """Note a score; True if it is the best one. Not-a-number is never the best unless it is the first."""
@@ -78,6 +81,7 @@ class Validation(lightning.Callback):
         folder: The run's folder; "best" in it is the model with the highest score.
         state: Of a resumed run.
         average: Whose weights are validated and saved, if there is one.
+        request: What signals ask; a validation on the way is broken off for it.
 
     Attributes:
         scores: Of the step just done, if it was validated.
@@ -93,7 +97,9 @@ class Validation(lightning.Callback):
         folder: Path,
         state: ValidationState,
         average: WeightAveraging | None = None,
+        request: StopRequest | None = None,
     ) -> None:
+        self.request = request or StopRequest()
         self.evaluate, self.plan, self.patience = evaluate, plan, patience
         self.folder, self.state, self.average = folder, state, average
         self.scores: dict[str, float] | None = None
@@ -113,6 +119,9 @@ class Validation(lightning.Callback):
             values = score_values(state.best_step, state.best_score, sample)
             processes.on_first_process(lambda: write_score(self.folder / BEST, values))
         state.sample, state.other_images = sample, False
+        if state.due:
+            state.due = False
+            self._validate(trainer, pl_module)
 
     def on_train_batch_end(
         self,
@@ -128,12 +137,21 @@ class Validation(lightning.Callback):
         step = pl_module.step
         if step % self.plan.every and step != pl_module.schedule.steps:
             return
-        begin = time.monotonic()
+        try:
+            self._validate(trainer, pl_module)
+        except StopAsked:
+            self.state.due = pl_module.stop_agreed = True
+
+    def _validate(self, trainer: lightning.Trainer, pl_module: TrainingModule) -> None:
+        begin, step = time.monotonic(), pl_module.step
+        # Behind the last step there is nothing else to do, and several processes stop behind a step together.
+        waits = step == pl_module.schedule.steps or processes.world_size() > 1
         with averaged_weights(self.average, trainer, pl_module), usual_memory_order(pl_module.segmenter):
             processes.share_buffers(pl_module.segmenter)
             pl_module.segmenter.eval()
             try:
-                self.scores = self.evaluate(pl_module.segmenter)
+                with nullcontext() if waits else self.request.breaks_off():
+                    self.scores = self.evaluate(pl_module.segmenter)
             finally:
                 pl_module.segmenter.train()
             score = self.scores["mIoU"]
