@@ -66,6 +66,15 @@ def printed_command(text: str) -> list[str]:
     return words[1:]
 
 
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Processes of their own run on one thread; with more, sums are rounded otherwise."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture
 def work(tmp_path):
     """A working folder with data in it, which are named relative to it."""

@@ -80,6 +80,15 @@ def same_end(first: Path, second: Path) -> bool:
     return all(torch.equal(value, states[1]["model"][name]) for name, value in states[0]["model"].items())
 
 
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Processes of their own run on one thread; with more, sums are rounded otherwise."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture
 def whole(tmp_path):
     """The folder of a run without trouble."""

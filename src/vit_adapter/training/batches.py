@@ -152,6 +152,11 @@ class StepBatches:
                     return None
                 if "timed out" not in str(error) or not self.workers:
                     raise
+                # PyTorch looks after its thread that pins memory only where it waits without a limit.
+                pinning = getattr(iterator, "_pin_memory_thread", None)
+                if pinning is not None and not pinning.is_alive():
+                    self._use(0, step, "the thread that copies batches for the device has ended")
+                    return None
             if not told and time.monotonic() - began > PATIENCE_SECONDS:
                 told = True
                 names = self._named([index for _, index in self.sampler.step_keys(step)])
