@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from vit_adapter.backbones.vit import build_vit
-from vit_adapter.config import Normalization
+from vit_adapter.config import Normalization, ViTConfig
 from vit_adapter.images import multiple_size, normalize, read_image, resize_image
 from vit_adapter.visualization import contact_sheet
 
@@ -30,8 +30,8 @@ def components(tokens: Tensor, size: tuple[int, int]) -> np.ndarray:
 def draw(files: list[Path], vit: str, weights: str, side: int) -> list[list[np.ndarray]]:
     """Rows of photo and components."""
     torch.manual_seed(0)
-    built = build_vit(vit, pretrained=weights)
-    built.driver.vit.eval()
+    built = build_vit(ViTConfig(name=vit, pretrained=weights))
+    built.wrapper.vit.eval()
     normalization: Normalization = built.normalization
     rows = []
     for file in files:
@@ -39,8 +39,8 @@ def draw(files: list[Path], vit: str, weights: str, side: int) -> list[list[np.n
         factor = side / min(photo.shape[:2])
         scaled = (round(photo.shape[0] * factor), round(photo.shape[1] * factor))
         image = normalize(resize_image(photo, multiple_size(scaled, 16)), normalization)
-        prefix, grid, size = built.driver.embed(torch.from_numpy(image).permute(2, 0, 1)[None])
-        _, grid = built.driver.run(0, built.driver.depth - 1, prefix, grid, size)
+        prefix, grid, size = built.wrapper.embed(torch.from_numpy(image).permute(2, 0, 1)[None])
+        _, grid = built.wrapper.run(0, built.wrapper.depth - 1, prefix, grid, size)
         picture = components(grid[0], size)
         rows.append([photo, picture.repeat(8, axis=0).repeat(8, axis=1)])
     return rows

@@ -58,9 +58,9 @@ AREAS = {
 def covering_areas(recipe: Recipe) -> str:
     """The areas whose records check parts of a recipe's model; the areas named by words check all recipes."""
     model = recipe.model
-    backbone = {"deit": "02", "vit_": "02", "beit": "03", "unip": "04"}[model.vit[:4]]
-    parts = ["09"] if model.backbone == "beit_pyramid" else ["01", backbone]
-    parts += ["20–26, 29"] if model.head == "mask2former" else ["05, 06"]
+    backbone = {"deit": "02", "vit_": "02", "beit": "03", "unip": "04"}[model.vit.name[:4]]
+    parts = ["09"] if model.backbone.kind == "beit_pyramid" else ["01", backbone]
+    parts += ["20–26, 29"] if model.head.kind == "mask2former" else ["05, 06"]
     return ", ".join(parts)
 
 

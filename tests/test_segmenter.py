@@ -7,20 +7,19 @@ import pytest
 import torch
 from PIL import Image
 
+from tiny import TINY, tiny_model
 from vit_adapter import InputError, Segmenter, ViTAdapter, ViTPyramid
 from vit_adapter.config import ClassTable, Protocol
+from vit_adapter.config.model import HEAD_CONFIGS
 from vit_adapter.heads import PixelLoss
-
-TINY = {"depth": 4, "embed_dim": 24, "num_heads": 3}
 
 
 def make(num_classes=3, head="upernet", backbone=ViTAdapter, **settings):
     torch.manual_seed(0)
-    vit = backbone("vit_tiny_patch16_224", vit_options=TINY, img_size=64)
+    vit = backbone("vit_tiny_patch16_224", options=TINY, img_size=64)
     protocol = settings.pop("protocol", Protocol(crop=64, stride=42))
-    return Segmenter(
-        vit, head, num_classes, head_channels=16, auxiliary_channels=8, protocol=protocol, **settings
-    ).eval()
+    kind = tiny_model(head=head).head if head in HEAD_CONFIGS else head
+    return Segmenter(vit, kind, num_classes, protocol=protocol, **settings).eval()
 
 
 @pytest.mark.parametrize("head", ["upernet", "fcn"])
@@ -100,7 +99,7 @@ def test_round_trip_through_a_folder_is_bit_equal(tmp_path):
     with torch.no_grad():
         assert torch.equal(again(images), model(images))
     config = json.loads((tmp_path / "model" / "config.json").read_text())
-    assert (config["format"], config["version"]) == ("vit-adapter", 1)
+    assert (config["format"], config["version"]) == ("vit-adapter", 2)
     assert "road" in (tmp_path / "model" / "README.md").read_text()
     assert sorted(path.name for path in (tmp_path / "model").iterdir()) == [
         "README.md",
@@ -187,7 +186,7 @@ def test_predicting_leaves_training_mode_as_it_was():
 @pytest.mark.slow
 def test_normalisation_travels_with_the_model(tmp_path):
     for name, mean in (("vit_tiny_patch16_224", 127.5), ("deit_tiny_patch16_224", 123.675)):
-        model = Segmenter(ViTAdapter(name, vit_options=TINY), num_classes=2)
+        model = Segmenter(ViTAdapter(name, options=TINY), num_classes=2)
         assert model.protocol.normalization.mean[0] == pytest.approx(mean)
         model.save_pretrained(tmp_path / name)
         seen: list[torch.Tensor] = []

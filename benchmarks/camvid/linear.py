@@ -17,8 +17,8 @@ class LastTokens(ViTPyramid):
     def forward(self, images: Tensor) -> list[Tensor]:
         """[B, D, H/16, W/16] alone."""
         with torch.no_grad():
-            prefix, grid, size = self.driver.embed(images)
-            prefix, grid = self.driver.run(0, self.driver.depth - 1, prefix, grid, size)
+            prefix, grid, size = self.wrapper.embed(images)
+            prefix, grid = self.wrapper.run(0, self.wrapper.depth - 1, prefix, grid, size)
         return [self.norms[0](tokens_to_map(grid, size))]
 
 
@@ -41,7 +41,7 @@ class Linear(nn.Module):
 
 def linear_segmenter(config: ModelConfig, classes: ClassTable, protocol: Protocol) -> Segmenter:
     """The ViT of a configuration with the linear layer on it."""
-    backbone = LastTokens(config.vit, pretrained=config.pretrained, frozen="vit")
+    backbone = LastTokens(config.vit, frozen="vit")
     backbone.norms[1:].requires_grad_(False)  # of maps that are not made
     head = Linear(backbone.channels[0], len(classes))
     model = Segmenter(backbone, head, classes=classes, protocol=protocol)

@@ -4,13 +4,17 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from vit_adapter.config import (
+    AdapterConfig,
     AugmentationConfig,
     DataConfig,
     ModelConfig,
     Protocol,
     RunConfig,
     TrainingConfig,
+    UPerNetConfig,
+    ViTConfig,
 )
+from vit_adapter.config.model import changed_model
 
 CROP = 256
 
@@ -24,7 +28,7 @@ class Row:
         kind: "train", or a floor that learns no network: "majority", "pixels".
         pictures: Training pictures, evenly spaced over the 367; None: all.
         linear: One linear layer on the ViT's last tokens in place of pyramid and UperNet.
-        model: Settings of ``ModelConfig`` that differ from the laptop's choice.
+        model: Settings of ``ModelConfig``, by their full names, that differ from the laptop's choice.
         training: Settings of ``TrainingConfig`` that differ.
         augmentation: Settings of ``AugmentationConfig`` that differ.
         protocol: How validation pictures are read; None: in windows of the crop at native resolution.
@@ -42,13 +46,9 @@ class Row:
     def config(self, weights: str, data: str, out: str) -> RunConfig:
         """All settings of its run."""
         model = ModelConfig(
-            vit="vit_small_patch14_dinov2",
-            pretrained=weights,
-            frozen="vit",
-            injectors=False,
-            head_channels=128,
-            auxiliary=False,
-            drop_path_rate=0.0,
+            ViTConfig(name="vit_small_patch14_dinov2", pretrained=weights, frozen="vit", drop_path_rate=0.0),
+            AdapterConfig(injectors=False),
+            UPerNetConfig(channels=128, auxiliary=False),
         )
         training = TrainingConfig(
             steps=300,
@@ -64,7 +64,7 @@ class Row:
             scale_range=(0.6, 1.6), crop=CROP, category_max_ratio=1.0, photometric=False
         )
         return RunConfig(
-            replace(model, **self.model),
+            changed_model(model, self.model),
             DataConfig(
                 root=data, layout="camvid", workers=0, augmentation=replace(augmentation, **self.augmentation)
             ),
@@ -73,13 +73,13 @@ class Row:
         )
 
 
-TUNED_MODEL = {"frozen": None, "injectors": True}
+TUNED_MODEL = {"vit.frozen": None, "backbone.injectors": True}
 # The ViT's blocks learn the slower the nearer they are to the picture; adapter and head at the full rate.
 TUNED_TRAINING = {"learning_rate": 1e-3, "layer_decay": 0.65}
 LONG = {"steps": 1500, "warmup_steps": 75, "validate_every": 750}
 TUNED_LONG = {**TUNED_TRAINING, **LONG}
-ALONE = {"backbone": "pyramid"}
-ALONE_TUNED = {**ALONE, "frozen": None}
+ALONE = {"backbone.kind": "pyramid"}
+ALONE_TUNED = {**ALONE, "vit.frozen": None}
 LARGER: dict[str, Any] = {
     "augmentation": {"scale_range": (0.9, 2.4)},
     "protocol": Protocol(resize=(720, 540), crop=CROP, stride=CROP * 2 // 3),
@@ -103,7 +103,7 @@ ROWS: dict[str, Row] = {
     "method": Row("tuned ViT, adapter, UperNet (the method)", model=TUNED_MODEL, training=TUNED_TRAINING),
     "method-random": Row(
         "the method from random weights",
-        model={**TUNED_MODEL, "pretrained": False},
+        model={**TUNED_MODEL, "vit.pretrained": False},
         training={"learning_rate": 1e-3},
     ),
     "laptop-10": Row("the laptop's choice, 10 training pictures", pictures=10),
@@ -117,11 +117,11 @@ ROWS: dict[str, Row] = {
     "laptop-dice": Row("the laptop's choice, Dice loss beside cross entropy", training={"dice_weight": 1.0}),
     "laptop-larger": Row("the laptop's choice, pictures half as large again", **LARGER),
     "laptop-normed": Row(
-        "the laptop's choice, the ViT read through its final norm", model={"final_norm": True}
+        "the laptop's choice, the ViT read through its final norm", model={"vit.final_norm": True}
     ),
     "laptop-late": Row(
         "the laptop's choice, reading blocks 9 to 12 in place of 3, 6, 9 and 12",
-        model={"interaction_indexes": [(0, 8), (9, 9), (10, 10), (11, 11)]},
+        model={"backbone.interaction_indexes": [(0, 8), (9, 9), (10, 10), (11, 11)]},
     ),
     "laptop-clip": Row("the laptop's choice, gradients clipped", training={"clip_gradient_norm": 0.5}),
     "laptop-200": Row("the laptop's choice, 200 steps", training={"steps": 200, "warmup_steps": 10}),

@@ -24,9 +24,9 @@ By the command line, the laptop's choice is (`laptop-200` was trained and measur
 
 ```sh
 vit-adapter train --data.root camvid --model.vit vit_small_patch14_dinov2 \
-  --model.pretrained dinov2_vits14.safetensors --model.frozen vit --model.injectors false \
-  --model.head_channels 128 --model.auxiliary false \
-  --model.drop_path_rate 0 --data.augmentation.crop 256 --data.augmentation.scale_range '[0.6, 1.6]' \
+  --model.vit.pretrained dinov2_vits14.safetensors --model.vit.frozen vit --model.backbone.injectors false \
+  --model.head.channels 128 --model.head.auxiliary false \
+  --model.vit.drop_path_rate 0 --data.augmentation.crop 256 --data.augmentation.scale_range '[0.6, 1.6]' \
   --data.augmentation.category_max_ratio 1 --data.augmentation.photometric false --training.class_weights auto \
   --training.steps 200 --training.batch_size 4 --training.learning_rate 2e-3 --training.warmup_steps 10 --out RUN
 vit-adapter eval RUN --data.root camvid --out MEASURED

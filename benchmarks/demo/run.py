@@ -17,6 +17,7 @@ from torch import nn
 
 from vit_adapter.api.training import operator_forms, prepare_model
 from vit_adapter.config import RunConfig
+from vit_adapter.config.model import changed_model
 from vit_adapter.data.dataset import open_dataset
 from vit_adapter.data.scenes import object_size_statistics
 from vit_adapter.data.training_set import TrainingSet
@@ -55,9 +56,14 @@ class Untouched(nn.Module):
 def build(kind: str, config: RunConfig, classes) -> Segmenter:
     """The model of a row."""
     if kind == "vit-alone":
-        config = replace(config, model=replace(config.model, backbone="pyramid"))
+        config = replace(config, model=changed_model(config.model, {"backbone.kind": "pyramid"}))
     if kind == "four-interactions":
-        config = replace(config, model=replace(config.model, interaction_indexes=None, add_vit_feature=True))
+        config = replace(
+            config,
+            model=changed_model(
+                config.model, {"backbone.interaction_indexes": None, "backbone.add_vit_feature": True}
+            ),
+        )
     torch.manual_seed(config.training.seed)
     model, _ = prepare_model(config, classes)
     if kind == "no-interactions":

@@ -10,17 +10,21 @@ with random_state_kept():
 if TYPE_CHECKING:
     from .api import build, evaluate, load, predict, train
     from .backbones import UniPerceiver, ViTAdapter, ViTPyramid
-    from .config import InputError
+    from .config import FCNConfig, InputError, Mask2FormerConfig, UPerNetConfig, ViTConfig
     from .inference import Result
     from .segmenter import Segmenter
     from .zoo import list_recipes
 
 _HOMES = {
+    "FCNConfig": "config",
     "InputError": "config",
+    "Mask2FormerConfig": "config",
     "Result": "inference",
     "Segmenter": "segmenter",
+    "UPerNetConfig": "config",
     "UniPerceiver": "backbones",
     "ViTAdapter": "backbones",
+    "ViTConfig": "config",
     "ViTPyramid": "backbones",
     "build": "api",
     "evaluate": "api",
@@ -31,11 +35,15 @@ _HOMES = {
 }
 
 __all__ = [
+    "FCNConfig",
     "InputError",
+    "Mask2FormerConfig",
     "Result",
     "Segmenter",
+    "UPerNetConfig",
     "UniPerceiver",
     "ViTAdapter",
+    "ViTConfig",
     "ViTPyramid",
     "build",
     "evaluate",

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from tiny import tiny_model
 from vit_adapter.api.training import train
 from vit_adapter.backbones import ViTAdapter
-from vit_adapter.config import AugmentationConfig, DataConfig, ModelConfig, RunConfig, TrainingConfig
+from vit_adapter.config import AugmentationConfig, DataConfig, RunConfig, TrainingConfig
 from vit_adapter.ops import deformable_attention
 from vit_adapter.segmenter import Segmenter
 
@@ -26,7 +27,7 @@ FAMILIES = {
 def backbone_of(family: str) -> ViTAdapter:
     name, options = FAMILIES[family]
     torch.manual_seed(0)
-    backbone = ViTAdapter(name, vit_options=options, conv_inplanes=8, injector_init=0.1, drop_path_rate=0.0)
+    backbone = ViTAdapter(name, options=options, conv_inplanes=8, injector_init=0.1, drop_path_rate=0.0)
     with torch.no_grad():
         for parameter in backbone.parameters():
             # At first sampling locations are those of the pixels, where bilinear sampling has no derivative.
@@ -98,13 +99,7 @@ def test_deformable_attention_as_on_the_cpu():
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed", "16-mixed"])
 def test_trains_and_its_model_predicts_on_both_devices(tmp_path, precision):
     config = RunConfig(
-        model=ModelConfig(
-            vit="vit_tiny_patch16_224",
-            pretrained=False,
-            vit_options={"depth": 4, "embed_dim": 24, "num_heads": 2},
-            head_channels=16,
-            auxiliary_channels=8,
-        ),
+        model=tiny_model(vit_options={"depth": 4, "embed_dim": 24, "num_heads": 2}, img_size=None),
         data=DataConfig(layout="scenes", scenes=(16, 4), workers=1, augmentation=AugmentationConfig(crop=64)),
         training=TrainingConfig(
             steps=12,

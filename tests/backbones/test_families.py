@@ -35,7 +35,7 @@ def test_builds_and_runs_on_the_meta_device(name, prefix):
         maps = backbone(torch.empty(2, 3, 64, 96))
     assert [tuple(level.shape[-2:]) for level in maps] == [(16, 24), (8, 12), (4, 6), (2, 3)]
     assert all(level.shape[:2] == (2, width) for level, width in zip(maps, backbone.channels, strict=True))
-    assert backbone.driver.num_prefix == prefix
+    assert backbone.wrapper.num_prefix == prefix
 
 
 def test_a_depth_that_four_does_not_divide_gives_longer_stages_first():
@@ -57,7 +57,7 @@ SMALL = {
 def small(family, **settings):
     name, options = SMALL[family]
     torch.manual_seed(0)
-    return ViTAdapter(name, vit_options=options, conv_inplanes=8, **settings)
+    return ViTAdapter(name, options=options, conv_inplanes=8, **settings)
 
 
 @pytest.mark.parametrize("family", SMALL)
@@ -80,7 +80,7 @@ def test_a_frozen_vit_gets_no_gradients_and_stays_in_evaluation_mode(family, inj
     backbone = small(family, frozen="vit", injectors=injectors).train()
     assert not any(module.training for module in backbone.vit.modules())
     ran_with_graph = []
-    block = backbone.driver.blocks[-1]
+    block = backbone.wrapper.blocks[-1]
     block.register_forward_hook(
         lambda module, inputs, output: ran_with_graph.append(torch.is_grad_enabled()), always_call=True
     )
@@ -135,8 +135,8 @@ def test_training_starts_from_the_untouched_vit():
     backbone = small("plain").eval()
     images = torch.randn(1, 3, 64, 64)
     with torch.no_grad():
-        prefix, grid, size = backbone.driver.embed(images)
-        _, untouched = backbone.driver.run(0, backbone.driver.depth - 1, prefix, grid, size)
+        prefix, grid, size = backbone.wrapper.embed(images)
+        _, untouched = backbone.wrapper.run(0, backbone.wrapper.depth - 1, prefix, grid, size)
         seen = []
         backbone.interactions[-1].extractor.register_forward_pre_hook(
             lambda module, inputs: seen.append(inputs[1])
@@ -191,7 +191,7 @@ def test_other_sides_are_refused_with_the_next_ones(side):
         ("vit_tiny_patch16_224", {"norm": "layer"}, "norm='layer'"),
         ("beit_base_patch16_224", {"final_norm": True}, "Beit has no layer norm behind its last block"),
         ("uniperceiver_large", {"final_norm": True}, "UniPerceiver has no layer norm"),
-        ("vit_tiny_patch16_224", {"vit_options": {"depht": 3}}, "depht"),
+        ("vit_tiny_patch16_224", {"options": {"depht": 3}}, "depht"),
     ],
 )
 def test_what_does_not_fit_is_named(vit, settings, message):
@@ -217,7 +217,7 @@ def test_another_grid_than_the_table_runs(family):
 
 
 def test_pyramid_of_the_vit_alone():
-    pyramid = ViTPyramid("vit_tiny_patch16_224", vit_options={"depth": 4, "embed_dim": 24, "num_heads": 3})
+    pyramid = ViTPyramid("vit_tiny_patch16_224", options={"depth": 4, "embed_dim": 24, "num_heads": 3})
     maps = pyramid(torch.randn(2, 3, 32, 64))
     assert [tuple(level.shape) for level in maps] == [
         (2, 24, 8, 16),
@@ -227,10 +227,10 @@ def test_pyramid_of_the_vit_alone():
     ]
     sum(level.sum() for level in maps).backward()
     frozen = ViTPyramid(
-        "vit_tiny_patch16_224", vit_options={"depth": 4, "embed_dim": 24, "num_heads": 3}, frozen="vit"
+        "vit_tiny_patch16_224", options={"depth": 4, "embed_dim": 24, "num_heads": 3}, frozen="vit"
     ).train()
     assert not frozen.vit.training
-    assert not frozen.driver.embed(torch.zeros(1, 3, 32, 32))[1].requires_grad
+    assert not frozen.wrapper.embed(torch.zeros(1, 3, 32, 32))[1].requires_grad
 
 
 def test_uniperceiver_as_a_module():

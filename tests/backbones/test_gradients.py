@@ -23,7 +23,7 @@ def make(with_head):
     torch.manual_seed(1)
     backbone = ViTAdapter(
         "vit_tiny_patch16_224",
-        vit_options={"depth": 4, "embed_dim": 12, "num_heads": 3, "mlp_ratio": 1},
+        options={"depth": 4, "embed_dim": 12, "num_heads": 3, "mlp_ratio": 1},
         conv_inplanes=4,
         drop_path_rate=0.0,
         injector_init=0.3,

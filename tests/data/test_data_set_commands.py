@@ -9,8 +9,10 @@ import pytest
 import torch
 from miniatures import MINIATURES
 
+from tiny import changed
 from vit_adapter.api import build
 from vit_adapter.cli.main import main
+from vit_adapter.config import Mask2FormerConfig
 from vit_adapter.weights.official import to_official
 from vit_adapter.zoo import Recipe
 from vit_adapter.zoo.download import CACHE_VARIABLE, cache_folder
@@ -38,8 +40,7 @@ FOLDERS = {
 
 def narrow(recipe: Recipe) -> Recipe:
     """The same recipe for a model of a few channels on small pictures."""
-    head = replace(
-        recipe.model.mask2former,
+    head = Mask2FormerConfig(
         queries=5,
         channels=32,
         heads=4,
@@ -48,13 +49,13 @@ def narrow(recipe: Recipe) -> Recipe:
         encoder_feedforward=16,
         decoder_feedforward=16,
     )
-    model = replace(
+    model = changed(
         recipe.model,
         vit_options={"depth": 4, "embed_dim": 24, "num_heads": 3},
         head_channels=16,
         auxiliary_channels=16,
         mask2former=head,
-        img_size=None if recipe.model.img_size is None else 64,
+        img_size=None if recipe.model.vit.img_size is None else 64,
     )
     protocol = replace(recipe.protocol, resize=(256, 64), crop=64, stride=43)
     return replace(recipe, model=model, protocol=protocol)

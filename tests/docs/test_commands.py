@@ -14,6 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
+from tiny import changed
 from vit_adapter.api import build
 from vit_adapter.cli.main import main
 from vit_adapter.data.scenes import SCENE_CLASSES, render_scene
@@ -26,8 +27,8 @@ from .test_documents import PAGES, commands_of
 
 TINY = "upernet_deit_adapter_tiny_512_160k_ade20k"
 SMALL = [
-    "--model.vit", "vit_tiny_patch16_224", "--model.vit_options", '{"depth": 4, "embed_dim": 24, "num_heads": 3}',
-    "--model.pretrained", "false", "--model.img_size", "64", "--model.head_channels", "16",
+    "--model.vit", "vit_tiny_patch16_224", "--model.vit.options", '{"depth": 4, "embed_dim": 24, "num_heads": 3}',
+    "--model.vit.pretrained", "false", "--model.vit.img_size", "64", "--model.head.channels", "16",
     "--data.augmentation.crop", "64", "--data.workers", "0", "--training.steps", "2", "--training.batch_size", "2",
     "--training.accelerator", "cpu", "--training.quiet", "true",
 ]  # fmt: skip
@@ -36,7 +37,7 @@ SMALL = [
 
 def narrow(recipe: Recipe) -> Recipe:
     """The same recipe for a model of a few channels on pictures an eighth as large."""
-    model = replace(
+    model = changed(
         recipe.model,
         vit_options={"depth": 4, "embed_dim": 24, "num_heads": 3},
         head_channels=16,

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from vit_adapter.backbones.interaction import Extractor, Injector, Interaction, pixel_centres
 from vit_adapter.backbones.spatial_prior import SpatialPrior
-from vit_adapter.backbones.vit.plain import PlainDriver
+from vit_adapter.backbones.vit.plain import PlainWrapper
+from vit_adapter.config import ViTConfig
 
 from .case import Case
 from .running import run_module
@@ -85,11 +86,11 @@ class _Stage(nn.Module):
             qkv_bias=blocks["qkv_bias"],
             num_classes=0,
         )
-        # A driver that keeps the class token hands over whatever stands in front of the grid.
-        self.driver = PlainDriver(vit, prefix_tokens=True)
-        self.driver.set_layer_scale(1.0 if blocks["layer_scale"] else None, remove=not blocks["layer_scale"])
+        # A wrapper that keeps the class token hands over whatever stands in front of the grid.
+        self.wrapper = PlainWrapper(vit, ViTConfig(prefix_tokens=True))
+        self.wrapper.set_layer_scale(1.0 if blocks["layer_scale"] else None, remove=not blocks["layer_scale"])
         self.vit = nn.Module()
-        self.vit.blocks = self.driver.blocks
+        self.vit.blocks = self.wrapper.blocks
         extractor = partial(_extractor, config, config["drop_path"])
         extra = [extractor() for _ in range(config["extra_extractor_count"])]
         self.interactions = nn.ModuleList([Interaction(_injector(config), extractor(), extra)])
@@ -100,9 +101,9 @@ class _Stage(nn.Module):
         interaction: Any = self.interactions[0]
         grid = interaction.inject(grid, prior, pixel_centres(grids[1:2]), grids)
         if prefix is None:
-            # Without a class token the driver parts nothing.
-            self.driver._num_prefix, prefix = 0, grid[:, :0]
-        prefix, grid = self.driver.run(0, len(self.driver.blocks) - 1, prefix, grid, grids[1])
+            # Without a class token the wrapper parts nothing.
+            self.wrapper._num_prefix, prefix = 0, grid[:, :0]
+        prefix, grid = self.wrapper.run(0, len(self.wrapper.blocks) - 1, prefix, grid, grids[1])
         return grid, interaction.extract(prior, grid, pixel_centres(grids), grids[1], grids), prefix
 
 

@@ -65,7 +65,7 @@ def build_backbone(config: Config, official: str) -> nn.Module:
         raise ValueError(f"arguments of {official} that are not known here: {vit}")
     return ViTAdapter(
         name,
-        vit_options=form,
+        options=form,
         interaction_indexes=adapter["interaction_indexes"],
         deform_heads=adapter["deform_num_heads"],
         deform_ratio=adapter["deform_ratio"],
@@ -167,7 +167,7 @@ def _build_baseline(config: Config) -> BeitPyramid:
         raise ValueError(f"arguments of BEiTBaseline that are not known here: {vit}")
     return BeitPyramid(
         "beit_base_patch16_224",
-        vit_options=form,
+        options=form,
         out_indices=indices,
         layer_scale=scale,
         no_layer_scale=scale is None,

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from vit_adapter.weights.files import WeightsFile, read_state_dict
 from vit_adapter.weights.load import load_into
-from vit_adapter.weights.official import relative_position_index, square_grid
+from vit_adapter.weights.official import square_grid
 from vit_adapter.weights.pretraining import (
     convert_dinov2,
     convert_uniperceiver,
@@ -19,6 +19,7 @@ from vit_adapter.weights.pretraining import (
     load_official_vit,
 )
 from vit_adapter.weights.report import LoadReport
+from vit_adapter.weights.resample import relative_position_index
 
 
 def _read(path: Path) -> tuple[dict, dict[str, Tensor], dict[str, Tensor], dict[str, Tensor]]:
@@ -80,7 +81,7 @@ def run_beit(path: Path) -> None:
     for name, index in before.items():
         if name.endswith("relative_position_index"):
             table = before[name.replace("relative_position_index", "relative_position_bias_table")]
-            assert torch.equal(index, relative_position_index(*square_grid(len(table)))), name
+            assert torch.equal(index, relative_position_index(square_grid(len(table)))), name
 
 
 def run_beit_table(path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from vit_adapter.backbones.vit.driver import resample_positions
+from vit_adapter.backbones.vit.wrapper import resample_positions
 from vit_adapter.heads import PixelLoss, pixel_accuracy, resize_maps
 from vit_adapter.heads.uper import PyramidPooling
 

@@ -6,8 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from vit_adapter.weights.official import DERIVED, relative_position_index
+from vit_adapter.weights.official import DERIVED
 from vit_adapter.weights.official import our_name as our_name_in_model
+from vit_adapter.weights.resample import relative_position_index
 
 # part -> (beginning of its official keys in a whole model, beginning of ours)
 PARTS = {
@@ -54,7 +55,7 @@ def load_official(module: nn.Module, weights: Mapping[str, Tensor], part: str) -
     """
     for name in filter(_is_derived, weights):
         backbone: Any = getattr(module, "backbone", module)
-        assert torch.equal(weights[name], relative_position_index(*backbone.driver.grid)), name
+        assert torch.equal(weights[name], relative_position_index(backbone.wrapper.grid)), name
     names = our_names(weights, part)
     module.load_state_dict({ours: weights[name] for name, ours in names.items()}, strict=True)
     return names

@@ -17,7 +17,7 @@ def make_adapter(rate):
     torch.manual_seed(0)
     form = {"img_size": 32, "embed_dim": 12, "depth": DEPTH, "num_heads": 3, "mlp_ratio": 1}
     return ViTAdapter(
-        "vit_base_patch16_224", vit_options=form, conv_inplanes=4, deform_heads=3, drop_path_rate=rate
+        "vit_base_patch16_224", options=form, conv_inplanes=4, deform_heads=3, drop_path_rate=rate
     ).train()
 
 

@@ -8,7 +8,7 @@ import torch
 from huggingface_hub import ModelCard
 
 from vit_adapter import InputError, Segmenter, ViTAdapter
-from vit_adapter.config import ClassTable
+from vit_adapter.config import ClassTable, UPerNetConfig
 from vit_adapter.segmenter import folder as hub_room
 from vit_adapter.segmenter.card import vit_licence
 
@@ -49,7 +49,9 @@ def make(vit="vit_tiny_patch16_224", **options):
     torch.manual_seed(0)
     narrow = {"depth": 4, "embed_dim": 24, "num_heads": 3, **options}
     model = Segmenter(
-        ViTAdapter(vit, vit_options=narrow, img_size=64), classes=CLASSES, head_channels=16, auxiliary=False
+        ViTAdapter(vit, options=narrow, img_size=64),
+        UPerNetConfig(channels=16, auxiliary=False),
+        classes=CLASSES,
     ).eval()
     model.training_facts = {"pretrained": True}
     return model

@@ -9,32 +9,21 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from vit_adapter import Segmenter, ViTAdapter
+from tiny import SMALL_MASK2FORMER, TINY_FLAGS, changed, tiny_model
+from tiny import TINY as TINY
+from vit_adapter import Segmenter
 from vit_adapter.cli.main import main
-from vit_adapter.config import ClassTable, Mask2FormerConfig, Protocol
+from vit_adapter.config import ClassTable, Protocol
 from vit_adapter.heads import PixelHead
 
-TINY = {"depth": 4, "embed_dim": 24, "num_heads": 3}
-SMALL_MASK2FORMER = Mask2FormerConfig(
-    queries=7,
-    channels=32,
-    heads=4,
-    encoder_layers=1,
-    decoder_layers=3,
-    encoder_feedforward=48,
-    decoder_feedforward=64,
-)
 TRAINING = [
-    "--model.vit", "vit_tiny_patch16_224", "--model.vit_options", '{"depth": 4, "embed_dim": 24, "num_heads": 3}',
-    "--model.pretrained", "false", "--model.img_size", "64", "--model.head_channels", "16",
-    "--model.auxiliary", "false", "--data.augmentation.crop", "64", "--data.workers", "0",
+    *TINY_FLAGS, "--model.head.auxiliary", "false", "--data.augmentation.crop", "64", "--data.workers", "0",
     "--training.batch_size", "2", "--training.accelerator", "cpu", "--quiet",
 ]  # fmt: skip
 TRAINING_MASK2FORMER = [
-    "--model.head", "mask2former", "--model.mask2former.queries", "7", "--model.mask2former.channels", "32",
-    "--model.mask2former.heads", "4", "--model.mask2former.encoder_layers", "1",
-    "--model.mask2former.decoder_layers", "3", "--model.mask2former.encoder_feedforward", "48",
-    "--model.mask2former.decoder_feedforward", "64",
+    "--model.head", "mask2former", "--model.head.queries", "7", "--model.head.channels", "32",
+    "--model.head.heads", "4", "--model.head.encoder_layers", "1", "--model.head.decoder_layers", "3",
+    "--model.head.encoder_feedforward", "48", "--model.head.decoder_feedforward", "64",
 ]  # fmt: skip
 RED, GREEN, BLUE, YELLOW = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0)
 
@@ -85,15 +74,11 @@ def halves(left, right, height: int = 32, width: int = 32) -> np.ndarray:
 def varied_model(head: str = "upernet", protocol: Protocol | None = None, classes: int = 3) -> Segmenter:
     """A tiny model with random weights whose labels differ from place to place."""
     torch.manual_seed(0)
-    backbone = ViTAdapter("vit_tiny_patch16_224", img_size=64, vit_options=TINY)
-    model = Segmenter(
-        backbone,
-        head,  # pyright: ignore
-        classes,
-        head_channels=16,
-        auxiliary=False,
-        protocol=protocol or Protocol(crop=64, stride=42),
-        mask2former=SMALL_MASK2FORMER,
+    settings = changed(
+        tiny_model(auxiliary=False), head=head, head_channels=16, mask2former=SMALL_MASK2FORMER
+    )
+    model = Segmenter.from_config(
+        settings, ClassTable.numbered(classes), protocol or Protocol(crop=64, stride=42)
     )
     with torch.no_grad():
         for parameter in model.head.parameters():

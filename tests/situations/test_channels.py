@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 import torch
 
+from tiny import TINY
 from vit_adapter import Segmenter, ViTAdapter
 from vit_adapter.api import evaluate
 from vit_adapter.api.fine_tuning import start_from
-from vit_adapter.config import DataConfig, InputError, Normalization, Protocol
+from vit_adapter.config import DataConfig, FCNConfig, InputError, Normalization, Protocol
 from vit_adapter.weights.channels import convert_channels
 
-from .making import TINY, TRAINING, command, halves, refusal, save_pairs
+from .making import TRAINING, command, halves, refusal, save_pairs
 
 HEADING = "Channels other than three"
 TITLES = {
@@ -30,14 +31,14 @@ PATCHES = "patch_embed.proj.weight"
 
 def backbone(channels: int = 3, **settings) -> ViTAdapter:
     """A tiny adapter for images of so many channels."""
-    return ViTAdapter("vit_tiny_patch16_224", img_size=64, vit_options=TINY, in_chans=channels, **settings)
+    return ViTAdapter("vit_tiny_patch16_224", img_size=64, options=TINY, in_chans=channels, **settings)
 
 
 def model_of(channels: int, seed: int) -> Segmenter:
     """A tiny model with random weights."""
     torch.manual_seed(seed)
     return Segmenter(
-        backbone(channels), "fcn", 3, head_channels=16, protocol=Protocol(crop=64, stride=42)
+        backbone(channels), FCNConfig(channels=16), 3, protocol=Protocol(crop=64, stride=42)
     ).eval()
 
 
@@ -64,7 +65,7 @@ def test_s166_patches_resampled_from_half_precision(tmp_path):
         model = ViTAdapter(
             "vit_tiny_patch16_224",
             img_size=64,
-            vit_options={**TINY, "patch_size": 14},
+            options={**TINY, "patch_size": 14},
             pretrained=str(tmp_path / f"{name}.pth"),
         )
         kernels.append(model.vit.state_dict()[PATCHES])
@@ -119,7 +120,7 @@ def bands_model(folder: Path, channels: int = 5) -> Path:
     torch.manual_seed(0)
     normal = Normalization((2000.0,) * channels, (1000.0,) * channels)
     protocol = Protocol(crop=64, stride=42, normalization=normal)
-    Segmenter(backbone(channels), "fcn", 2, head_channels=16, protocol=protocol).save_pretrained(folder)
+    Segmenter(backbone(channels), FCNConfig(channels=16), 2, protocol=protocol).save_pretrained(folder)
     return folder
 
 
@@ -133,10 +134,14 @@ def test_s168_train_names_both_settings(tmp_path, capfd):
     without a mean of their own, before anything is read."""
     words = ["train", "--data.root", save_bands(tmp_path / "data"), "--out", tmp_path / "run", *TRAINING]
     line = refusal(capfd, *words, "--data.mean", five(2000), "--data.std", five(1000))
-    assert "--data.mean has 5 numbers, but the model takes images of 3 channels (--model.in_chans)" in line
-    line = refusal(capfd, *words, "--model.in_chans", 5)
-    assert "--model.in_chans 5: --data.mean and --data.std missing" in line
-    line = refusal(capfd, *words, "--model.in_chans", 4, "--data.mean", five(2000), "--data.std", five(1000))
+    assert (
+        "--data.mean has 5 numbers, but the model takes images of 3 channels (--model.vit.in_chans)" in line
+    )
+    line = refusal(capfd, *words, "--model.vit.in_chans", 5)
+    assert "--model.vit.in_chans 5: --data.mean and --data.std missing" in line
+    line = refusal(
+        capfd, *words, "--model.vit.in_chans", 4, "--data.mean", five(2000), "--data.std", five(1000)
+    )
     assert "--data.mean has 5 numbers, but the model takes images of 4 channels" in line
     assert not (tmp_path / "run").exists()
 
@@ -171,7 +176,7 @@ def test_s168_grey_model(tmp_path, capfd):
     """A model of one channel trains on grey images without further settings."""
     data = save_pairs(tmp_path / "data", {name: halves(0, 1, 64, 64) for name in "abcd"})
     code, _, err = command(
-        capfd, "train", "--data.root", data, "--out", tmp_path / "run", *TRAINING, "--model.in_chans", 1,
+        capfd, "train", "--data.root", data, "--out", tmp_path / "run", *TRAINING, "--model.vit.in_chans", 1,
         "--training.steps", 1,
     )  # fmt: skip
     assert code == 0, err
@@ -183,13 +188,13 @@ def test_s169_other_channels_are_refused_before_the_start(tmp_path, capfd):
     """They are refused naming file, both numbers and the settings, before the start block is printed."""
     data = save_bands(tmp_path / "data")
     np.save(data / "images" / "b.npy", np.zeros((32, 32, 4), np.uint16))
-    words = ["train", "--data.root", data, "--out", tmp_path / "run", *TRAINING, "--model.in_chans", 5]
+    words = ["train", "--data.root", data, "--out", tmp_path / "run", *TRAINING, "--model.vit.in_chans", 5]
     code, out, err = command(capfd, *words, "--data.mean", five(2000), "--data.std", five(1000))
     assert code == 2
     assert out == ""
     (line,) = err.strip().splitlines()
     assert "b.npy: 4 channels (shape 32x32x4); expected height x width x 5" in line
-    assert "--model.in_chans, --data.mean and --data.std" in line
+    assert "--model.vit.in_chans, --data.mean and --data.std" in line
     assert not (tmp_path / "run").exists()
     # Files of bands where the model takes RGB: the message says what they need.
     rgb = save_pairs(tmp_path / "rgb", {name: halves(0, 1) for name in "abcd"})
@@ -197,7 +202,7 @@ def test_s169_other_channels_are_refused_before_the_start(tmp_path, capfd):
     save_bands_as_tiff(rgb / "images" / "a.tif")
     line = refusal(capfd, "train", "--data.root", rgb, "--out", tmp_path / "run", *TRAINING)
     assert "a.tif: shape 32x32x5" in line
-    assert "--model.in_chans" in line
+    assert "--model.vit.in_chans" in line
 
 
 def save_bands_as_tiff(path: Path) -> None:
@@ -231,12 +236,12 @@ def test_s170_a_folder_of_arrays(tmp_path, capfd):
     data = save_bands(tmp_path / "data", count=6)
     line = refusal(capfd, "train", "--data.root", data, "--out", tmp_path / "run", *TRAINING)
     assert "images: holds no pictures; 6 NPY arrays (the first of shape 32x32x5) count as images with" in line
-    assert "--model.in_chans 5, and --data.mean and --data.std" in line
+    assert "--model.vit.in_chans 5, and --data.mean and --data.std" in line
     assert "further" not in line
     code, out, _ = command(capfd, "data", "check", data, "--sheet", "")
     assert code == 2
     assert out.count("error:") == 1
-    assert "--model.in_chans 5" in out
+    assert "--model.vit.in_chans 5" in out
     model_folder = tmp_path / "rgb"
     model_of(3, seed=0).save_pretrained(model_folder)
     line = refusal(capfd, "predict", model_folder, data / "images")

@@ -14,15 +14,16 @@ import timm
 import torch
 from torch import Tensor
 
+from tiny import SMALL_MASK2FORMER, TINY, tiny_model
 from vit_adapter import InputError, Segmenter, ViTAdapter
 from vit_adapter.api import train
 from vit_adapter.api.fine_tuning import start_from
-from vit_adapter.backbones.vit.driver import resample_positions
+from vit_adapter.backbones.vit.wrapper import resample_positions
 from vit_adapter.config import AugmentationConfig, ClassTable, DataConfig, Normalization
 from vit_adapter.data.training_set import TrainingSet
 from vit_adapter.weights.official import to_official
 
-from .making import SMALL_MASK2FORMER, TINY, TRAINING, halves, refusal, save_pairs
+from .making import TRAINING, halves, refusal, save_pairs
 from .training_parts import SIDE, TINY_MODEL, bars, save_part, tiny_run
 
 PREFIXES = ["module.", "model.", "backbone.", "_orig_mod.", "module.model."]
@@ -38,7 +39,7 @@ def vit_weights(name: str = VIT, seed: int = 1, **options) -> dict[str, Tensor]:
 
 def adapter(path, name: str = VIT, **settings) -> ViTAdapter:
     torch.manual_seed(0)
-    return ViTAdapter(name, pretrained=str(path), vit_options=TINY, **settings).eval()
+    return ViTAdapter(name, pretrained=str(path), options=TINY, **settings).eval()
 
 
 def prefixed(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
@@ -53,14 +54,8 @@ def maps_of(model) -> list[Tensor]:
 
 def segmenter(names: tuple[str, ...], head: str = "upernet", seed: int = 0) -> Segmenter:
     torch.manual_seed(seed)
-    return Segmenter(
-        ViTAdapter(VIT, vit_options=TINY, img_size=64),
-        head,  # pyright: ignore
-        class_names=names,
-        head_channels=16,
-        auxiliary=False,
-        mask2former=SMALL_MASK2FORMER,
-    ).eval()
+    model = tiny_model(head=head, mask2former=SMALL_MASK2FORMER, auxiliary=False)
+    return Segmenter.from_config(model, ClassTable(names, tuple(range(len(names))))).eval()
 
 
 @pytest.mark.parametrize("prefix", PREFIXES)
@@ -98,7 +93,7 @@ def test_s58_names_that_fit_nowhere(tmp_path, capfd):
     torch.save(prefixed(vit_weights(), "xyz."), tmp_path / "vit.pth")
     torch.save(prefixed(segmenter(("a", "b")).state_dict(), "xyz."), tmp_path / "model.pth")
     start = ["train", "--data.root", folder, *TRAINING, "--out", tmp_path / "run"]
-    line = refusal(capfd, *start, "--model.pretrained", tmp_path / "vit.pth")
+    line = refusal(capfd, *start, "--model.vit.pretrained", tmp_path / "vit.pth")
     for part in ("vit.pth", "0 of ", " tensors matched", "'xyz.cls_token'", "the model e.g. "):
         assert part in line
     line = refusal(capfd, *start, "--init", tmp_path / "model.pth")
@@ -214,10 +209,10 @@ def test_s62_another_model_than_the_one_asked_for(tmp_path, capfd):
     start = ["train", "--data.root", folder, *TRAINING, "--out", tmp_path / "run"]
 
     def told(vit: str, file, *options: str) -> str:
-        return refusal(capfd, *start, "--model.vit", vit, *options, "--model.pretrained", file)
+        return refusal(capfd, *start, "--model.vit", vit, *options, "--model.vit.pretrained", file)
 
     torch.save(vit_weights("vit_small_patch14_dinov2", img_size=56), tmp_path / "dinov2.pth")
-    line = told("vit_small_patch16_dinov3", tmp_path / "dinov2.pth", "--model.img_size", "null")
+    line = told("vit_small_patch16_dinov3", tmp_path / "dinov2.pth", "--model.vit.img_size", "null")
     assert "dinov2.pth" in line
     assert "patches of 14" in line
     assert "16" in line

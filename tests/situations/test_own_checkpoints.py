@@ -10,7 +10,7 @@ from huggingface_hub import ModelCard
 from PIL import Image
 
 from vit_adapter import InputError, Segmenter, ViTAdapter, api
-from vit_adapter.config import ClassTable, DataConfig
+from vit_adapter.config import ClassTable, DataConfig, UPerNetConfig
 from vit_adapter.data.dataset import open_dataset
 from vit_adapter.weights.files import read_state_dict
 
@@ -88,9 +88,9 @@ def test_s210_starting_from_it(run):
     """`--init last.ckpt` takes the averaged weights, and classifier rows by the classes' names."""
     from vit_adapter.api.fine_tuning import start_from
 
-    backbone = ViTAdapter("vit_tiny_patch16_224", img_size=64, vit_options=TINY)
+    backbone = ViTAdapter("vit_tiny_patch16_224", img_size=64, options=TINY)
     names = ["sky", "sea", "road"]
-    model = Segmenter(backbone, "upernet", class_names=names, head_channels=16, auxiliary=False)
+    model = Segmenter(backbone, UPerNetConfig(channels=16, auxiliary=False), class_names=names)
     told = start_from(model, str(run / "last.ckpt"))
     averaged = _weights(api.load(run / "last.ckpt"))
     assert "averaged weights of step 2" in told

@@ -172,7 +172,7 @@ def test_s48_no_room_for_the_second_model(small_disk, tmp_path):
 @pytest.mark.parametrize(
     ("model", "training", "message"),
     [
-        ({"frozen": "vit"}, {}, r"model\.frozen was None and is vit now"),
+        ({"frozen": "vit"}, {}, r"model\.vit\.frozen was None and is vit now"),
         ({}, {"layer_decay": 0.9}, r"training\.layer_decay was None and is 0\.9 now"),
         ({"auxiliary": False}, {}, r"the first that is missing now: auxiliary_head\."),
         ({"head_channels": 8}, {}, r"head\..* has shape .* the model's is"),

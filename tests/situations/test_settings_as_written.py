@@ -9,14 +9,16 @@ import pytest
 from vit_adapter import InputError, api
 from vit_adapter.cli.main import main
 from vit_adapter.config import (
+    AdapterConfig,
     AugmentationConfig,
     DataConfig,
     EvaluationConfig,
     Mask2FormerConfig,
-    ModelConfig,
     Protocol,
     RunConfig,
     TrainingConfig,
+    UPerNetConfig,
+    ViTConfig,
 )
 from vit_adapter.config.settings_yaml import read_value
 
@@ -154,7 +156,9 @@ SECTIONS = [
     DataConfig,
     EvaluationConfig,
     Mask2FormerConfig,
-    ModelConfig,
+    UPerNetConfig,
+    AdapterConfig,
+    ViTConfig,
     Protocol,
     TrainingConfig,
 ]
@@ -249,7 +253,7 @@ def test_s105_a_recipe_behind_flags(accepted):
     """A recipe that stands behind flags gives its settings, as if it stood first."""
     name = "upernet_deit_adapter_tiny_512_160k_ade20k"
     first = accepted(name, "--training.seed", 3)
-    assert first.model.vit == "deit_tiny_patch16_224.fb_in1k"
+    assert first.model.vit.name == "deit_tiny_patch16_224.fb_in1k"
     assert accepted("--training.seed", 3, name) == first
 
 
@@ -261,8 +265,8 @@ def test_s105_a_recipe_behind_flags(accepted):
         ["train", "--seed", "-1"],
         ["train", "--data.workers", "-1"],
         ["train", "--data.max_pixels", "0"],
-        ["train", "--model.mask2former.queries", "0"],
-        ["train", "--model.head_channels", "0"],
+        ["train", "--model.head", "mask2former", "--model.head.queries", "0"],
+        ["train", "--model.head.channels", "0"],
         ["train", "--protocol.crop", "0"],
         ["train", "--protocol.stride=-1"],
         ["train", "--evaluation.batch_size", "0"],

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
+from tiny import TINY
 from vit_adapter import InputError, ViTAdapter
 from vit_adapter.config import AugmentationConfig, Normalization, Protocol
 from vit_adapter.data.training_set import TrainingSet
@@ -17,7 +18,7 @@ from vit_adapter.images import resize_labels
 from vit_adapter.inference import plan_views
 from vit_adapter.weights.resample import resample_positions
 
-from .making import BLUE, GREEN, RED, TINY, YELLOW, colour_model, command, varied_model
+from .making import BLUE, GREEN, RED, YELLOW, colour_model, command, varied_model
 
 HEADS = ["upernet", "mask2former"]
 OWN = Protocol(crop=512, stride=341)
@@ -168,16 +169,16 @@ def test_s24_as_many_tokens_in_another_shape(vit):
     """A table of 4x4 is resampled for 2x8 patches although the number of tokens is the same."""
     torch.manual_seed(0)
     options = TINY | {"use_abs_pos_emb": True} if "beit" in vit else TINY
-    backbone = ViTAdapter(vit, img_size=64, vit_options=options).eval()
-    driver = backbone.driver
+    backbone = ViTAdapter(vit, img_size=64, options=options).eval()
+    wrapper = backbone.wrapper
     seen = []
-    table = driver.vit.pos_embed
+    table = wrapper.vit.pos_embed
     with torch.no_grad():
         table.copy_(torch.randn(table.shape))
-        driver.vit.patch_embed.proj.weight.zero_()
-        driver.vit.patch_embed.proj.bias.zero_()
+        wrapper.vit.patch_embed.proj.weight.zero_()
+        wrapper.vit.patch_embed.proj.bias.zero_()
         for size in ((64, 64), (32, 128), (128, 32)):
-            _, grid, tokens = driver.embed(torch.zeros(1, 3, *size))
+            _, grid, tokens = wrapper.embed(torch.zeros(1, 3, *size))
             assert tokens == (size[0] // 16, size[1] // 16)
             seen.append(grid)
     stored = table[:, -16:].detach()

@@ -9,6 +9,7 @@ from torch import nn
 
 from vit_adapter import InputError, Segmenter, ViTAdapter, ViTPyramid
 from vit_adapter.backbones import BeitPyramid
+from vit_adapter.config import FCNConfig, UPerNetConfig
 
 from .making import TINY, varied_model
 
@@ -46,10 +47,10 @@ def test_s206_inputs_follow_the_weights(head, dtype):
 def _backbones() -> dict[str, nn.Module]:
     beit = {"depth": 4, "embed_dim": 24, "num_heads": 3}
     return {
-        "adapter": ViTAdapter("vit_tiny_patch16_224", img_size=64, vit_options=TINY),
-        "pyramid": ViTPyramid("vit_tiny_patch16_224", img_size=64, vit_options=TINY),
+        "adapter": ViTAdapter("vit_tiny_patch16_224", img_size=64, options=TINY),
+        "pyramid": ViTPyramid("vit_tiny_patch16_224", img_size=64, options=TINY),
         "beit_pyramid": BeitPyramid(
-            "beit_base_patch16_224", img_size=64, vit_options=beit, out_indices=(0, 1, 2, 3)
+            "beit_base_patch16_224", img_size=64, options=beit, out_indices=(0, 1, 2, 3)
         ),
     }
 
@@ -122,8 +123,8 @@ def test_s208_a_pooled_map_of_one_pixel(size):
     labels = torch.zeros(1, size, size, dtype=torch.long)
     with pytest.raises(InputError, match="batch of one image"):
         varied_model().train().loss(torch.randn(1, 3, size, size), labels)
-    backbone = ViTAdapter("vit_tiny_patch16_224", img_size=64, vit_options=TINY, norm="group")
-    model = Segmenter(backbone, "upernet", 3, head_channels=16, auxiliary=False, norm="group").train()
+    backbone = ViTAdapter("vit_tiny_patch16_224", img_size=64, options=TINY, norm="group")
+    model = Segmenter(backbone, UPerNetConfig(channels=16, auxiliary=False), 3).train()
     assert torch.isfinite(model.loss(torch.randn(1, 3, size, size), labels)["loss"])
 
 
@@ -159,9 +160,9 @@ def test_s209_channels(attributes, head, message):
 @pytest.mark.parametrize("output", [lambda level: level, lambda level: OrderedDict(a=level)])
 def test_s209_something_else_than_a_list(output):
     """A backbone that gives a tensor or a dictionary instead of a list of maps is refused; a list works."""
-    model = Segmenter(_Own(output, channels=(8,)), "fcn", 2, head_channels=8)
+    model = Segmenter(_Own(output, channels=(8,)), FCNConfig(channels=8), 2)
     with pytest.raises(InputError, match=r"the backbone _Own gives a .*, expected a list of maps"):
         model(torch.randn(1, 3, 64, 64))
-    good = Segmenter(_Own(channels=(8,)), "fcn", 2, head_channels=8)
+    good = Segmenter(_Own(channels=(8,)), FCNConfig(channels=8), 2)
     assert good(torch.randn(1, 3, 50, 64)).shape == (1, 2, 50, 64)
     good.predict(np.zeros((50, 64, 3), np.uint8))

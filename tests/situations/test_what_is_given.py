@@ -11,19 +11,20 @@ import pytest
 import torch
 from PIL import Image
 
+from tiny import TINY, tiny_model
 from vit_adapter import Segmenter, ViTAdapter, api
 from vit_adapter.config import (
     AugmentationConfig,
     DataConfig,
     EvaluationConfig,
-    ModelConfig,
+    FCNConfig,
     Protocol,
     RunConfig,
     TrainingConfig,
     to_plain,
 )
 
-from .making import TINY, halves, save_pairs, varied_model
+from .making import halves, save_pairs, varied_model
 
 HEADING = "What is given stays as it was"
 TITLES = {
@@ -110,16 +111,14 @@ def test_s201_arrays_and_tensors_stay():
 def test_s201_settings_belong_to_the_model():
     """A list or dictionary of the caller's that changes after the model was built changes no model."""
     options, indexes = dict(TINY), [(0, 0), (1, 1), (2, 2), (3, 3)]
-    backbone = ViTAdapter(
-        "vit_tiny_patch16_224", img_size=64, vit_options=options, interaction_indexes=indexes
-    )
+    backbone = ViTAdapter("vit_tiny_patch16_224", img_size=64, options=options, interaction_indexes=indexes)
     assert options == TINY
-    model = Segmenter(backbone, "fcn", 2, head_channels=8)
+    model = Segmenter(backbone, FCNConfig(channels=8), 2)
     options["depth"] = 7
     indexes.pop()
     settings = model.to_dict()["model"]
-    assert settings["vit_options"]["depth"] == 4
-    assert len(settings["interaction_indexes"]) == 4
+    assert settings["vit"]["options"]["depth"] == 4
+    assert len(settings["backbone"]["interaction_indexes"]) == 4
 
 
 def _generators() -> tuple:
@@ -131,10 +130,7 @@ def test_s201_training_leaves_settings_and_generators(tmp_path):
     """Training changes neither the configuration it is given nor the caller's random generators."""
     root = save_pairs(tmp_path / "data", {name: halves(3, 7) for name in "abcde"})
     config = RunConfig(
-        ModelConfig(
-            vit="vit_tiny_patch16_224", vit_options=dict(TINY), pretrained=False, img_size=64, head_channels=8,
-            auxiliary=False,
-        ),
+        tiny_model(head_channels=8, auxiliary=False),
         DataConfig(str(root), label_map={3: 0, 7: 1}, workers=0, augmentation=AugmentationConfig(crop=32)),
         TrainingConfig(steps=1, batch_size=2, out=str(tmp_path / "run"), accelerator="cpu", quiet=True),
     )  # fmt: skip

@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,13 +11,13 @@ import torch
 from PIL import Image
 from rich.console import Console
 
+from tiny import SMALL_MASK2FORMER, changed, tiny_model
 from vit_adapter import Segmenter
 from vit_adapter.config import (
     AugmentationConfig,
     ClassTable,
     DataConfig,
     EvaluationConfig,
-    ModelConfig,
     Normalization,
     Protocol,
     RunConfig,
@@ -29,18 +28,8 @@ from vit_adapter.training import run_training
 from vit_adapter.training.checkpoints import read_checkpoint
 from vit_adapter.training.metrics_table import read_table
 
-from .making import SMALL_MASK2FORMER, TINY
-
 SIDE = 64
-TINY_MODEL = ModelConfig(
-    vit="vit_tiny_patch16_224",
-    vit_options=TINY,
-    pretrained=False,
-    img_size=SIDE,
-    head_channels=16,
-    auxiliary_channels=8,
-    mask2former=SMALL_MASK2FORMER,
-)
+TINY_MODEL = tiny_model()
 NO_CHANCE = {"drop_path_rate": 0.0, "dropout": 0.0, "norm": "group"}
 """Model settings under which a picture gives the same numbers in whatever batch it comes."""
 
@@ -49,7 +38,7 @@ def tiny_run(out: Path | None, model: dict[str, Any] | None = None, **training: 
     """Settings for a tiny real model on embedded scenes of 64 pixels."""
     settings: dict[str, Any] = {"steps": 3, "batch_size": 2, "quiet": True, "accelerator": "cpu"}
     return RunConfig(
-        model=replace(TINY_MODEL, **(model or {})),
+        model=changed(TINY_MODEL, **{"mask2former": SMALL_MASK2FORMER, **(model or {})}),
         data=DataConfig(
             layout="scenes",
             scenes=(8, 2),
@@ -170,6 +159,7 @@ class ConstantScores(torch.nn.Module):
         self.num_classes, self.class_names = len(logits), self.classes.names
         self.ignore_index = self.classes.ignore_index
         self.head = _ConstantHead(logits)
+        self.protocol = Protocol(crop=SIDE, stride=SIDE)
 
     @property
     def bias(self) -> torch.Tensor:

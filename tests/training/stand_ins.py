@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +11,16 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from vit_adapter.config import ClassTable, DataConfig, ModelConfig, Protocol, RunConfig, TrainingConfig
+from vit_adapter.config import (
+    ClassTable,
+    DataConfig,
+    FCNConfig,
+    ModelConfig,
+    Protocol,
+    RunConfig,
+    TrainingConfig,
+    ViTConfig,
+)
 from vit_adapter.config.files import write_atomically
 from vit_adapter.data.sample import Sample
 from vit_adapter.heads import PixelHead, Targets
@@ -141,7 +149,7 @@ def tiny_config(out: Path | None, **training: Any) -> RunConfig:
         "accelerator": "cpu",
     } | training
     return RunConfig(
-        model=replace(ModelConfig(), vit="tiny", head="fcn"),
+        model=ModelConfig(ViTConfig(name="tiny"), head=FCNConfig()),
         data=DataConfig(workers=workers),
         training=TrainingConfig(out=None if out is None else str(out), **settings),
     )

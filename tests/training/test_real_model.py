@@ -9,13 +9,13 @@ import pytest
 import torch
 from rich.console import Console
 
+from tiny import tiny_model
 from vit_adapter.config import (
     AugmentationConfig,
     DataConfig,
     EvaluationConfig,
     InputError,
     Mask2FormerConfig,
-    ModelConfig,
     Protocol,
     RunConfig,
     TrainingConfig,
@@ -36,11 +36,8 @@ class Interruption(Exception):
 
 def run_config(out: Path, model: dict[str, Any] | None = None, **training: Any) -> RunConfig:
     settings = {"steps": 6, "batch_size": 2, "quiet": True, "accelerator": "cpu"} | training
-    model_settings = {"head_channels": 16, "auxiliary_channels": 8, "drop_path_rate": 0.5} | (model or {})
     return RunConfig(
-        model=ModelConfig(
-            vit="vit_tiny_patch16_224", pretrained=False, vit_options=OPTIONS, **model_settings
-        ),
+        model=tiny_model(vit_options=OPTIONS, img_size=None, drop_path_rate=0.5, **(model or {})),
         data=DataConfig(layout="scenes", workers=0, augmentation=AugmentationConfig(crop=SIDE)),
         training=TrainingConfig(out=str(out), **settings),
         evaluation=EvaluationConfig(limit=1),

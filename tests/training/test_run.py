@@ -11,6 +11,7 @@ from rich.console import Console
 from safetensors.torch import load_file
 from stand_ins import TinyData, TinyModel, TinyTrainingSet, tiny_config
 
+from tiny import changed
 from vit_adapter.config import ClassTable, InputError
 from vit_adapter.training import run_training
 from vit_adapter.training.checkpoints import read_checkpoint
@@ -211,8 +212,8 @@ def test_other_layer_rules_are_refused_on_resume(tmp_path, change, message):  # 
 def test_another_frozen_part_is_refused_on_resume(tmp_path):  # S49
     train(tmp_path / "run", steps=2)
     config = tiny_config(tmp_path / "run", steps=4, resume=True)
-    config = replace(config, model=replace(config.model, frozen="vit"))
-    with pytest.raises(InputError, match=r"model\.frozen was None and is vit"):
+    config = replace(config, model=changed(config.model, frozen="vit"))
+    with pytest.raises(InputError, match=r"model\.vit\.frozen was None and is vit"):
         run_training(TinyModel(), TinyTrainingSet(TinyData(10)), None, config)
 
 
@@ -377,12 +378,16 @@ def test_betas_are_those_of_the_averages(tmp_path):
 
 
 def test_a_picture_alone_in_batch_norm_is_refused_with_remedies(tmp_path):
+    def pooling(**settings):
+        model = TinyModel(**settings)
+        model.head.pools_to_one_pixel = True
+        return model
+
     config = tiny_config(tmp_path / "run", batch_size=1)
-    config = replace(config, model=replace(config.model, head="upernet"))
     with pytest.raises(InputError, match=r"--model\.norm group.*training\.accumulate"):
-        run_training(TinyModel(), TinyTrainingSet(TinyData(4)), None, config)
+        run_training(pooling(), TinyTrainingSet(TinyData(4)), None, config)
     run_training(
-        TinyModel(norm="group"),
+        pooling(norm="group"),
         TinyTrainingSet(TinyData(4)),
         None,
         config,

@@ -3,7 +3,8 @@
 import torch
 from stand_ins import TinyModel
 
-from vit_adapter.config import ClassTable, ModelConfig
+from tiny import tiny_model
+from vit_adapter.config import ClassTable
 from vit_adapter.segmenter import Segmenter
 from vit_adapter.training.unused import unused_parameters
 
@@ -23,13 +24,7 @@ def test_what_the_loss_does_not_reach():
 
 def test_agrees_with_a_backward_pass_of_a_real_model():
     options = {"depth": 4, "embed_dim": 24, "num_heads": 2}
-    config = ModelConfig(
-        vit="vit_tiny_patch16_224",
-        pretrained=False,
-        vit_options=options,
-        head_channels=16,
-        auxiliary_channels=8,
-    )
+    config = tiny_model(vit_options=options, img_size=None)
     model = Segmenter.from_config(config, ClassTable.numbered(3))
     unused = unused_parameters(model)
     model.train()

@@ -14,9 +14,9 @@ from vit_adapter.weights.official import (
     from_official,
     official_name,
     our_name,
-    relative_position_index,
     to_official,
 )
+from vit_adapter.weights.resample import relative_position_index
 
 ROOTS = [Path(__file__).parents[1] / "golden" / "data"]
 ROOTS += [Path(part) for part in os.environ.get("VIT_ADAPTER_GOLDEN", "").split(os.pathsep) if part]
@@ -113,7 +113,7 @@ def test_round_trip_is_bit_equal_and_writes_the_index(grid):
 
 def test_index_by_hand():
     # A grid of 1 x 2: offsets dx = 0 -> row 1, left neighbour -> 2, right neighbour -> 0; class rows 3, 4, 5.
-    assert relative_position_index(1, 2).tolist() == [[5, 3, 3], [4, 1, 0], [4, 2, 1]]
+    assert relative_position_index((1, 2)).tolist() == [[5, 3, 3], [4, 1, 0], [4, 2, 1]]
 
 
 def test_a_wrong_index_is_refused():

@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from vit_adapter.config import Mask2FormerConfig
+from tiny import changed
+from vit_adapter.config import AdapterConfig, Mask2FormerConfig
 from vit_adapter.zoo import Recipe
 from vit_adapter.zoo.recipes import RECIPES
 
@@ -12,9 +13,10 @@ CROP = 64
 def narrow(recipe: Recipe | str, crop: int = CROP) -> Recipe:
     """A recipe with a model of four narrow blocks, or eight for the plain baseline, and crops of ``crop`` pixels."""
     recipe = RECIPES[recipe] if isinstance(recipe, str) else recipe
-    depth = 8 if recipe.model.backbone == "beit_pyramid" else 4
-    wide = recipe.model.mask2former
-    model = replace(
+    depth = 8 if recipe.model.backbone.kind == "beit_pyramid" else 4
+    backbone, head = recipe.model.backbone, recipe.model.head
+    light = isinstance(backbone, AdapterConfig) and backbone.interaction_indexes is not None
+    model = changed(
         recipe.model,
         vit_options={"depth": depth, "embed_dim": 32, "num_heads": 4},
         img_size=crop,
@@ -23,9 +25,9 @@ def narrow(recipe: Recipe | str, crop: int = CROP) -> Recipe:
         conv_inplanes=8,
         head_channels=16,
         auxiliary_channels=8,
-        interaction_indexes=None if recipe.model.interaction_indexes is None else [(0, 3)],
+        interaction_indexes=[(0, 3)] if light else None,
         mask2former=replace(
-            wide,
+            head,
             queries=6,
             channels=32,
             heads=4,
@@ -34,8 +36,8 @@ def narrow(recipe: Recipe | str, crop: int = CROP) -> Recipe:
             encoder_feedforward=16,
             decoder_feedforward=16,
         )
-        if recipe.model.head == "mask2former"
-        else Mask2FormerConfig(),
+        if isinstance(head, Mask2FormerConfig)
+        else None,
     )
     small = {"resize": (4 * crop, crop), "crop": crop, "stride": crop * 2 // 3}
     return replace(

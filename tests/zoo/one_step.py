@@ -2,7 +2,6 @@
 
 import resource
 import sys
-from dataclasses import replace
 
 import torch
 
@@ -20,7 +19,7 @@ def step(name: str, crop: int, batch: int = 2) -> None:
     """
     torch.manual_seed(0)
     recipe = RECIPES[name]
-    config = replace(recipe.model, pretrained=False)
+    config = recipe.model.with_pretrained(False)
     model = Segmenter.from_config(config, recipe.classes(), recipe.protocol).train()
     assert sum(parameter.numel() for parameter in model.parameters()) == recipe.parameters
     groups = parameter_groups(model, recipe.training, rule_name)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from tiny import changed
 from vit_adapter import Segmenter
 from vit_adapter.backbones.vit.beit import resample_table
 
@@ -25,7 +26,7 @@ BEIT = [
 
 def model_of(recipe, size: int | None = None) -> Segmenter:
     torch.manual_seed(0)
-    config = replace(recipe.model, pretrained=False, img_size=size or recipe.model.img_size)
+    config = changed(recipe.model, pretrained=False, img_size=size or recipe.model.vit.img_size)
     model = Segmenter.from_config(config, recipe.classes(), recipe.protocol)
     with torch.no_grad():
         for name, value in model.named_parameters():

@@ -43,7 +43,7 @@ def official_file(model: Segmenter, zipped: bool = False) -> bytes:
 
 def model_of(recipe, seed: int) -> Segmenter:
     torch.manual_seed(seed)
-    model = Segmenter.from_config(replace(recipe.model, pretrained=False), recipe.classes(), recipe.protocol)
+    model = Segmenter.from_config(recipe.model.with_pretrained(False), recipe.classes(), recipe.protocol)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.copy_(0.2 * torch.randn_like(parameter))
@@ -147,7 +147,7 @@ def test_uniperceiver_is_fetched_and_loaded(publish, server, monkeypatch, tmp_pa
     monkeypatch.setitem(PRETRAINED, "uniperceiver_large", replace(recipe.source, url=url))
     state, server.content = uniperceiver_file()
     config = with_published_files(recipe.config(), recipe if by_recipe else None)
-    assert config.model.pretrained == str(tmp_path / "cache" / "uniperceiver.pth")
+    assert config.model.vit.pretrained == str(tmp_path / "cache" / "uniperceiver.pth")
     model, notes = prepare_model(config, recipe.classes())
     own = model.backbone.vit.state_dict()
     loaded = [name for name in own if name in state]
@@ -170,7 +170,7 @@ def test_starting_from_a_model_of_equal_classes_takes_all_of_it(publish, server)
     other = model_of(start, 7)
     server.content = official_file(other)
     config = with_published_files(recipe.config(), recipe)
-    assert config.model.pretrained is False
+    assert config.model.vit.pretrained is False
     model, notes = prepare_model(config, recipe.classes(), as_published=True)
     own, given = model.state_dict(), other.state_dict()
     assert all(torch.equal(own[name], given[name]) for name in own)
@@ -211,7 +211,7 @@ def test_a_mask2former_of_ones_own_takes_rows_by_name(tmp_path):
     classes = recipe.classes()
     swapped = replace(classes, names=(classes.names[1], classes.names[0], *classes.names[2:]))
     config = replace(recipe.config(), training=replace(recipe.training, init=str(tmp_path / "model")))
-    config = replace(config, model=replace(config.model, pretrained=False))
+    config = replace(config, model=config.model.with_pretrained(False))
     model, _ = prepare_model(config, swapped)
     rows = model.state_dict()["head.transformer_decoder.classifier.weight"]
     given = other.state_dict()["head.transformer_decoder.classifier.weight"]
@@ -222,5 +222,5 @@ def test_a_mask2former_of_ones_own_takes_rows_by_name(tmp_path):
 def test_uniperceiver_without_a_file_is_no_matter_of_timm():
     with pytest.raises(InputError, match=r"'uniperceiver_large': timm has no weights of it.*file on disk"):
         ViTAdapter(
-            "uniperceiver_large", pretrained=True, vit_options={"depth": 4, "embed_dim": 32, "num_heads": 4}
+            "uniperceiver_large", pretrained=True, options={"depth": 4, "embed_dim": 32, "num_heads": 4}
         )

@@ -70,38 +70,40 @@ def test_published_figures(official, name):
 def test_backbone(official, name):
     model, theirs = RECIPES[name].model, official[name]
     backbone, kind = theirs["backbone"], theirs["backbone_class"]
-    assert model.backbone == {"BEiTBaseline": "beit_pyramid"}.get(kind, "adapter")
-    assert model.pretrained is True
+    assert model.backbone.kind == {"BEiTBaseline": "beit_pyramid"}.get(kind, "adapter")
+    assert model.vit.pretrained is True
     family = {"ViTAdapter": ("deit_", "vit_"), "UniPerceiverAdapter": ("uniperceiver",)}.get(kind, ("beit",))
-    assert model.vit.startswith(family)
+    assert model.vit.name.startswith(family)
     size = {192: "tiny", 384: "small", 768: "base", 1024: "large"}[backbone["embed_dim"]]
-    assert f"_{size}" in model.vit
-    assert model.drop_path_rate == backbone["drop_path_rate"] == theirs["drop_path"]
-    assert model.grad_checkpointing == backbone.get("with_cp", False)
-    assert model.img_size == backbone.get("img_size")
-    assert model.layer_scale == backbone.get("init_values")
-    assert model.window_sizes is None
+    assert f"_{size}" in model.vit.name
+    assert model.vit.drop_path_rate == backbone["drop_path_rate"] == theirs["drop_path"]
+    assert model.vit.grad_checkpointing == backbone.get("with_cp", False)
+    assert model.vit.img_size == backbone.get("img_size")
+    assert model.vit.layer_scale == backbone.get("init_values")
+    assert model.vit.window_sizes is None
     assert not any(backbone.get("window_attn", []))
     if kind == "BEiTBaseline":
         assert backbone["out_indices"] == [7, 11, 15, 23]  # the backbone's default
         return
-    assert model.injector_init == backbone.get("init_values", 0.0)
+    assert model.backbone.injector_init == backbone.get("init_values", 0.0)
     depth = backbone["depth"]
     quarters = [[depth // 4 * stage, depth // 4 * (stage + 1) - 1] for stage in range(4)]
     ours = (
-        quarters if model.interaction_indexes is None else [list(pair) for pair in model.interaction_indexes]
+        quarters
+        if model.backbone.interaction_indexes is None
+        else [list(pair) for pair in model.backbone.interaction_indexes]
     )
     assert ours == backbone["interaction_indexes"]
     # None stands for what was published for the width.
-    assert model.deform_heads is None
-    assert model.deform_ratio is None
+    assert model.backbone.deform_heads is None
+    assert model.backbone.deform_ratio is None
     assert backbone["deform_num_heads"] == {192: 6, 384: 6, 768: 12, 1024: 16}[backbone["embed_dim"]]
     assert backbone["deform_ratio"] == (1.0 if backbone["embed_dim"] < 768 else 0.5)
-    assert model.deform_points == backbone["n_points"]
-    assert model.conv_inplanes == backbone["conv_inplane"]
-    assert model.cffn_ratio == (backbone["cffn_ratio"] if backbone.get("with_cffn", True) else None)
-    assert model.extra_extractors == backbone.get("use_extra_extractor", True)
-    assert model.add_vit_feature == backbone.get("add_vit_feature", True)
+    assert model.backbone.deform_points == backbone["n_points"]
+    assert model.backbone.conv_inplanes == backbone["conv_inplane"]
+    assert model.backbone.cffn_ratio == (backbone["cffn_ratio"] if backbone.get("with_cffn", True) else None)
+    assert model.backbone.extra_extractors == backbone.get("use_extra_extractor", True)
+    assert model.backbone.add_vit_feature == backbone.get("add_vit_feature", True)
 
 
 @pytest.mark.parametrize("name", list_recipes())
@@ -109,10 +111,9 @@ def test_head(official, name):
     model, theirs = RECIPES[name].model, official[name]
     head, auxiliary = theirs["head"], theirs["aux_head"]
     if head["type"] == "Mask2FormerHead":
-        ours = model.mask2former
-        assert model.head == "mask2former"
+        ours = model.head
+        assert model.head.kind == "mask2former"
         assert auxiliary is None
-        assert not model.auxiliary
         assert ours.queries == head["num_queries"]
         assert ours.channels == head["feat_channels"] == head["out_channels"]
         assert ours.channels == head["decoder"]["embed"] == head["pixel_decoder"]["embed"]
@@ -124,13 +125,13 @@ def test_head(official, name):
         assert ours.decoder_feedforward == head["decoder"]["ffn"]
         assert ours.grad_checkpointing == (ours.channels == 1024)  # item 19 of its behaviours
     else:
-        assert model.head == "upernet"
-        assert model.head_channels == head["channels"]
-        assert list(model.pool_scales) == head["pool_scales"]
-        assert model.dropout == head["dropout"] == auxiliary["dropout"]
-        assert model.auxiliary
-        assert model.auxiliary_channels == auxiliary["channels"]
-        assert model.auxiliary_weight == auxiliary["loss_weight"]
+        assert model.head.kind == "upernet"
+        assert model.head.channels == head["channels"]
+        assert list(model.head.pool_scales) == head["pool_scales"]
+        assert model.head.dropout == head["dropout"] == auxiliary["dropout"]
+        assert model.head.auxiliary
+        assert model.head.auxiliary_channels == auxiliary["channels"]
+        assert model.head.auxiliary_weight == auxiliary["loss_weight"]
 
 
 @pytest.mark.parametrize("name", list_recipes())
@@ -225,7 +226,7 @@ def test_config_is_complete(name):
     assert config.data.layout not in ("auto", "folder")
     assert config.protocol == RECIPES[name].protocol
     if RECIPES[name].source.timm_name is not None:
-        assert config.model.vit == RECIPES[name].source.timm_name
+        assert config.model.vit.name == RECIPES[name].source.timm_name
 
 
 @pytest.mark.parametrize("key", sorted(PRETRAINED))
@@ -254,7 +255,7 @@ def test_data_sets(key):
 
 def test_own_data_has_a_narrow_head_and_leaves_the_crop_to_the_data():
     config = get_recipe("own_data").config()
-    assert config.model.head_channels == 128
+    assert config.model.head.channels == 128
     assert config.data.augmentation.crop is None
     assert (config.training.class_weights, config.training.layer_decay) == ("auto", 0.65)
     with pytest.raises(InputError, match="no published model"):

@@ -1,7 +1,5 @@
 """Whole models through the official form and back, bit for bit: T, S and B as published, all else narrow."""
 
-from dataclasses import replace
-
 import pytest
 import torch
 
@@ -76,7 +74,7 @@ def test_published_sizes(name, tmp_path):
 @pytest.mark.parametrize("name", FAMILIES)
 def test_narrow_models_of_every_family(name, tmp_path):
     recipe = narrow(name)
-    config = replace(recipe.model, pretrained=False)
+    config = recipe.model.with_pretrained(False)
     model = Segmenter.from_config(config, recipe.classes(), recipe.protocol)
     randomise(model)
     official = to_official(model.state_dict())

@@ -8,11 +8,11 @@ def check_channels(config: RunConfig) -> None:
     """Refuses a run whose model and normalisation are for different numbers of channels.
 
     Raises:
-        InputError: ``model.in_chans`` is below 1, or bands have no mean and deviation of their own.
+        InputError: ``model.vit.in_chans`` is below 1, or bands have no mean and deviation of their own.
     """
-    channels, protocol, data = config.model.in_chans, config.protocol, config.data
+    channels, protocol, data = config.model.vit.in_chans, config.protocol, config.data
     if channels < 1:
-        raise InputError(f"model.in_chans={channels}, expected at least 1")
+        raise InputError(f"model.vit.in_chans={channels}, expected at least 1")
     if isinstance(protocol, Protocol):
         if data.mean is None:
             check_number_of_means(protocol.normalization, channels)
@@ -23,7 +23,7 @@ def check_channels(config: RunConfig) -> None:
     ]
     if missing and channels not in (1, 3):
         raise InputError(
-            f"--model.in_chans {channels}: {' and '.join(missing)} missing; bands are read as stored, so name "
+            f"--model.vit.in_chans {channels}: {' and '.join(missing)} missing; bands are read as stored, so name "
             f"{channels} numbers, in the units of the files"
         )
 

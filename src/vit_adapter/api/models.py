@@ -1,6 +1,5 @@
 """Models by name: built, loaded."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -47,7 +46,7 @@ def build(name: str, *, num_classes: int | None = None) -> Segmenter:
     config = recipe.config()
     classes = recipe.classes() if num_classes is None else ClassTable.numbered(num_classes)
     protocol = recipe.test_protocol if isinstance(recipe, Recipe) else None
-    return Segmenter.from_config(replace(config.model, pretrained=False), classes, protocol)
+    return Segmenter.from_config(config.model.with_pretrained(False), classes, protocol)
 
 
 @takes_paths("name", "checkpoint")

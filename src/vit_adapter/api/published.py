@@ -1,6 +1,5 @@
 """Published checkpoints: loaded, and converted to model folders and back, bit for bit."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -66,7 +65,7 @@ def _ours(state: dict[str, Tensor], file: WeightsFile) -> dict[str, Tensor]:
 def _fill(recipe: Recipe, state: dict[str, Tensor], file: WeightsFile) -> Segmenter:
     with random_state_kept():  # no random weight survives
         model = Segmenter.from_config(
-            replace(recipe.config().model, pretrained=False),
+            recipe.config().model.with_pretrained(False),
             _classes(recipe, state, file),
             recipe.test_protocol,
         )
@@ -83,7 +82,7 @@ def _classes(recipe: Recipe, state: dict[str, Tensor], file: WeightsFile) -> Cla
     name = next((name for name in _CLASSIFIERS if name in state), None)
     if name is None:
         return published
-    count = len(state[name]) - HEADS[recipe.model.head].extra_rows
+    count = len(state[name]) - HEADS[recipe.model.head.kind].extra_rows
     if count == len(published):
         return published
     names, colours = file.classes()
@@ -131,7 +130,7 @@ def _recognised(state: dict[str, Tensor], where: str) -> Recipe:
         assert isinstance(candidate, Recipe)
         with torch.device("meta"):
             model = Segmenter.from_config(
-                replace(candidate.config().model, pretrained=False), candidate.classes()
+                candidate.config().model.with_pretrained(False), candidate.classes()
             )
         own = model.state_dict()
         same = {name: value.shape for name, value in own.items() if name.startswith("backbone.")} == backbone
@@ -142,7 +141,9 @@ def _recognised(state: dict[str, Tensor], where: str) -> Recipe:
     # Recipes that share an architecture differ in their data: the classifier tells, as far as it can.
     rows = [len(state[name]) for name in _CLASSIFIERS if name in state]
     named = [
-        one for one in fitting if rows and rows[0] - HEADS[one.model.head].extra_rows == len(one.classes())
+        one
+        for one in fitting
+        if rows and rows[0] - HEADS[one.model.head.kind].extra_rows == len(one.classes())
     ]
     if len(named) == 1:
         return named[0]

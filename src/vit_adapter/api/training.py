@@ -92,10 +92,12 @@ def run_and_data(
         print_plan(model, config, counts, operator_forms(), notes, published_batch=published.total_batch)
         return None
     # Its queries may find nothing, so that one class is enough.
-    data = replace(config.data, one_class=config.data.one_class or HEADS[config.model.head].min_classes == 1)
+    data = replace(
+        config.data, one_class=config.data.one_class or HEADS[config.model.head.kind].min_classes == 1
+    )
     check_channels(config)
     data = replace(data, value_range=named_value_range(config))
-    channels = config.model.in_chans
+    channels = config.model.vit.in_chans
     training, validation = open_dataset(data, "train", channels), open_dataset(data, "val", channels)
     checked = check_before_run({"train": training, "val": validation})
     augmentation = with_crop(config.data.augmentation, training)
@@ -149,37 +151,37 @@ def with_published_files(config: RunConfig, recipe: Recipe | None, fetch: bool =
         file = str(published_checkpoint(start))
         config = replace(
             config,
-            model=replace(config.model, pretrained=False),
+            model=config.model.with_pretrained(False),
             training=replace(config.training, init=file),
         )
-    if config.model.vit == UNIPERCEIVER and config.model.pretrained is True:
+    if config.model.vit.name == UNIPERCEIVER and config.model.vit.pretrained is True:
         url = PRETRAINED[UNIPERCEIVER].url
         assert url is not None
-        config = replace(config, model=replace(config.model, pretrained=str(download(url))))
+        config = replace(config, model=config.model.with_pretrained(str(download(url))))
     return config
 
 
 def bare_model(config: RunConfig, classes: ClassTable) -> Segmenter:
     """A run's model without memory and numbers, for what only needs names and shapes."""
     with torch.device("meta"):
-        model = Segmenter.from_config(replace(config.model, pretrained=False), classes)
+        model = Segmenter.from_config(config.model.with_pretrained(False), classes)
     model.protocol = trained_protocol(config, model)
     return model
 
 
 def sources(config: RunConfig, recipe: Recipe | None) -> list[str]:
     """Lines about what a run will start from."""
-    pretrained, init = config.model.pretrained, config.training.init
+    pretrained, init = config.model.vit.pretrained, config.training.init
     if init is None and recipe is not None and recipe.start is not None:
         start = get_recipe(recipe.start)
         assert isinstance(start, Recipe)
         return [f"starts from the published model {start.name}: {start.checkpoint_url}"]
     if init is not None:
         return [f"starts from {init}"]
-    if pretrained is True and config.model.vit == UNIPERCEIVER:
+    if pretrained is True and config.model.vit.name == UNIPERCEIVER:
         return [f"pretrained ViT: {PRETRAINED[UNIPERCEIVER].url}"]
     return [
-        f"pretrained ViT: {config.model.vit}, by timm"
+        f"pretrained ViT: {config.model.vit.name}, by timm"
         if pretrained is True
         else f"pretrained ViT: {pretrained}"
     ]
@@ -198,13 +200,13 @@ def prepare_model(
     model_config = config.model
     if config.training.resume:
         # The checkpoint brings all weights.
-        model_config = replace(model_config, pretrained=False)
+        model_config = model_config.with_pretrained(False)
     model = Segmenter.from_config(model_config, classes)
     model.protocol = trained_protocol(config, model)
     channels = len(model.protocol.normalization.mean)
-    if channels != config.model.in_chans:
+    if channels != config.model.vit.in_chans:
         raise InputError(
-            f"data.mean has {channels} values, expected one for each of {config.model.in_chans} channels"
+            f"data.mean has {channels} values, expected one for each of {config.model.vit.in_chans} channels"
         )
     report = getattr(model.backbone, "load_report", None)
     notes = [] if report is None else [report.summary()]

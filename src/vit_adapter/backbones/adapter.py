@@ -1,21 +1,22 @@
 """ViT-Adapter: a four-level feature pyramid from any plain ViT (Chen et al., ICLR 2023, section 3)."""
 
+import copy
 import math
 from functools import partial
-from typing import Literal, cast
+from typing import Literal, Unpack, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vit_adapter.config import InputError
-from vit_adapter.config.model import frozen_part
+from vit_adapter.config import AdapterConfig, InputError, ViTConfig, ViTSettings
 from vit_adapter.ops import DeformableAttention, make_norm
 
+from .backbone import PlainViTBackbone
 from .images import check_coarsest, check_sides, prepared_images
 from .interaction import Extractor, Injector, Interaction, pixel_centres
 from .spatial_prior import SpatialPrior
-from .vit import build_vit, rebuilding_arguments, tokens_to_map
+from .vit import tokens_to_map
 
 STRIDES = (4, 8, 16, 32)
 """Strides of the pyramid, fine to coarse."""
@@ -48,110 +49,63 @@ def published_deformable(dim: int, heads: int | None, ratio: float | None) -> tu
     return heads, ratio
 
 
-class ViTAdapter(nn.Module):
+class ViTAdapter(PlainViTBackbone):
     """A plain ViT with a spatial prior beside it, which gives maps at strides 4, 8, 16 and 32.
 
     Args:
         vit: Name of a timm model, or a module, of the families VisionTransformer, Beit and Eva; or a
             ``UniPerceiver`` (or "uniperceiver_large"). A module becomes a part of this one and is changed with it.
-        pretrained: True: timm's weights; a path: a file on disk; False: random weights. With a module: an error.
         interaction_indexes: First and last block (from 0, both included) of every interaction; None: the depth
             cut in four, longer stages first.
-        injectors: False: the ViT is only read (DINOv3's form).
+        injectors: False: the adapter reads the ViT's tokens and changes none (DINOv3's form).
         deform_heads: Heads of the deformable attention; None: as published for the width.
         deform_ratio: Width of the sampled values relative to the ViT's; None: as published for the width.
-        prefix_tokens: Keep class and register tokens in the blocks; None: as published for the family.
         deform_points: Sampling points per head and level.
         cffn_ratio: Hidden width of the extractors' convolutional feed-forward relative to the ViT's; None: none.
         conv_inplanes: Width of the spatial prior's stem.
         injector_init: Start value of the injectors' gamma.
-        layer_scale: Start value of the ViT's layer scales; None: as published (1 where a plain ViT has none).
-        no_layer_scale: Take the ViT's layer scales away.
-        window_sizes: Attention window of every block in tokens, None for global attention.
         add_vit_feature: Add the ViT's own stage maps to the pyramid; needs four interactions.
-        final_norm: Read every stage through the ViT's final layer norm (DINOv3's form), for extractors and
-            pyramid alike; the blocks go on with the tokens as they are.
         extra_extractors: Two further extractors in the last interaction.
-        drop_path_rate: Stochastic depth in 0..1: linear over the ViT's blocks, full in the extractors.
-        frozen: "vit" or True: train the adapter only; the ViT stays in evaluation mode without gradients of its
-            weights.
         norm: "batch", or "group" for batches of one.
-        patch_resample: Patches of another size than 16: "bilinear" as published, "flexi": pseudo-inverse.
-        grad_checkpointing: Recompute blocks and interactions in the backward pass.
-        in_chans: Channels of the pictures.
-        img_size: Side in pixels of the position tables; None: the ViT's own.
-        vit_options: Constructor settings that timm's model of that name shall take instead of its own.
-        on_mismatch: "error": pretrained weights of another shape stop; "keep": they are left out, named in
-            ``load_report``.
+        vit_settings: ``pretrained``, ``frozen``, ``drop_path_rate`` (in the extractors in full), ``in_chans`` ...:
+            the fields of ``ViTConfig``.
 
     Attributes:
         channels: Width of the four maps.
         strides: (4, 8, 16, 32).
-        normalization: Mean and standard deviation that the ViT was trained with, in pixel values.
-        arguments: What builds this backbone again, without its weights; None when ``vit`` was a module.
-        load_report: What was loaded, resampled, left out and newly initialised; None without weights.
+
+    Further attributes and errors are those of ``PlainViTBackbone``.
 
     Raises:
         InputError: Something among the arguments does not fit the ViT.
     """
 
+    config: AdapterConfig
+
     def __init__(
         self,
-        vit: str | nn.Module,
+        vit: str | nn.Module | ViTConfig,
         *,
-        pretrained: bool | str = False,
         interaction_indexes: list[tuple[int, int]] | None = None,
         injectors: bool = True,
         deform_heads: int | None = None,
         deform_ratio: float | None = None,
-        prefix_tokens: bool | None = None,
         deform_points: int = 4,
         cffn_ratio: float | None = 0.25,
         conv_inplanes: int = 64,
         injector_init: float = 0.0,
-        layer_scale: float | None = None,
-        no_layer_scale: bool = False,
-        window_sizes: list[int | None] | None = None,
         add_vit_feature: bool = True,
-        final_norm: bool = False,
         extra_extractors: bool = True,
-        drop_path_rate: float = 0.1,
-        frozen: Literal["vit"] | bool | None = None,
         norm: Literal["batch", "group"] = "batch",
-        patch_resample: Literal["bilinear", "flexi"] = "bilinear",
-        grad_checkpointing: bool = False,
-        in_chans: int = 3,
-        img_size: int | None = None,
-        vit_options: dict | None = None,
-        on_mismatch: Literal["error", "keep"] = "error",
+        **vit_settings: Unpack[ViTSettings],
     ) -> None:
-        super().__init__()
-        frozen = frozen_part(frozen)
-        arguments = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
-        built = build_vit(
-            vit,
-            pretrained=pretrained,
-            prefix_tokens=prefix_tokens,
-            final_norm=final_norm,
-            layer_scale=layer_scale,
-            no_layer_scale=no_layer_scale,
-            window_sizes=window_sizes,
-            drop_path_rate=drop_path_rate,
-            patch_resample=patch_resample,
-            grad_checkpointing=grad_checkpointing,
-            in_chans=in_chans,
-            img_size=img_size,
-            vit_options=vit_options,
-            on_mismatch=on_mismatch,
-        )
-        if isinstance(vit, str) and not pretrained:
-            built.driver.reset_embedding()
-        self.vit, self.driver = built.driver.vit, built.driver
-        self.normalization, self.load_report = built.normalization, built.report
-        self.arguments = rebuilding_arguments(arguments, built)
-        self.in_chans = in_chans
-        self.frozen, self.has_injectors = frozen == "vit", injectors
-        dim, depth = built.driver.dim, built.driver.depth
+        own = {name: value for name, value in locals().items() if name in AdapterConfig.__dataclass_fields__}
+        super().__init__(vit, **vit_settings)
+        self.config, self.norm = AdapterConfig(**copy.deepcopy(own)), norm
+        if self.vit_config is not None and self.load_report is None:
+            self.wrapper.reset_embedding()
+        self.has_injectors = injectors
+        dim, depth = self.wrapper.dim, self.wrapper.depth
         self.interaction_indexes = _checked_interactions(interaction_indexes, depth)
         if add_vit_feature and len(self.interaction_indexes) != 4:
             raise InputError(
@@ -162,11 +116,12 @@ class ViTAdapter(nn.Module):
 
         heads, ratio = published_deformable(dim, deform_heads, deform_ratio)
         batch_norm = partial(make_norm, norm)
-        layer_norm = partial(nn.LayerNorm, eps=built.driver.norm_eps)
+        layer_norm = partial(nn.LayerNorm, eps=self.wrapper.norm_eps)
+        drop_path_rate = self.vit_settings.drop_path_rate
         extractor = partial(
             Extractor, dim, heads, deform_points, ratio, cffn_ratio, drop_path_rate, norm_layer=layer_norm
         )
-        self.spatial_prior = SpatialPrior(conv_inplanes, dim, in_chans, batch_norm)
+        self.spatial_prior = SpatialPrior(conv_inplanes, dim, self.vit_settings.in_chans, batch_norm)
         self.level_embedding = nn.Parameter(torch.zeros(3, dim))
         last = len(self.interaction_indexes) - 1
         self.interactions = nn.ModuleList(
@@ -176,16 +131,13 @@ class ViTAdapter(nn.Module):
                 else None,
                 extractor=extractor(),
                 extra_extractors=[extractor(), extractor()] if extra_extractors and index == last else [],
-                grad_checkpointing=grad_checkpointing,
+                grad_checkpointing=self.vit_settings.grad_checkpointing,
             )
             for index in range(last + 1)
         )
         self.upsample = nn.ConvTranspose2d(dim, dim, 2, stride=2)
         self.norms = nn.ModuleList(batch_norm(dim) for _ in range(4))
         self.reset_parameters()
-        if self.frozen:
-            self.vit.requires_grad_(False)
-            self.vit.eval()
 
     def reset_parameters(self) -> None:
         """The published initialisation of everything but the ViT (rule 29)."""
@@ -203,13 +155,6 @@ class ViTAdapter(nn.Module):
         for module in self.interactions.modules():
             if isinstance(module, DeformableAttention):
                 module.reset_parameters()
-
-    def train(self, mode: bool = True) -> "ViTAdapter":
-        """Training or evaluation mode; a frozen ViT stays in evaluation mode."""
-        super().train(mode)
-        if self.frozen:
-            self.vit.eval()
-        return self
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """The feature pyramid.
@@ -238,15 +183,15 @@ class ViTAdapter(nn.Module):
         prior = torch.cat([c + e for c, e in zip(levels, self.level_embedding, strict=True)], dim=1)
 
         # A frozen ViT that nothing is injected into needs no graph at all.
-        with torch.set_grad_enabled(torch.is_grad_enabled() and (self.has_injectors or not self.frozen)):
-            prefix, grid, _ = self.driver.embed(images)
+        with self.vit_gradients(self.has_injectors or not self.frozen):
+            prefix, grid, _ = self.wrapper.embed(images)
         stages = []
         interactions = cast(list[Interaction], self.interactions)
         for interaction, (first, last) in zip(interactions, self.interaction_indexes, strict=True):
             grid = interaction.inject(grid, prior, grid_points, shapes)
-            with torch.set_grad_enabled(torch.is_grad_enabled() and (self.has_injectors or not self.frozen)):
-                prefix, grid = self.driver.run(first, last, prefix, grid, grid_size)
-                stage = self.driver.read(grid)
+            with self.vit_gradients(self.has_injectors or not self.frozen):
+                prefix, grid = self.wrapper.run(first, last, prefix, grid, grid_size)
+                stage = self.wrapper.read(grid)
             prior = interaction.extract(prior, stage, prior_points, grid_size, shapes)
             stages.append(stage)
 

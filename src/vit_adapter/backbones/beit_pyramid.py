@@ -1,39 +1,34 @@
 """The published plain BEiT baseline: maps of single blocks, resampled by small convolutions (rule 84)."""
 
-from typing import Literal
+from typing import Literal, Unpack
 
 from torch import Tensor, nn
 
-from vit_adapter.config import InputError
+from vit_adapter.config import BeitPyramidConfig, InputError, ViTConfig, ViTSettings
 from vit_adapter.ops import make_norm
 
+from .backbone import PlainViTBackbone
 from .images import prepared_images
-from .vit import build_vit, rebuilding_arguments, tokens_to_map
-from .vit.beit import BeitDriver
+from .vit import tokens_to_map
+from .vit.beit import BeitWrapper
 
 
-class BeitPyramid(nn.Module):
+class BeitPyramid(PlainViTBackbone):
     """BEiT without adapter, as in the recipe ``upernet_beit_large_512_160k_ade20k``.
 
     The earliest named block gives the finest map. There is no norm on the maps.
 
     Args:
-        vit: Name of a timm BEiT model, or a module of that family.
+        vit: Name of a timm BEiT model, its settings, or a module of that family.
         out_indices: Blocks (from 0) whose outputs become the maps at strides 4, 8, 16, 32.
-        pretrained: True: timm's weights; a path: a file on disk; False: random weights.
-        layer_scale: Start value of the ViT's layer scales.
-        no_layer_scale: Take the ViT's layer scales away.
-        drop_path_rate: Stochastic depth in 0..1.
         norm: "batch" or "group".
-        grad_checkpointing: Recompute blocks in the backward pass.
-        in_chans: Channels of the pictures.
-        img_size: Side in pixels of the position tables; None: the ViT's own.
-        vit_options: Constructor settings for timm's model.
-        on_mismatch: "error" or "keep".
+        vit_settings: Fields of ``ViTConfig``.
 
     Attributes:
         channels: Width of the maps.
         strides: Their strides.
+
+    Further attributes are those of ``PlainViTBackbone``.
 
     Raises:
         InputError: The ViT is no BEiT, its patches are neither 8 nor 16 pixels wide, or an index is too large.
@@ -41,47 +36,22 @@ class BeitPyramid(nn.Module):
 
     def __init__(
         self,
-        vit: str | nn.Module,
+        vit: str | nn.Module | ViTConfig,
         *,
         out_indices: tuple[int, ...] = (7, 11, 15, 23),
-        pretrained: bool | str = False,
-        layer_scale: float | None = None,
-        no_layer_scale: bool = False,
-        drop_path_rate: float = 0.1,
         norm: Literal["batch", "group"] = "batch",
-        grad_checkpointing: bool = False,
-        in_chans: int = 3,
-        img_size: int | None = None,
-        vit_options: dict | None = None,
-        on_mismatch: Literal["error", "keep"] = "error",
+        **vit_settings: Unpack[ViTSettings],
     ) -> None:
-        super().__init__()
-        arguments = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
-        built = build_vit(
-            vit,
-            pretrained=pretrained,
-            layer_scale=layer_scale,
-            no_layer_scale=no_layer_scale,
-            drop_path_rate=drop_path_rate,
-            patch_size=None,
-            grad_checkpointing=grad_checkpointing,
-            in_chans=in_chans,
-            img_size=img_size,
-            vit_options=vit_options,
-            on_mismatch=on_mismatch,
-        )
-        if not isinstance(built.driver, BeitDriver):
-            raise InputError(f"vit is a {type(built.driver.vit).__name__}, the BEiT baseline needs a BEiT")
-        built.driver.use_shared_bias = True
-        self.vit, self.driver = built.driver.vit, built.driver
-        self.normalization, self.load_report = built.normalization, built.report
-        self.arguments = rebuilding_arguments(arguments, built)
-        self.in_chans = in_chans
-        dim, patch = self.driver.dim, self.driver.patch_size
+        super().__init__(vit, patch_size=None, **vit_settings)
+        self.config, self.norm = BeitPyramidConfig(out_indices=tuple(out_indices)), norm
+        if not isinstance(self.wrapper, BeitWrapper):
+            raise InputError(f"vit is a {type(self.vit).__name__}, the BEiT baseline needs a BEiT")
+        self.wrapper.use_shared_bias = True
+        dim, patch = self.wrapper.dim, self.wrapper.patch_size
         self.out_indices = tuple(sorted(out_indices))
-        if not self.out_indices or self.out_indices[-1] >= self.driver.depth or len(self.out_indices) > 4:
+        if not self.out_indices or self.out_indices[-1] >= self.wrapper.depth or len(self.out_indices) > 4:
             raise InputError(
-                f"out_indices={out_indices}, expected one to four blocks of 0..{self.driver.depth - 1}"
+                f"out_indices={out_indices}, expected one to four blocks of 0..{self.wrapper.depth - 1}"
             )
         double = [nn.ConvTranspose2d(dim, dim, 2, stride=2) for _ in range(3)]
         if patch == 16:
@@ -109,15 +79,16 @@ class BeitPyramid(nn.Module):
         Returns:
             Maps [B, D, H/4, W/4] down to [B, D, H/32, W/32], one for each of ``out_indices``.
         """
-        images = prepared_images(images, self.in_chans, self.driver.patch_embedding.proj.weight)
+        images = prepared_images(images, self.in_chans, self.wrapper.patch_embedding.proj.weight)
         height, width = (
-            side // self.driver.patch_size * self.driver.patch_size for side in images.shape[-2:]
+            side // self.wrapper.patch_size * self.wrapper.patch_size for side in images.shape[-2:]
         )
-        prefix, grid, size = self.driver.embed(images[..., :height, :width].contiguous())
         maps, start = [], 0
-        for index in self.out_indices:
-            prefix, grid = self.driver.run(start, index, prefix, grid, size)
-            maps.append(tokens_to_map(grid, size))
-            start = index + 1
+        with self.vit_gradients(not self.frozen):
+            prefix, grid, size = self.wrapper.embed(images[..., :height, :width].contiguous())
+            for index in self.out_indices:
+                prefix, grid = self.wrapper.run(start, index, prefix, grid, size)
+                maps.append(tokens_to_map(grid, size))
+                start = index + 1
         layers = (self.fpn1, self.fpn2, self.fpn3, self.fpn4)
         return [layer(level) for layer, level in zip(layers, maps)]

@@ -46,7 +46,7 @@ def prepared_images(images: Any, in_chans: int | None, weight: Tensor | None) ->
         told = "; its last axis looks like the channels" if images.shape[3] == in_chans else ""
         raise InputError(
             f"images are {shape}, {images.shape[1]} channels, the model was built for {in_chans}: expected "
-            f"[B, {in_chans}, H, W]{told}; another number is set with in_chans (--model.in_chans)"
+            f"[B, {in_chans}, H, W]{told}; another number is set with in_chans (--model.vit.in_chans)"
         )
     if images.shape[0] == 0:
         raise InputError(f"the batch is empty ({shape}), expected at least one image")

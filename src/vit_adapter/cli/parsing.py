@@ -18,12 +18,14 @@ from vit_adapter.config import (
     TrainingConfig,
 )
 from vit_adapter.config.changes import with_changes
+from vit_adapter.config.model_versions import upgrade_model
 from vit_adapter.config.normalization import with_protocol_changes
 from vit_adapter.config.paths import user_path
 from vit_adapter.config.settings_yaml import read_value
 from vit_adapter.config.values import describe
 
-from .settings import section_of
+from .model_settings import add_model
+from .settings import is_section
 from .words import checked_words, given_text, type_of
 
 SECTIONS = {
@@ -37,7 +39,16 @@ SECTIONS = {
 MODE = "settings"
 """Name under which the parser knows how values are read."""
 
-set_loader(MODE, read_value, exceptions=(yaml.YAMLError,))
+
+def _read(text: str) -> Any:
+    """A flag's value or a settings file; settings of the model may have the names of an earlier version."""
+    value = read_value(text)
+    if isinstance(value, dict) and isinstance(value.get("model"), dict):
+        return {**value, "model": upgrade_model(value["model"])}
+    return value
+
+
+set_loader(MODE, _read, exceptions=(yaml.YAMLError,))
 
 
 def make_parser(name: str, description: str) -> ArgumentParser:
@@ -83,7 +94,10 @@ def add_sections(parser: ArgumentParser, defaults: RunConfig, sections: Sequence
     """Adds ``--config FILE`` and the settings of some parts of a run, with the defaults of a recipe."""
     parser.add_argument("--config", action="config", help="YAML file with settings; later ones win")
     for section in sections:
-        parser.add_class_arguments(SECTIONS[section], section, default=getattr(defaults, section))
+        if section == "model":
+            add_model(parser, defaults.model)
+        else:
+            parser.add_class_arguments(SECTIONS[section], section, default=getattr(defaults, section))
     add_protocol(parser)
 
 
@@ -131,7 +145,7 @@ def _complaint(error: Exception, parser: ArgumentParser, words: Sequence[str]) -
     if key is None or action is None:
         return None
     text, hint = given_text(words, f"--{key[1]}"), type_of(key[1], action)
-    if text is None or hint is None or section_of(hint) is not None:
+    if text is None or hint is None or is_section(hint):
         return None
     return f"--{key[1]} {text}: expected {describe(hint)}"
 

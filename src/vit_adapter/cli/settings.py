@@ -6,7 +6,8 @@ import typing
 from collections.abc import Mapping
 from typing import Any
 
-from vit_adapter.config import RunConfig
+from vit_adapter.config import Mask2FormerConfig, RunConfig
+from vit_adapter.config.model_versions import NEW_NAMES, SHORT_NAMES
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,38 +24,50 @@ class Setting:
 
 
 def settings_of(section: Any) -> dict[str, Setting]:
-    """Every setting of a section by its name."""
-    hints = typing.get_type_hints(section)
-    return {
-        field.name: Setting(hints[field.name], field.metadata.get("limits", {}))
-        for field in dataclasses.fields(section)
-    }
+    """Every setting of a section by its name; of one that has several kinds, those of all kinds."""
+    merged: dict[str, Setting] = {}
+    for option in _options(section):
+        if not dataclasses.is_dataclass(option):
+            continue
+        hints = typing.get_type_hints(option)
+        for field in dataclasses.fields(option):
+            setting = Setting(hints[field.name], field.metadata.get("limits", {}))
+            if field.name in merged:
+                setting = dataclasses.replace(setting, hint=merged[field.name].hint | setting.hint)
+            merged[field.name] = setting
+    return merged
 
 
 def setting_type(name: str) -> Any | None:
     """Declared type of a setting by its dotted name; None where there is none of that name."""
     hint: Any = RunConfig
     for part in name.split("."):
-        section = section_of(hint)
-        found = None if section is None else settings_of(section).get(part)
+        found = settings_of(hint).get(part)
         if found is None:
             return None
         hint = found.hint
     return hint
 
 
-def every_setting(section: type = RunConfig, prefix: str = "") -> list[str]:
+def every_setting(section: Any = RunConfig, prefix: str = "") -> list[str]:
     """Dotted names of all settings of a run."""
     names = []
     for name, setting in settings_of(section).items():
-        inner = section_of(setting.hint)
+        inner = setting.hint if is_section(setting.hint) else None
         names += [f"{prefix}{name}"] if inner is None else every_setting(inner, f"{prefix}{name}.")
     return names
 
 
-def section_of(hint: Any) -> type | None:
-    """The section that a setting of this type may be; None: it is no section."""
-    return next((option for option in _options(hint) if dataclasses.is_dataclass(option)), None)  # pyright: ignore
+def is_section(hint: Any) -> bool:
+    """Whether a setting of this type is, or may be, a section of settings."""
+    return any(map(dataclasses.is_dataclass, _options(hint)))
+
+
+def with_older_names(model: dict[str, Setting]) -> dict[str, Setting]:
+    """Settings of the model with the names that they had when they stood in one list."""
+    older = {name: Setting(setting_type(f"model.{place}")) for name, place in NEW_NAMES.items()}
+    short = {name: Setting(model[name].hint | str, model[name].limits) for name in SHORT_NAMES}
+    return {**older, "mask2former": Setting(Mask2FormerConfig), **model, **short}
 
 
 def _options(hint: Any) -> tuple[Any, ...]:

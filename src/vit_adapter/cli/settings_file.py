@@ -10,7 +10,7 @@ from vit_adapter.config import InputError, RunConfig
 from vit_adapter.config.settings_yaml import UNCLEAR, UNCLEAR_NUMBER, SettingsLoader, meaning
 from vit_adapter.config.values import complaint, not_finite
 
-from .settings import Setting, every_setting, section_of, settings_of
+from .settings import Setting, every_setting, is_section, settings_of, with_older_names
 from .suggestions import near_setting
 
 
@@ -99,9 +99,9 @@ def _check_mapping(node: yaml.MappingNode, known: Mapping[str, Setting], prefix:
 
 def _check_value(node: yaml.Node, setting: Setting, name: str, path: str) -> None:
     hint = setting.hint
-    section = section_of(hint)
-    if section is not None and isinstance(node, yaml.MappingNode):
-        _check_mapping(node, settings_of(section), f"{name}.", path)
+    if is_section(hint) and isinstance(node, yaml.MappingNode):
+        own = settings_of(hint)
+        _check_mapping(node, with_older_names(own) if name == "model" else own, f"{name}.", path)
         return
     _check_plain(node, name, path)
     if hint is None:

@@ -1,12 +1,14 @@
 """``vit-adapter train [RECIPE]``."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from jsonargparse import ArgumentParser, Namespace
 
 from vit_adapter.config import RunConfig
 
-from .parsing import add_sections, make_parser, parse, run_config, split_recipe
+from .model_settings import current_words, model_of_kinds
+from .parsing import add_sections, fail, make_parser, parse, run_config, split_recipe
 from .resuming import with_run_settings
 
 
@@ -14,6 +16,9 @@ def run(words: Sequence[str]) -> int:
     """Trains a model."""
     words = with_run_settings(words)
     recipe = split_recipe(words)
+    words, notes = current_words(words)
+    for note in notes:
+        fail(f"note: {note}")
     parser, values, defaults = _parsed(words, recipe)
     if values.recipe != recipe:
         recipe = values.recipe  # it stands behind flags; its settings are the defaults of all others
@@ -37,6 +42,7 @@ def _parsed(words: Sequence[str], recipe: str | None) -> tuple[ArgumentParser, N
     from vit_adapter.zoo import get_recipe
 
     defaults = get_recipe(recipe or "own_data").config()
+    defaults = replace(defaults, model=model_of_kinds(defaults.model, words))
     parser = make_parser(
         "train",
         "Trains on a folder of pictures and masks (--data.root FOLDER), or by a published recipe. Without a recipe, "

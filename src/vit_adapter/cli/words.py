@@ -10,7 +10,7 @@ from vit_adapter.config import InputError, RunConfig
 from vit_adapter.config.paths import user_path
 from vit_adapter.config.values import describe
 
-from .settings import Setting, section_of, setting_type, settings_of
+from .settings import Setting, is_section, setting_type, settings_of
 from .settings_file import check_pairs, check_settings, check_settings_file, has_unclear_number, takes_text
 from .suggestions import near_setting
 
@@ -51,8 +51,8 @@ def checked_words(parser: ArgumentParser, words: Sequence[str]) -> list[str]:
 
 def _check_value(flag: str, value: str, action: Any) -> None:
     name = flag.removeprefix("--")
-    section = section_of(setting_type(name))
-    if section is not None:
+    section = setting_type(name)
+    if is_section(section):
         if value.startswith("{"):
             check_settings(value, flag, settings_of(section), f"{name}.")
         elif Path(value).is_file():
@@ -82,10 +82,10 @@ def given_text(words: Sequence[str], flag: str) -> str | None:
 
 
 def _inside_pairs(flag: str) -> bool:
-    """Whether a flag sets one pair of a setting that holds pairs: ``--model.vit_options.depth``."""
+    """Whether a flag sets one pair of a setting that holds pairs: ``--model.vit.options.depth``."""
     outer, dot, _ = flag.removeprefix("--").rpartition(".")
     hint = setting_type(outer)
-    return bool(dot) and section_of(hint) is None and "dict" in str(hint)
+    return bool(dot) and not is_section(hint) and "dict" in str(hint)
 
 
 def _top_level(parser: ArgumentParser) -> dict[str, Setting]:

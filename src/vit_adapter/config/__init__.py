@@ -1,31 +1,43 @@
 """Frozen dataclasses with ranges and units. No torch here: ``--help`` answers at once, every room may read them."""
 
+from .backbone import AdapterConfig, BackboneConfig, BeitPyramidConfig, PyramidConfig
 from .class_table import ClassTable
 from .data import MAX_PIXELS, AugmentationConfig, DataConfig
 from .errors import InputError
 from .evaluation import EvaluationConfig
-from .model import Mask2FormerConfig, ModelConfig
+from .head import FCNConfig, HeadConfig, Mask2FormerConfig, UPerNetConfig
+from .model import ModelConfig
 from .plain import from_plain, to_plain
 from .protocol import Normalization, Protocol, changed_protocol
 from .run import RunConfig
 from .task import ScoresAre, TaskName
 from .training import TrainingConfig
+from .vit import ViTConfig, ViTSettings
 
 __all__ = [
     "MAX_PIXELS",
+    "AdapterConfig",
     "AugmentationConfig",
+    "BackboneConfig",
+    "BeitPyramidConfig",
     "ClassTable",
     "DataConfig",
     "EvaluationConfig",
+    "FCNConfig",
+    "HeadConfig",
     "InputError",
     "Mask2FormerConfig",
     "ModelConfig",
     "Normalization",
     "Protocol",
+    "PyramidConfig",
     "RunConfig",
     "ScoresAre",
     "TaskName",
     "TrainingConfig",
+    "UPerNetConfig",
+    "ViTConfig",
+    "ViTSettings",
     "changed_protocol",
     "from_plain",
     "to_plain",

@@ -77,6 +77,13 @@ def typed(hint: Any, value: Any, where: str) -> Any:
         return None
     if origin in (typing.Union, types.UnionType):
         options = [option for option in typing.get_args(hint) if option is not type(None)]
+        kinds = {option.kind: option for option in options if hasattr(option, "kind")}
+        if kinds and isinstance(value, dict):
+            if value.get("kind") not in kinds:
+                raise InputError(
+                    f"{where}: kind is {value.get('kind')!r}, expected one of {', '.join(map(repr, kinds))}"
+                )
+            return from_plain(kinds[value["kind"]], value, where)
         if len(options) > 1 and isinstance(value, dict):
             # A section, or some of its settings: the whole section where all of them are named.
             section = next((option for option in options if dataclasses.is_dataclass(option)), None)

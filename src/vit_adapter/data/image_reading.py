@@ -38,7 +38,7 @@ class ImageReading:
         if channels is not None and named not in (None, channels):
             raise InputError(
                 f"--data.mean has {named} number{'s' * (named != 1)}, but the model takes images of {channels} "
-                f"channel{'s' * (channels != 1)} (--model.in_chans); name one number for each channel"
+                f"channel{'s' * (channels != 1)} (--model.vit.in_chans); name one number for each channel"
             )
         count = channels or named or 3
         if config.value_range is not None and count not in (1, 3):

@@ -1,6 +1,6 @@
 """From a feature pyramid to scores and losses."""
 
-from .build import CLASS_LAYERS, HEADS, build_auxiliary_head, build_head
+from .build import CLASS_LAYERS, HEADS, build_auxiliary_head, build_head, maps_taken
 from .fcn import FCNHead
 from .head import Head, LossNotFinite, Targets, is_loss
 from .losses import PixelLoss, checked_labels, pixel_accuracy
@@ -25,6 +25,7 @@ __all__ = [
     "build_head",
     "checked_labels",
     "is_loss",
+    "maps_taken",
     "pixel_accuracy",
     "resize_maps",
 ]

@@ -1,8 +1,10 @@
 """A head from its settings."""
 
+import math
 from collections.abc import Sequence
 
-from vit_adapter.config import ModelConfig
+from vit_adapter.config import FCNConfig, HeadConfig, Mask2FormerConfig, UPerNetConfig
+from vit_adapter.ops import NormKind
 
 from .fcn import FCNHead
 from .head import Head
@@ -10,7 +12,7 @@ from .mask2former import Mask2FormerHead
 from .uper import UPerHead
 
 HEADS: dict[str, type[Head]] = {"upernet": UPerHead, "fcn": FCNHead, "mask2former": Mask2FormerHead}
-"""Every head by the name that ``ModelConfig.head`` has for it."""
+"""Every head by the ``kind`` of its settings."""
 
 
 CLASS_LAYERS: dict[str, int] = {"auxiliary_head.classifier": 0} | {
@@ -19,32 +21,39 @@ CLASS_LAYERS: dict[str, int] = {"auxiliary_head.classifier": 0} | {
 """Layers of a segmenter with one row a class, and the rows that each has behind those ("no object")."""
 
 
-def build_head(config: ModelConfig, channels: Sequence[int], num_classes: int) -> Head:
-    """The head that a configuration names.
+def build_head(
+    config: HeadConfig, channels: Sequence[int], num_classes: int, norm: NormKind = "batch"
+) -> Head:
+    """The head that settings describe.
 
     Args:
-        config: The model's settings.
+        config: Its settings.
         channels: Widths of the pyramid's maps, fine to coarse.
         num_classes: Number of classes.
+        norm: "batch" or "group", where the head does not say.
 
     Raises:
         InputError: Sizes do not fit each other.
     """
-    if config.head == "mask2former":
-        return Mask2FormerHead(channels, num_classes, config.mask2former)
-    if config.head == "fcn":
-        return FCNHead(
-            channels[0], config.head_channels, num_classes, level=0, dropout=config.dropout, norm=config.norm
-        )
-    return UPerHead(
-        channels, config.head_channels, num_classes, config.pool_scales, config.dropout, config.norm
-    )
+    if isinstance(config, Mask2FormerConfig):
+        return Mask2FormerHead(channels, num_classes, config)
+    if isinstance(config, FCNConfig):
+        return FCNHead(channels[0], config.channels, num_classes, 0, dropout=config.dropout, norm=norm)
+    return UPerHead(channels, config.channels, num_classes, config.pool_scales, config.dropout, norm)
 
 
-def build_auxiliary_head(config: ModelConfig, channels: Sequence[int], num_classes: int) -> Head | None:
-    """The head on the stride-16 map that helps UperNet to train; None for other heads and where it is off."""
-    if config.head != "upernet" or not config.auxiliary:
+def maps_taken(config: HeadConfig) -> tuple[int, float]:
+    """Smallest and largest number of maps that a head, with its auxiliary head, can be built on."""
+    if isinstance(config, Mask2FormerConfig):
+        return 4, 4
+    return (3 if isinstance(config, UPerNetConfig) and config.auxiliary else 1), math.inf
+
+
+def build_auxiliary_head(
+    config: HeadConfig, channels: Sequence[int], num_classes: int, norm: NormKind = "batch"
+) -> tuple[Head, float] | None:
+    """The head on the stride-16 map that helps to train, and the weight of its loss; None where there is none."""
+    if not isinstance(config, UPerNetConfig) or not config.auxiliary:
         return None
-    return FCNHead(
-        channels[2], config.auxiliary_channels, num_classes, dropout=config.dropout, norm=config.norm
-    )
+    head = FCNHead(channels[2], config.auxiliary_channels, num_classes, dropout=config.dropout, norm=norm)
+    return head, config.auxiliary_weight

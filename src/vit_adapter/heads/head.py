@@ -44,6 +44,7 @@ class Head(nn.Module, ABC):
         scores_are: What ``forward`` gives.
         takes_class_weights: Its loss weighs the pixels of each class.
         reaches_all_parameters: Every batch gives each trained parameter a gradient, whatever the images show.
+        pools_to_one_pixel: Some norm of it sees a single pixel an image.
         classifiers: Layers with one row a class, by their names inside the head.
         extra_rows: Rows that these layers have behind those of the classes ("no object").
     """
@@ -53,6 +54,7 @@ class Head(nn.Module, ABC):
     scores_are: ClassVar[ScoresAre] = "logits"
     takes_class_weights: ClassVar[bool] = True
     reaches_all_parameters: ClassVar[bool] = True
+    pools_to_one_pixel: bool = False
     classifiers: ClassVar[tuple[str, ...]] = ("classifier",)
     extra_rows: ClassVar[int] = 0
 

@@ -77,6 +77,7 @@ class UPerHead(PixelHead):
         self.align_corners = align_corners
         *finer, coarsest = in_channels
         self.pooling = PyramidPooling(coarsest, channels, pool_scales, norm, align_corners)
+        self.pools_to_one_pixel = 1 in pool_scales
         self.laterals = nn.ModuleList(ConvNormReLU(width, channels, norm=norm) for width in finer)
         self.outputs = nn.ModuleList(ConvNormReLU(channels, channels, 3, norm) for _ in finer)
         self.fusion = ConvNormReLU(len(in_channels) * channels, channels, 3, norm)

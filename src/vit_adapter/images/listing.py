@@ -131,8 +131,8 @@ def arrays_remark(files: Iterable[Path], channels: int) -> str:
     found = f" (the first of shape {'x'.join(map(str, shape))})" if shape else ""
     count = shape[2] if len(shape) == 3 else "N"
     return (
-        f"; {len(arrays)} NPY array{'s' * (len(arrays) > 1)}{found} count as images with --model.in_chans {count}, and "
-        "--data.mean and --data.std with one number for each channel"
+        f"; {len(arrays)} NPY array{'s' * (len(arrays) > 1)}{found} count as images with "
+        f"--model.vit.in_chans {count}, and --data.mean and --data.std with one number for each channel"
     )
 
 

@@ -63,7 +63,7 @@ def photo_from_array(
     if array.ndim != 3 or array.shape[2] not in (1, 2, 3, 4):
         raise InputError(
             f"{name}: shape {shape_text(array)}; expected height x width x 1 (grey), 3 (RGB) or 4 (RGB and alpha); "
-            "for other channels set --model.in_chans, and --data.mean and --data.std with one number for each"
+            "for other channels set --model.vit.in_chans, and --data.mean and --data.std with one number for each"
         )
     if 0 in array.shape:
         raise InputError(f"{name}: shape {shape_text(array)} holds no pixel")

@@ -190,7 +190,7 @@ def _bands(decoded: Decoded, channels: int, name: str) -> np.ndarray:
             else f"shape {shape_text(array)}"
         )
         raise InputError(
-            f"{name}: {found}; expected height x width x {channels}, the channels of the model (--model.in_chans, "
+            f"{name}: {found}; expected height x width x {channels}, the channels of the model (--model.vit.in_chans, "
             "--data.mean and --data.std)"
         )
     if 0 in array.shape:

@@ -41,7 +41,7 @@ def model_card(
     """
     facts = facts or {}
     pretrained = facts.get("pretrained")
-    licence = vit_licence(config.vit) if pretrained else None
+    licence = vit_licence(config.vit.name) if pretrained else None
     known = licence in _KNOWN_TO_HUB
     data = ModelCardData(
         library_name="vit-adapter",
@@ -55,7 +55,7 @@ def model_card(
     return f"""---
 {data.to_yaml()}
 ---
-# {config.head} on {config.vit}
+# {config.head.title} on {config.vit.name}
 
 A semantic segmentation model of {len(classes)} classes: {", ".join(classes.names)}.
 
@@ -71,7 +71,7 @@ values and colours.
 
 ## Licence
 
-{_rights(config.vit, pretrained)} The data it was trained on may set limits of its own.
+{_rights(config.vit.name, pretrained)} The data it was trained on may set limits of its own.
 """
 
 

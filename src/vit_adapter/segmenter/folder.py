@@ -1,6 +1,5 @@
 """A segmenter as a folder or hub repository."""
 
-from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -154,9 +153,9 @@ class ModelFolder(
                 raise InputError(f"{where}: {part!r} is missing")
         if "normalization" not in values["protocol"]:
             raise InputError(f"{where}: the protocol names no normalization")
-        model = replace(from_plain(ModelConfig, values["model"], where), pretrained=False)
+        model = from_plain(ModelConfig, values["model"], where).with_pretrained(False)
         protocol = from_plain(Protocol, values["protocol"], where)
-        check_number_of_means(protocol.normalization, model.in_chans, where)
+        check_number_of_means(protocol.normalization, model.vit.in_chans, where)
         segmenter = cls.from_config(model, ClassTable.from_dict(values["classes"]), protocol)
         segmenter.training_facts = dict(values.get("training") or {})
         return segmenter

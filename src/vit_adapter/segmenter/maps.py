@@ -5,11 +5,12 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from vit_adapter.config import InputError
+from vit_adapter.config import HeadConfig, InputError
+from vit_adapter.heads import maps_taken
 
 
-def map_widths(backbone: nn.Module, head: str, auxiliary: bool) -> tuple[int, ...]:
-    """Widths of a backbone's maps, fine to coarse, for a head by name.
+def map_widths(backbone: nn.Module, head: HeadConfig) -> tuple[int, ...]:
+    """Widths of a backbone's maps, fine to coarse, for a head.
 
     Raises:
         InputError: The backbone does not tell them, or has too few maps.
@@ -20,10 +21,12 @@ def map_widths(backbone: nn.Module, head: str, auxiliary: bool) -> tuple[int, ..
         raise InputError(f"the backbone {name} has no attribute 'channels': {expected}")
     if not isinstance(channels, Sequence) or not all(isinstance(width, int) for width in channels):
         raise InputError(f"the backbone {name} has channels={channels!r}: {expected}")
-    least = {"mask2former": 4, "upernet": 3 if auxiliary else 1}.get(head, 1)
-    if len(channels) < least or (head == "mask2former" and len(channels) != least):
-        remedy = " (fewer with auxiliary=False)" if head == "upernet" else ""
-        raise InputError(f"the backbone {name} has {len(channels)} maps, head {head!r} needs {least}{remedy}")
+    least, most = maps_taken(head)
+    if not least <= len(channels) <= most:
+        remedy = " (fewer with auxiliary=False)" if len(channels) < least and least == 3 else ""
+        raise InputError(
+            f"the backbone {name} has {len(channels)} maps, head {head.kind!r} needs {least}{remedy}"
+        )
     return tuple(channels)
 
 

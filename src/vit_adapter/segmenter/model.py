@@ -9,17 +9,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vit_adapter.backbones import build_backbone, prepared_images
+from vit_adapter.backbones import build_backbone, describe_backbone, prepared_images
 from vit_adapter.config import (
     ClassTable,
+    HeadConfig,
     InputError,
-    Mask2FormerConfig,
     ModelConfig,
     Protocol,
     TrainingConfig,
 )
+from vit_adapter.config.model import HEAD_CONFIGS, config_of_kind
 from vit_adapter.heads import (
-    HEADS,
     CustomHead,
     Head,
     Targets,
@@ -33,10 +33,9 @@ from vit_adapter.weights.report import LoadReport
 
 from .folder import ModelFolder
 from .maps import checked_maps, map_widths
-from .parts import check_label_range, check_number_of_classes, class_table, describe, normalization_of
+from .parts import check_label_range, check_number_of_classes, class_table, normalization_of
 from .prediction import Prediction
 
-HeadName = Literal["upernet", "fcn", "mask2former"]
 STEP = 32
 """Sides are padded to multiples of the coarsest stride."""
 
@@ -46,20 +45,14 @@ class Segmenter(ModelFolder, Prediction):
 
     Args:
         backbone: Gives a list of maps, fine to coarse; ``channels`` and ``strides`` describe them.
-        head: "upernet", "fcn", "mask2former", or a module from the list of maps to scores at stride 4.
+        head: "upernet", "fcn", "mask2former"; the settings of one of them; or a module from the list of maps to
+            scores at stride 4.
         num_classes: Number of classes; with ``classes`` or ``class_names`` their number.
         class_names: Their names; None: "class 0" ...
         classes: Names, mask values and colours together, instead of ``class_names``.
         protocol: How it is applied to a picture; None: windows of 512 pixels, native resolution, the backbone's
             own normalisation.
-        head_channels: Width of the UperNet or FCN head.
-        pool_scales: Grid sides of UperNet's pyramid pooling.
-        dropout: Channel dropout before the class scores, 0..1.
-        auxiliary: An FCN head on the stride-16 map beside UperNet, for training.
-        auxiliary_channels: Its width.
-        auxiliary_weight: Weight of its loss.
-        norm: "batch" or "group", in the heads.
-        mask2former: Sizes of the Mask2Former head.
+        norm: "batch" or "group", in the head; None: as in the backbone.
 
     Attributes:
         load_report: What became of every entry of the file its weights came from; None without one.
@@ -76,43 +69,40 @@ class Segmenter(ModelFolder, Prediction):
     def __init__(
         self,
         backbone: nn.Module,
-        head: HeadName | nn.Module = "upernet",
+        head: str | HeadConfig | nn.Module = "upernet",
         num_classes: int | None = None,
         *,
         class_names: Sequence[str] | None = None,
         classes: ClassTable | None = None,
         protocol: Protocol | None = None,
-        head_channels: int = 512,
-        pool_scales: Sequence[int] = (1, 2, 3, 6),
-        dropout: float = 0.1,
-        auxiliary: bool = True,
-        auxiliary_channels: int = 256,
-        auxiliary_weight: float = 0.4,
-        norm: Literal["batch", "group"] = "batch",
-        mask2former: Mask2FormerConfig | None = None,
+        norm: Literal["batch", "group"] | None = None,
     ) -> None:
         super().__init__()
         self.classes = class_table(num_classes, class_names, classes)
         self.num_classes = len(self.classes)
         self.backbone = backbone
         self.protocol = protocol or Protocol(normalization=normalization_of(backbone))
-        settings = {
-            "head_channels": head_channels,
-            "pool_scales": tuple(pool_scales),
-            "dropout": dropout,
-            "auxiliary": auxiliary,
-            "auxiliary_channels": auxiliary_channels,
-            "auxiliary_weight": auxiliary_weight,
-            "norm": norm,
-            "mask2former": mask2former or Mask2FormerConfig(),
-        }
-        self.head, self.auxiliary_head = _heads(head, settings, backbone, self.num_classes)
-        self.auxiliary_weight = auxiliary_weight
+        own = describe_backbone(backbone)
+        norm = norm or ("batch" if own is None else own.norm)
+        if own is not None and own.norm != norm:
+            raise InputError(f"norm={own.norm!r} in the backbone but {norm!r} in the head")
+        self.auxiliary_head: Head | None = None
+        self.auxiliary_weight = 0.0
+        self.model_config: ModelConfig | None = None
+        if isinstance(head, nn.Module):
+            self.head = head if isinstance(head, Head) else CustomHead(head)
+        else:
+            settings = config_of_kind(HEAD_CONFIGS, head, "head") if isinstance(head, str) else head
+            channels = map_widths(backbone, settings)
+            self.head = build_head(settings, channels, self.num_classes, norm)
+            auxiliary = build_auxiliary_head(settings, channels, self.num_classes, norm)
+            if auxiliary is not None:
+                self.auxiliary_head, self.auxiliary_weight = auxiliary
+            self.model_config = None if own is None else replace(own, head=settings)
         check_number_of_classes(self.classes, self.head.min_classes)
-        self.model_config = describe(backbone, {"head": head, **settings} if isinstance(head, str) else None)
         self.load_report: LoadReport | None = getattr(backbone, "load_report", None)
         self.training_facts: dict[str, Any] = {"pretrained": self.load_report is not None}
-        self.configure_loss(TrainingConfig(average_over="all"))
+        self.configure_loss(TrainingConfig())
 
     @classmethod
     def from_config(
@@ -123,20 +113,7 @@ class Segmenter(ModelFolder, Prediction):
         Raises:
             InputError: Something in it does not fit.
         """
-        return cls(
-            build_backbone(config),
-            config.head,
-            classes=classes,
-            protocol=protocol,
-            head_channels=config.head_channels,
-            pool_scales=config.pool_scales,
-            dropout=config.dropout,
-            auxiliary=config.auxiliary,
-            auxiliary_channels=config.auxiliary_channels,
-            auxiliary_weight=config.auxiliary_weight,
-            norm=config.norm,
-            mask2former=config.mask2former,
-        )
+        return cls(build_backbone(config), config.head, classes=classes, protocol=protocol, norm=config.norm)
 
     def configure_loss(self, training: TrainingConfig, class_weights: Sequence[float] | None = None) -> None:
         """Gives the heads the loss that the settings of a run describe.
@@ -231,17 +208,3 @@ class Segmenter(ModelFolder, Prediction):
 
     def _trained_heads(self) -> list[Head]:
         return [self.head] if self.auxiliary_head is None else [self.head, self.auxiliary_head]
-
-
-def _heads(
-    head: HeadName | nn.Module, settings: dict[str, Any], backbone: nn.Module, num_classes: int
-) -> tuple[Head, Head | None]:
-    """The head, and the one that helps it to train."""
-    if isinstance(head, nn.Module):
-        return head if isinstance(head, Head) else CustomHead(head), None
-    if head not in HEADS:
-        names = ", ".join(map(repr, HEADS))
-        raise InputError(f"head={head!r}, expected {names} or a module")
-    config = replace(ModelConfig(), head=head, **settings)
-    channels = map_widths(backbone, head, settings["auxiliary"])
-    return build_head(config, channels, num_classes), build_auxiliary_head(config, channels, num_classes)

@@ -1,23 +1,11 @@
 """What a segmenter is told about itself: classes, normalisation, and how to build it again."""
 
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any
 
 from torch import Tensor, nn
 
-from vit_adapter.backbones import describe_backbone
-from vit_adapter.config import ClassTable, InputError, ModelConfig, Normalization, Protocol
-
-
-def describe(backbone: nn.Module, head: dict[str, Any] | None) -> ModelConfig | None:
-    """What rebuilds a model; None when a part was given as a module of the caller's own."""
-    arguments = describe_backbone(backbone)
-    if arguments is None or head is None:
-        return None
-    if arguments["norm"] != head["norm"]:
-        raise InputError(f"norm={arguments['norm']!r} in the backbone but {head['norm']!r} in the head")
-    return replace(ModelConfig(), **{**arguments, **head})
+from vit_adapter.backbones.backbone import PlainViTBackbone
+from vit_adapter.config import ClassTable, InputError, Normalization, Protocol
 
 
 def class_table(
@@ -57,7 +45,7 @@ def normalization_of(backbone: nn.Module) -> Normalization:
     return getattr(backbone, "normalization", Normalization())
 
 
-def channels_of(model: Any, protocol: Protocol) -> int:
+def channels_of(model: nn.Module, protocol: Protocol) -> int:
     """Channels of the images that a segmenter takes.
 
     Args:
@@ -67,11 +55,11 @@ def channels_of(model: Any, protocol: Protocol) -> int:
     Raises:
         InputError: The protocol normalises another number of channels.
     """
-    arguments = describe_backbone(model.backbone)
-    if arguments is None:
+    if not isinstance(model.backbone, PlainViTBackbone):
         return len(protocol.normalization.mean)  # modules of the caller's own do not tell
-    check_number_of_means(protocol.normalization, arguments["in_chans"])
-    return arguments["in_chans"]
+    channels = model.backbone.vit_settings.in_chans
+    check_number_of_means(protocol.normalization, channels)
+    return channels
 
 
 def check_number_of_means(normalization: Normalization, channels: int, where: str = "") -> None:
@@ -89,7 +77,7 @@ def check_number_of_means(normalization: Normalization, channels: int, where: st
     if numbers != channels:
         raise InputError(
             f"{where}{': ' * bool(where)}protocol.normalization.mean has {numbers} number{'s' * (numbers != 1)}, but "
-            f"the model takes images of {channels} channel{'s' * (channels != 1)} (model.in_chans); "
+            f"the model takes images of {channels} channel{'s' * (channels != 1)} (model.vit.in_chans); "
             "expected one number for each channel"
         )
 

@@ -3,6 +3,7 @@
 from torch import nn
 
 from vit_adapter.config import InputError, RunConfig
+from vit_adapter.heads import Head
 
 
 def check_settings(config: RunConfig, pictures: int) -> None:
@@ -49,9 +50,9 @@ def check_batch_norm(model: nn.Module, config: RunConfig, processes: int, synchr
         InputError: A batch of one picture meets the 1x1 pooled branch of UperNet.
     """
     seen_together = config.training.batch_size * (processes if synchronised else 1)
-    pooled = config.model.head == "upernet" and 1 in config.model.pool_scales
+    head: Head = model.head  # pyright: ignore
     has_batch_norm = any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in model.modules())
-    if seen_together == 1 and pooled and has_batch_norm:
+    if seen_together == 1 and head.pools_to_one_pixel and has_batch_norm:
         raise InputError(
             "training.batch_size=1: batch norm in UperNet's 1x1 pooled branch needs two pictures or more at a time; "
             "use --model.norm group (with training.accumulate for a larger effective batch) or training.batch_size 2"

@@ -128,7 +128,7 @@ def one_line_errors(config: TrainingConfig) -> Iterator[None]:
 
 def _out_of_memory(config: TrainingConfig, kind: str) -> InputError:
     remedies = [f"training.batch_size (now {config.batch_size}) with more training.accumulate"]
-    remedies += ["a smaller data.augmentation.crop", "--model.grad_checkpointing true"]
+    remedies += ["a smaller data.augmentation.crop", "--model.vit.grad_checkpointing true"]
     if config.precision == "32-true":
         remedies.append("--training.precision bf16-mixed")
-    return InputError(f"out of {kind} memory; try a smaller {', '.join(remedies)}, or --model.frozen vit")
+    return InputError(f"out of {kind} memory; try a smaller {', '.join(remedies)}, or --model.vit.frozen vit")

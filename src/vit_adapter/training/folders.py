@@ -27,7 +27,7 @@ def choose_folder(config: RunConfig) -> Path:
         InputError: It holds a run already and this one is not to continue it.
     """
     if config.training.out is None:
-        return _new_folder(config.model.vit)
+        return _new_folder(config.model.vit.name)
     folder = Path(config.training.out)
     if folder.exists() and not folder.is_dir():
         raise InputError(f"training.out={folder}: a file of that name is there, expected a folder")
@@ -76,7 +76,7 @@ def with_absolute_paths(config: RunConfig) -> RunConfig:
     return replace(
         config,
         data=replace(data, root=absolute(data.root), classes=absolute(data.classes)),
-        model=replace(model, pretrained=absolute(model.pretrained)),
+        model=model.with_pretrained(absolute(model.vit.pretrained)),
         training=replace(
             training, init=absolute(training.init), class_weights=absolute(training.class_weights)
         ),

@@ -7,6 +7,7 @@ from typing import Any
 from torch import nn
 
 from vit_adapter.config import InputError, RunConfig
+from vit_adapter.config.model_versions import upgrade_model
 from vit_adapter.data.digest import data_changes
 
 # Where to find things, how fast and how loud: no part of the result.
@@ -19,7 +20,7 @@ _IRRELEVANT = (
     "training.init",
 )
 _IRRELEVANT += ("training.devices", "training.nodes", "training.accelerator", "training.checkpoint_every")
-_MUST_BE_EQUAL = ("model.frozen", "training.layer_decay", "training.head_learning_rate_factor")
+_MUST_BE_EQUAL = ("model.vit.frozen", "training.layer_decay", "training.head_learning_rate_factor")
 
 
 def fingerprint(
@@ -57,7 +58,7 @@ def check_same_run(old: dict[str, Any], new: dict[str, Any], where: str) -> list
         InputError: Class list, trained parameters, the frozen part or the layer rules differ (S49, S50).
     """
     _check_classes(old["class_names"], new["class_names"], where)
-    before, now = flatten(json.loads(old["settings"])), flatten(json.loads(new["settings"]))
+    before, now = (_settings(fingerprint) for fingerprint in (old, new))
     for key in _MUST_BE_EQUAL:
         if before.get(key) != now.get(key):
             raise InputError(
@@ -86,11 +87,17 @@ def changes_of(old: dict[str, Any], new: dict[str, Any], part: str) -> list[str]
     return data_changes(old.get("data", {}).get(part), new["data"].get(part), part)
 
 
+def _settings(fingerprint: dict[str, Any]) -> dict[str, Any]:
+    """By their full names; a checkpoint may hold the model's settings in an earlier form."""
+    settings = json.loads(fingerprint["settings"])
+    return flatten({**settings, "model": upgrade_model(settings["model"])})
+
+
 def flatten(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """{"model": {"vit": ...}} to {"model.vit": ...}."""
     flat: dict[str, Any] = {}
     for key, value in settings.items():
-        if isinstance(value, dict) and key not in ("vit_options", "label_map"):
+        if isinstance(value, dict) and key not in ("options", "label_map"):
             flat |= flatten(value, f"{prefix}{key}.")
         else:
             flat[prefix + key] = value

@@ -166,7 +166,7 @@ def run_training(
         config, plan, validation_set, files, state, start, run, average, block, console, first_step, request
     )
     probed = world > 1 and head.reaches_all_parameters
-    all_used = probed and not unused_parameters(model, config.model.in_chans)
+    all_used = probed and not unused_parameters(model, config.model.vit.in_chans)
     trainer = make_trainer(training, training.steps - first_step, callbacks, all_used)
     batches = RunData(train_set, config, first_step, request, console)
     try:

@@ -76,8 +76,8 @@ class TimeLeft:
         if total < LONG_SECONDS:
             return [text]
         return [
-            f"{text}; shorter: fewer training.steps, a smaller data.augmentation.crop, --model.frozen vit, or a GPU; "
-            "Ctrl-C ends it with a checkpoint that --resume takes up"
+            f"{text}; shorter: fewer training.steps, a smaller data.augmentation.crop, --model.vit.frozen vit, "
+            "or a GPU; Ctrl-C ends it with a checkpoint that --resume takes up"
         ]
 
 

@@ -11,10 +11,11 @@ from torch import Tensor
 
 from vit_adapter.config import InputError
 from vit_adapter.config.files import write_atomically
+from vit_adapter.config.model_versions import upgrade_model
 
 from .files import read_state_dict
 
-FORMAT, VERSION = "vit-adapter", 1
+FORMAT, VERSION = "vit-adapter", 2
 CONFIG_FILE, WEIGHTS_FILE, CARD_FILE = "config.json", "model.safetensors", "README.md"
 
 
@@ -58,8 +59,12 @@ def read_model_folder(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         raise InputError(f"{path}: not readable as JSON: {error}") from error
     if not isinstance(config, dict) or config.get("format") != FORMAT:
         raise InputError(f"{path}: format is not {FORMAT!r}, so another program wrote this folder")
-    if config.get("version") != VERSION:
-        raise InputError(f"{path}: version {config.get('version')!r}, this program reads version {VERSION}")
+    if config.get("version") not in (1, VERSION):
+        raise InputError(
+            f"{path}: version {config.get('version')!r}, this program reads versions 1 to {VERSION}"
+        )
+    if config["version"] == 1 and isinstance(config.get("model"), dict):
+        config["model"] = upgrade_model(config["model"])
     state, _ = read_state_dict(folder / WEIGHTS_FILE)
     return config, state
 

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from vit_adapter.config import InputError
+from vit_adapter.weights.resample import relative_position_index
 
 from .official_mask2former import MASK2FORMER
 
@@ -168,7 +169,7 @@ def to_official(state: Mapping[str, Tensor], grid: tuple[int, int] | None = None
         if official.endswith(".relative_position_bias_table"):
             rows = tensor.shape[0]
             if rows not in index:
-                index[rows] = relative_position_index(*(grid or square_grid(rows, name)))
+                index[rows] = relative_position_index(grid or square_grid(rows, name))
                 if int(index[rows].max()) + 1 != rows:
                     raise InputError(f"{name}: has {rows} rows, which does not fit a grid of {grid}")
             result[official.removesuffix("relative_position_bias_table") + DERIVED] = index[rows]
@@ -189,29 +190,6 @@ def from_official(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         else:
             result[our_name(official)] = tensor
     return result
-
-
-def relative_position_index(rows: int, columns: int) -> Tensor:
-    """Row of BEiT's relative position table for every pair of tokens (rule 38).
-
-    Args:
-        rows: Height of the grid of patches.
-        columns: Its width.
-
-    Returns:
-        int64 [1 + rows * columns, 1 + rows * columns], class token first. For two patches it is
-        (dy + rows - 1)(2 * columns - 1) + dx + columns - 1; the last three rows of the table are class to
-        patch, patch to class, and class to class.
-    """
-    y = torch.arange(rows).repeat_interleave(columns)  # [rows * columns], rows first
-    x = torch.arange(columns).repeat(rows)
-    vertical = y.unsqueeze(1) - y + rows - 1
-    horizontal = x.unsqueeze(1) - x + columns - 1
-    pairs = (2 * rows - 1) * (2 * columns - 1)
-    index = torch.empty(1 + rows * columns, 1 + rows * columns, dtype=torch.int64)
-    index[1:, 1:] = vertical * (2 * columns - 1) + horizontal
-    index[0, 1:], index[1:, 0], index[0, 0] = pairs, pairs + 1, pairs + 2
-    return index
 
 
 def square_grid(table_rows: int, name: str = "relative position table") -> tuple[int, int]:
@@ -240,7 +218,7 @@ def _check_index(
     if low > 0 and low * high == product:
         for sides in {(low, high), (high, low)}:
             if sides not in built:
-                built[sides] = relative_position_index(*sides)
+                built[sides] = relative_position_index(sides)
             if torch.equal(built[sides], stored.long()):
                 return
     raise InputError(

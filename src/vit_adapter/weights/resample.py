@@ -42,6 +42,33 @@ def resample_positions(table: Tensor, stored: tuple[int, int], wanted: tuple[int
     return torch.cat([prefix, maps.flatten(2).transpose(1, 2).to(table.dtype)], dim=1)
 
 
+def relative_position_index(size: tuple[int, int], device: torch.device | None = None) -> Tensor:
+    """Row of the relative position table for every pair of tokens (rule 38).
+
+    The table holds (2h - 1)(2w - 1) rows for pairs of patches, (dy + h - 1)(2w - 1) + (dx + w - 1), then one
+    row each for class to patch, patch to class and class to class.
+
+    Args:
+        size: (h, w) of the grid of patches.
+        device: Where the index is made.
+
+    Returns:
+        int64 [1 + h * w, 1 + h * w]; the class token comes first.
+    """
+    height, width = size
+    y, x = torch.meshgrid(
+        torch.arange(height, device=device), torch.arange(width, device=device), indexing="ij"
+    )
+    y, x = y.flatten(), x.flatten()
+    patches = (y[:, None] - y + height - 1) * (2 * width - 1) + (x[:, None] - x + width - 1)
+    rows = (2 * height - 1) * (2 * width - 1)
+    index = F.pad(patches, (1, 0, 1, 0))
+    index[0, :] = rows
+    index[:, 0] = rows + 1
+    index[0, 0] = rows + 2
+    return index
+
+
 def resample_patches(kernel: Tensor, size: int, mode: Literal["bilinear", "flexi"] = "bilinear") -> Tensor:
     """A patch embedding for patches of another size.
 

@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from vit_adapter.config import InputError
+from vit_adapter.config.model_versions import upgrade_model
 
 AVERAGE, MODEL = "average", "model"
 """Names of the two sets of weights: the exponential average, and those of the last step."""
@@ -78,6 +79,7 @@ def run_description(values: Mapping[str, Any], file: str) -> dict[str, Any]:
             f"{file}: holds weights, but not what model they belong to, and no best/config.json lies beside it; start "
             "a run from it with --init"
         )
+    description = {**description, "model": upgrade_model(description["model"])}
     facts = dict(description.get("training") or {}) | {"step": values.get("step")}
     facts.pop("mIoU", None)  # of an earlier step
     facts.pop("images", None)

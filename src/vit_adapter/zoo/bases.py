@@ -1,15 +1,20 @@
 """What the published recipes share: ViTs, heads, training and test forms."""
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, Unpack
 
 from vit_adapter.config import (
+    AdapterConfig,
     AugmentationConfig,
+    BackboneConfig,
+    BeitPyramidConfig,
     Mask2FormerConfig,
     ModelConfig,
     Normalization,
     Protocol,
     TrainingConfig,
+    ViTConfig,
+    ViTSettings,
 )
 
 from .pretraining import PRETRAINED
@@ -42,15 +47,22 @@ class Start:
     half_precision_scores: bool = False
 
 
-def _vit(key: str, drop_path: float, large: bool = False, **settings) -> ModelConfig:
-    """An adapter on a pretrained ViT; the large ones recompute blocks to save memory."""
+def _vit(
+    key: str,
+    drop_path: float,
+    large: bool = False,
+    backbone: BackboneConfig = AdapterConfig(),  # noqa: B008 (frozen)
+    **settings: Unpack[ViTSettings],
+) -> ModelConfig:
+    """A backbone on a pretrained ViT; the large ones recompute blocks to save memory."""
     name = PRETRAINED[key].timm_name or key
-    return ModelConfig(vit=name, drop_path_rate=drop_path, grad_checkpointing=large, **settings)
+    vit = ViTConfig(name=name, drop_path_rate=drop_path, grad_checkpointing=large)
+    return ModelConfig(replace(vit, **settings), backbone)
 
 
 def _beit(key: str, drop_path: float, large: bool = True) -> ModelConfig:
     # One constant is the start of the ViT's layer scales and of the injectors' gamma (rule 42).
-    return _vit(key, drop_path, large, layer_scale=1e-6, injector_init=1e-6)
+    return _vit(key, drop_path, large, AdapterConfig(injector_init=1e-6), layer_scale=1e-6)
 
 
 _DEIT_BASE = _vit("deit_base", 0.3)
@@ -62,10 +74,9 @@ STARTS: dict[str, Start] = {
     "deit_light_base": Start(
         replace(
             _DEIT_BASE,
-            interaction_indexes=[(0, 11)],
-            cffn_ratio=None,
-            extra_extractors=False,
-            add_vit_feature=False,
+            backbone=AdapterConfig(
+                interaction_indexes=[(0, 11)], cffn_ratio=None, extra_extractors=False, add_vit_feature=False
+            ),
         ),
         6e-5,
         0.01,
@@ -81,12 +92,7 @@ STARTS: dict[str, Start] = {
     "beit_large": Start(_beit("beit_large", 0.3), 2e-5, 0.05, 0.9),
     "beitv2_large": Start(_beit("beitv2_large", 0.3), 2e-5, 0.05, 0.9),
     "beit_large_alone": Start(
-        ModelConfig(
-            vit=str(PRETRAINED["beit_large"].timm_name),
-            backbone="beit_pyramid",
-            drop_path_rate=0.2,
-            layer_scale=1e-6,
-        ),
+        _vit("beit_large", 0.2, backbone=BeitPyramidConfig(), layer_scale=1e-6),
         2e-5,
         0.05,
         0.9,

@@ -1,6 +1,7 @@
 """The settings of ``vit-adapter demo``."""
 
 from vit_adapter.config import (
+    AdapterConfig,
     AugmentationConfig,
     DataConfig,
     EvaluationConfig,
@@ -8,6 +9,8 @@ from vit_adapter.config import (
     Protocol,
     RunConfig,
     TrainingConfig,
+    UPerNetConfig,
+    ViTConfig,
 )
 
 DEMO_STEPS = 540
@@ -24,22 +27,24 @@ def demo_config(
     """
     return RunConfig(
         model=ModelConfig(
-            vit="vit_tiny_patch16_224",
-            vit_options={"depth": 4, "embed_dim": 96},
-            pretrained=False,
-            img_size=128,
-            conv_inplanes=32,
-            drop_path_rate=0.0,
-            interaction_indexes=[(0, 3)],
-            add_vit_feature=False,
-            deform_heads=3,
-            deform_points=2,
-            deform_ratio=0.5,
-            cffn_ratio=None,
-            extra_extractors=False,
-            head_channels=48,
-            dropout=0.0,
-            auxiliary=False,
+            ViTConfig(
+                name="vit_tiny_patch16_224",
+                options={"depth": 4, "embed_dim": 96},
+                pretrained=False,
+                img_size=128,
+                drop_path_rate=0.0,
+            ),
+            AdapterConfig(
+                interaction_indexes=[(0, 3)],
+                deform_heads=3,
+                deform_points=2,
+                deform_ratio=0.5,
+                cffn_ratio=None,
+                conv_inplanes=32,
+                add_vit_feature=False,
+                extra_extractors=False,
+            ),
+            UPerNetConfig(channels=48, dropout=0.0, auxiliary=False),
         ),
         data=DataConfig(
             layout="scenes",

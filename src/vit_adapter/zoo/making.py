@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from vit_adapter.config import Mask2FormerConfig, Protocol
+from vit_adapter.config import Mask2FormerConfig, Protocol, UPerNetConfig
 
 from .bases import STARTS, augmentation, by_flag, single_scale, training
 from .recipe import Recipe
@@ -59,11 +59,10 @@ def make_recipe(
         workers: Loader processes per device.
     """
     base = STARTS[start]
-    model = replace(base.model, head_channels=head_channels)
-    if base.model.vit.startswith("beit"):
-        model = replace(model, img_size=crop)  # tables have the size of the training crop (FACTS 13)
-    if mask2former is not None:
-        model = replace(model, head="mask2former", mask2former=mask2former, auxiliary=False)
+    model = replace(base.model, head=mask2former or UPerNetConfig(channels=head_channels))
+    if model.vit.name.startswith("beit"):
+        # Tables have the size of the training crop (FACTS 13).
+        model = replace(model, vit=replace(model.vit, img_size=crop))
     plain = replace(single_scale(test_size or size, crop, base.normalization), multiple=multiple)
     return Recipe(
         name=name,

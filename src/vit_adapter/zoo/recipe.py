@@ -13,6 +13,7 @@ from vit_adapter.config import (
     Protocol,
     RunConfig,
     TrainingConfig,
+    UPerNetConfig,
 )
 
 from .datasets import DATASETS, PublishedDataset
@@ -65,7 +66,7 @@ class Recipe:
     @property
     def method(self) -> str:
         """The head's name as people write it."""
-        return {"upernet": "UperNet", "fcn": "FCN", "mask2former": "Mask2Former"}[self.model.head]
+        return self.model.head.title
 
     @property
     def data(self) -> PublishedDataset:
@@ -134,7 +135,7 @@ class OwnData:
         """The settings of the rows in docs/small-data.md: a head of a quarter of the published width, class weights,
         ViT blocks that learn the slower the nearer they are to the picture; and crops as the pictures are large."""
         return RunConfig(
-            model=ModelConfig(head_channels=128),
+            model=ModelConfig(head=UPerNetConfig(channels=128)),
             data=DataConfig(augmentation=AugmentationConfig(crop=None)),
             training=TrainingConfig(class_weights="auto", layer_decay=0.65),
         )

@@ -1,16 +1,16 @@
 """The families of plain ViT, one small file each."""
 
-from .build import BuiltViT, build_vit, rebuilding_arguments
-from .driver import Driver, tokens_to_map
+from .build import PATCH_SIZE, BuiltViT, build_vit
 from .names import timm_name
 from .uniperceiver import UniPerceiver
+from .wrapper import ViTWrapper, tokens_to_map
 
 __all__ = [
+    "PATCH_SIZE",
     "BuiltViT",
-    "Driver",
     "UniPerceiver",
+    "ViTWrapper",
     "build_vit",
-    "rebuilding_arguments",
     "timm_name",
     "tokens_to_map",
 ]

@@ -8,36 +8,19 @@ import torch.nn.functional as F
 from timm.models.beit import Beit, Block
 from torch import Tensor, nn
 
-from vit_adapter.config import InputError
+from vit_adapter.config import InputError, ViTConfig
+from vit_adapter.weights.resample import relative_position_index
 
-from .driver import Driver, Size, join, part, remove_unused, resample_positions, table_form
-
-
-def relative_position_index(size: Size, device: torch.device | None = None) -> Tensor:
-    """Row of the relative position table for every pair of tokens (rule 38).
-
-    The table holds (2h - 1)(2w - 1) rows for pairs of patches, (dy + h - 1)(2w - 1) + (dx + w - 1), then one
-    row each for class to patch, patch to class and class to class.
-
-    Args:
-        size: (h, w) of the grid of patches.
-        device: Where the index is made.
-
-    Returns:
-        int64 [1 + h * w, 1 + h * w]; the class token comes first.
-    """
-    height, width = size
-    y, x = torch.meshgrid(
-        torch.arange(height, device=device), torch.arange(width, device=device), indexing="ij"
-    )
-    y, x = y.flatten(), x.flatten()
-    patches = (y[:, None] - y + height - 1) * (2 * width - 1) + (x[:, None] - x + width - 1)
-    rows = (2 * height - 1) * (2 * width - 1)
-    index = F.pad(patches, (1, 0, 1, 0))
-    index[0, :] = rows
-    index[:, 0] = rows + 1
-    index[0, 0] = rows + 2
-    return index
+from .wrapper import (
+    Size,
+    ViTWrapper,
+    embed_patches,
+    join,
+    part,
+    remove_unused,
+    resample_positions,
+    table_form,
+)
 
 
 def resample_table(table: Tensor, stored: Size, size: Size) -> Tensor:
@@ -60,14 +43,14 @@ def resample_table(table: Tensor, stored: Size, size: Size) -> Tensor:
     return torch.cat([patches.flatten(2)[0].T, table[-3:]])
 
 
-class BeitDriver(Driver):
-    """Drives timm's ``Beit``; its class token stays through the blocks (rule 18)."""
+class BeitWrapper(ViTWrapper):
+    """Wraps timm's ``Beit``; its class token stays through the blocks (rule 18)."""
 
     vit: Beit
 
-    def __init__(self, vit: Beit, prefix_tokens: bool | None = None, final_norm: bool = False) -> None:
-        super().__init__(vit, prefix_tokens, final_norm)
-        if prefix_tokens is False:
+    def __init__(self, vit: Beit, config: ViTConfig) -> None:
+        super().__init__(vit, config)
+        if config.prefix_tokens is False:
             raise InputError(
                 "prefix_tokens=False: BEiT's relative positions include the class token; leave it on"
             )
@@ -96,9 +79,7 @@ class BeitDriver(Driver):
 
     def embed(self, images: Tensor) -> tuple[Tensor, Tensor, Size]:
         vit = self.vit
-        maps = vit.patch_embed.proj(images)
-        size = maps.shape[-2], maps.shape[-1]
-        grid = vit.patch_embed.norm(maps.flatten(2).transpose(1, 2))  # [B, h*w, dim]
+        grid, size = embed_patches(vit, images)
         prefix = vit.cls_token
         if vit.pos_embed is not None:
             prefix = prefix + vit.pos_embed[:, :1]

@@ -1,8 +1,7 @@
-"""From a name or a module to a ViT that the adapter can drive."""
+"""From a name or a module to a ViT that the adapter can run block by block."""
 
-import copy
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import timm
 import torch
@@ -12,15 +11,15 @@ from timm.models.eva import Eva
 from timm.models.vision_transformer import VisionTransformer
 from torch import nn
 
-from vit_adapter.config import InputError, Normalization
+from vit_adapter.config import InputError, Normalization, ViTConfig
 
-from .beit import BeitDriver
-from .driver import Driver
-from .eva import EvaDriver
-from .names import UNIPERCEIVER, timm_name
-from .plain import PlainDriver
+from .beit import BeitWrapper
+from .eva import EvaWrapper
+from .names import UNIPERCEIVER
+from .plain import PlainWrapper
 from .pretrained import change_patch_size, load_pretrained
-from .uniperceiver import UniPerceiver, UniPerceiverDriver
+from .uniperceiver import UniPerceiver, UniPerceiverWrapper
+from .wrapper import ViTWrapper
 
 PATCH_SIZE = 16
 """The prior's strides and the reference points are made for it (rule 23)."""
@@ -28,107 +27,62 @@ PATCH_SIZE = 16
 
 @dataclass(frozen=True)
 class BuiltViT:
-    """A ViT ready to be driven.
+    """A ViT ready to be run.
 
     Attributes:
-        driver: Runs it block by block.
+        wrapper: Runs it block by block.
         normalization: Mean and standard deviation it was trained with.
         report: What was loaded; None without weights.
-        name: timm's name of it; None for a module.
     """
 
-    driver: Driver
+    wrapper: ViTWrapper
     normalization: Normalization
     report: Any | None
-    name: str | None = None
 
 
 def build_vit(
-    vit: str | nn.Module,
-    *,
-    pretrained: bool | str = False,
-    prefix_tokens: bool | None = None,
-    final_norm: bool = False,
-    layer_scale: float | None = None,
-    no_layer_scale: bool = False,
-    window_sizes: list[int | None] | None = None,
-    drop_path_rate: float = 0.0,
-    patch_size: int | None = PATCH_SIZE,
-    patch_resample: Literal["bilinear", "flexi"] = "bilinear",
-    grad_checkpointing: bool = False,
-    in_chans: int = 3,
-    img_size: int | None = None,
-    vit_options: dict | None = None,
-    on_mismatch: Literal["error", "keep"] = "error",
+    config: ViTConfig, module: nn.Module | None = None, patch_size: int | None = PATCH_SIZE
 ) -> BuiltViT:
-    """Builds and loads a ViT; arguments as in ``ViTAdapter``.
+    """Builds and loads a ViT.
 
     Args:
+        config: Its settings.
+        module: A ViT to take instead of a new one of ``config.name``.
         patch_size: Patches of another size are resampled to it; None: left as they are.
 
     Raises:
-        InputError: The name is unknown, the family is not offered, or the arguments do not fit.
+        InputError: The name is unknown, the family is not offered, or settings do not fit.
     """
-    if isinstance(vit, nn.Module):
-        if pretrained:
-            raise InputError(
-                f"pretrained={pretrained!r} together with a module: load the module's weights yourself"
-            )
-        if img_size is not None or vit_options:
-            raise InputError("img_size and vit_options belong to a name; a module has its own")
-        module = vit
-    else:
-        vit = timm_name(vit)
-        module = _create(vit, in_chans, img_size, vit_options)
-    normalization = _normalization(module, in_chans)
-    driver = _drive(module, prefix_tokens, final_norm)
-    own_channels = _first_convolution(module).in_channels
-    if own_channels != in_chans:
-        raise InputError(f"in_chans={in_chans}, but the ViT takes pictures of {own_channels} channels")
-    own_patch_size = driver.patch_size
-    if patch_size is not None and driver.patch_size != patch_size:
-        change_patch_size(driver, patch_size, patch_resample)
-    report = None
-    # Layer scales that only the published form has are added before loading: its files hold them.
-    added_scales = driver.set_layer_scale(layer_scale, remove=no_layer_scale)
-    if pretrained:
-        report = load_pretrained(
-            driver,
-            str(vit),
-            pretrained,
-            patch_size=own_patch_size,
-            mode=patch_resample,
-            resize_table=img_size is not None,
-            added_layer_scales=added_scales,
-            on_mismatch=on_mismatch,
+    if module is None:
+        module = _create(config)
+    elif config.pretrained:
+        raise InputError(
+            f"pretrained={config.pretrained!r} together with a module: load the module's weights yourself"
         )
-    driver.set_drop_path(drop_path_rate)
-    if window_sizes is not None:
-        driver.set_windows(window_sizes)
-    driver.grad_checkpointing = grad_checkpointing
-    return BuiltViT(driver, normalization, report, vit if isinstance(vit, str) else None)
+    elif config.img_size is not None or config.options:
+        raise InputError("img_size and options belong to a name; a module has its own")
+    normalization = _normalization(module, config.in_chans)
+    wrapper = _wrap(module, config)
+    own_channels = _first_convolution(module).in_channels
+    if own_channels != config.in_chans:
+        raise InputError(f"in_chans={config.in_chans}, but the ViT takes images of {own_channels} channels")
+    own_patch_size = wrapper.patch_size
+    if patch_size is not None and wrapper.patch_size != patch_size:
+        change_patch_size(wrapper, patch_size, config.patch_resample)
+    # Layer scales that only the published form has are added before loading: its files hold them.
+    added_scales = wrapper.set_layer_scale(config.layer_scale, remove=config.no_layer_scale)
+    report = load_pretrained(wrapper, config, own_patch_size, added_scales) if config.pretrained else None
+    wrapper.set_drop_path(config.drop_path_rate)
+    if config.window_sizes is not None:
+        wrapper.set_windows(config.window_sizes)
+    wrapper.grad_checkpointing = config.grad_checkpointing
+    return BuiltViT(wrapper, normalization, report)
 
 
-def rebuilding_arguments(arguments: dict[str, Any], built: BuiltViT) -> dict[str, Any] | None:
-    """Constructor arguments that build the same backbone again, without weights.
-
-    Args:
-        arguments: What the backbone was called with.
-        built: Its ViT, whose position table may have taken the size of a loaded file.
-
-    Returns:
-        None when the ViT was given as a module, which no file can describe.
-    """
-    if isinstance(arguments["vit"], nn.Module):
-        return None
-    side = built.driver.grid[0] * PATCH_SIZE
-    # Copied: lists and dictionaries of the caller may change afterwards.
-    return copy.deepcopy({**arguments, "vit": built.name, "pretrained": False, "img_size": side})
-
-
-def _create(name: str, in_chans: int, img_size: int | None, options: dict | None) -> nn.Module:
-    """A ViT of that name with random weights, its position table for pictures of ``img_size`` pixels."""
-    options = dict(options or {})
+def _create(config: ViTConfig) -> nn.Module:
+    """A ViT with random weights, its position table for images of ``img_size`` pixels."""
+    name, in_chans, img_size = config.name, config.in_chans, config.img_size
+    options: dict[str, Any] = dict(config.options or {})
     if name == UNIPERCEIVER:
         return UniPerceiver(**{"img_size": img_size or 224, "in_chans": in_chans, **options})
     if img_size is not None:
@@ -166,15 +120,15 @@ def _first_convolution(module: nn.Module) -> nn.Conv2d:
     return module.patch_embed.proj  # pyright: ignore
 
 
-def _drive(module: nn.Module, prefix_tokens: bool | None, final_norm: bool) -> Driver:
+def _wrap(module: nn.Module, config: ViTConfig) -> ViTWrapper:
     if isinstance(module, UniPerceiver):
-        return UniPerceiverDriver(module, prefix_tokens, final_norm)
+        return UniPerceiverWrapper(module, config)
     if isinstance(module, Beit):
-        return BeitDriver(module, prefix_tokens, final_norm)
+        return BeitWrapper(module, config)
     if isinstance(module, Eva):
-        return EvaDriver(module, prefix_tokens, final_norm)
+        return EvaWrapper(module, config)
     if isinstance(module, VisionTransformer):
-        return PlainDriver(module, prefix_tokens, final_norm)
+        return PlainWrapper(module, config)
     raise InputError(
         f"{type(module).__name__} is not a plain ViT of the families VisionTransformer, Beit, Eva or UniPerceiver"
     )
@@ -193,4 +147,4 @@ def _normalization(module: nn.Module, channels: int) -> Normalization:
     )
 
 
-__all__ = ["PATCH_SIZE", "BuiltViT", "build_vit", "rebuilding_arguments"]
+__all__ = ["PATCH_SIZE", "BuiltViT", "build_vit"]

@@ -6,25 +6,25 @@ import torch
 from timm.models.eva import Eva
 from torch import Tensor, nn
 
-from vit_adapter.config import InputError
+from vit_adapter.config import InputError, ViTConfig
 
-from .driver import Driver, Size, join, part, remove_unused, resample_positions, table_form
+from .wrapper import Size, ViTWrapper, embed_with_table, join, part, remove_unused, table_form
 
 
-class EvaDriver(Driver):
-    """Drives timm's ``Eva``; class and register tokens are kept by default."""
+class EvaWrapper(ViTWrapper):
+    """Wraps timm's ``Eva``; class and register tokens are kept by default."""
 
     vit: Eva
 
-    def __init__(self, vit: Eva, prefix_tokens: bool | None = None, final_norm: bool = False) -> None:
-        super().__init__(vit, prefix_tokens, final_norm)
+    def __init__(self, vit: Eva, config: ViTConfig) -> None:
+        super().__init__(vit, config)
         remove_unused(vit, ("fc_norm", "head_drop", "head", "attn_pool"))
         self.tokens = [name for name in ("cls_token", "reg_token") if getattr(vit, name) is not None]
         count = sum(getattr(vit, name).shape[1] for name in self.tokens)
         self.grid, self.table_prefix = table_form(vit, count)
-        if prefix_tokens and not self.tokens:
+        if config.prefix_tokens and not self.tokens:
             raise InputError("prefix_tokens=True: this ViT has no class or register tokens")
-        if prefix_tokens is False:
+        if config.prefix_tokens is False:
             for name in self.tokens:
                 setattr(vit, name, None)
             self.tokens, count = [], 0
@@ -46,20 +46,7 @@ class EvaDriver(Driver):
         return self._num_prefix
 
     def embed(self, images: Tensor) -> tuple[Tensor, Tensor, Size]:
-        vit = self.vit
-        maps = vit.patch_embed.proj(images)
-        size = maps.shape[-2], maps.shape[-1]
-        grid = vit.patch_embed.norm(maps.flatten(2).transpose(1, 2))  # [B, h*w, dim]
-        prefix = grid[:, :0]
-        if self.tokens:
-            prefix = torch.cat([getattr(vit, name) for name in self.tokens], dim=1)
-            if vit.pos_embed is not None and self.table_prefix:
-                prefix = prefix + vit.pos_embed[:, : self.table_prefix]
-            prefix = prefix.expand(grid.shape[0], -1, -1).to(grid.dtype)
-        if vit.pos_embed is not None:
-            grid = grid + resample_positions(vit.pos_embed, self.grid, size)
-        tokens = vit.norm_pre(vit.pos_drop(join(prefix, grid)))
-        return *part(tokens, self.num_prefix), size
+        return embed_with_table(self, self.tokens, images)
 
     def run(self, first: int, last: int, prefix: Tensor, grid: Tensor, size: Size) -> tuple[Tensor, Tensor]:
         tokens = join(prefix, grid)

@@ -2,19 +2,18 @@
 
 from typing import Any
 
-import torch
 import torch.nn.functional as F
 from timm.layers import LayerScale, PatchEmbed
 from timm.models.vision_transformer import Attention, Block, VisionTransformer
 from torch import Tensor, nn
 
-from vit_adapter.config import InputError
+from vit_adapter.config import InputError, ViTConfig
 
-from .driver import Driver, Size, join, part, remove_unused, resample_positions, table_form
+from .wrapper import Size, ViTWrapper, embed_with_table, join, part, remove_unused, table_form
 
 
-class PlainDriver(Driver):
-    """Drives timm's ``VisionTransformer``.
+class PlainWrapper(ViTWrapper):
+    """Wraps timm's ``VisionTransformer``.
 
     Class and register tokens are dropped by default where the published models drop them (no registers, no
     layer scales, no norm in front: DeiT, AugReg, MAE), and kept elsewhere (DINOv2, CLIP). Dropped
@@ -23,10 +22,8 @@ class PlainDriver(Driver):
 
     vit: VisionTransformer
 
-    def __init__(
-        self, vit: VisionTransformer, prefix_tokens: bool | None = None, final_norm: bool = False
-    ) -> None:
-        super().__init__(vit, prefix_tokens, final_norm)
+    def __init__(self, vit: VisionTransformer, config: ViTConfig) -> None:
+        super().__init__(vit, config)
         if not isinstance(vit.patch_embed, PatchEmbed):
             raise InputError(
                 f"a ViT with a convolutional stem ({type(vit.patch_embed).__name__}) is not a plain ViT; take one "
@@ -39,7 +36,7 @@ class PlainDriver(Driver):
         # Rows in front of the grid in the table as stored, whether or not the tokens are kept.
         count = sum(getattr(vit, name).shape[1] for name in self.tokens)
         self.grid, self.table_prefix = table_form(vit, count)
-        keep = prefix_tokens
+        keep = config.prefix_tokens
         if keep is None:
             own_scales = isinstance(getattr(vit.blocks[0], "ls1", None), LayerScale)
             keep = own_scales or "reg_token" in self.tokens or not isinstance(vit.norm_pre, nn.Identity)
@@ -65,21 +62,7 @@ class PlainDriver(Driver):
         return self._num_prefix
 
     def embed(self, images: Tensor) -> tuple[Tensor, Tensor, Size]:
-        vit = self.vit
-        maps = vit.patch_embed.proj(images)
-        size = maps.shape[-2], maps.shape[-1]
-        grid = vit.patch_embed.norm(maps.flatten(2).transpose(1, 2))  # [B, h*w, dim]
-        batch = grid.shape[0]
-        prefix = grid[:, :0]
-        if self.tokens:
-            prefix = torch.cat([getattr(vit, name) for name in self.tokens], dim=1)
-            if vit.pos_embed is not None and self.table_prefix:
-                prefix = prefix + vit.pos_embed[:, : self.table_prefix]
-            prefix = prefix.expand(batch, -1, -1).to(grid.dtype)
-        if vit.pos_embed is not None:
-            grid = grid + resample_positions(vit.pos_embed, self.grid, size)
-        tokens = vit.norm_pre(vit.pos_drop(join(prefix, grid)))
-        return *part(tokens, self.num_prefix), size
+        return embed_with_table(self, self.tokens, images)
 
     def run(self, first: int, last: int, prefix: Tensor, grid: Tensor, size: Size) -> tuple[Tensor, Tensor]:
         tokens = join(prefix, grid)

@@ -9,21 +9,21 @@ import torch
 from huggingface_hub import constants, try_to_load_from_cache
 from torch import Tensor, nn
 
-from vit_adapter.config import InputError
+from vit_adapter.config import InputError, ViTConfig
 from vit_adapter.config.network import offline_by_choice, unreachable
 from vit_adapter.weights.files import WeightsFile, read_state_dict
 from vit_adapter.weights.report import LoadReport
 from vit_adapter.weights.resample import resample_patches
 from vit_adapter.weights.vit_weights import adapt_vit_weights
 
-from .driver import Driver
+from .wrapper import ViTWrapper
 
 Mode = Literal["bilinear", "flexi"]
 
 
-def change_patch_size(driver: Driver, patch_size: int, mode: Mode) -> None:
+def change_patch_size(wrapper: ViTWrapper, patch_size: int, mode: Mode) -> None:
     """Resamples a ViT's patches to another size; the grid of its position table stays (rule 83)."""
-    embedding = driver.patch_embedding
+    embedding = wrapper.patch_embedding
     old = embedding.proj
     kernel = resample_patches(old.weight.detach(), patch_size, mode)
     new = nn.Conv2d(
@@ -43,27 +43,16 @@ def change_patch_size(driver: Driver, patch_size: int, mode: Mode) -> None:
 
 
 def load_pretrained(
-    driver: Driver,
-    name: str,
-    source: bool | str,
-    *,
-    patch_size: int,
-    mode: Mode,
-    resize_table: bool,
-    added_layer_scales: bool,
-    on_mismatch: Literal["error", "keep"],
+    wrapper: ViTWrapper, config: ViTConfig, patch_size: int, added_layer_scales: bool
 ) -> LoadReport:
     """Loads a ViT's weights.
 
     Args:
-        driver: The ViT, its patches already of the wanted size.
-        name: timm's name of it.
-        source: True: timm's weights, downloaded by timm; otherwise a file.
+        wrapper: The ViT, its patches already of the wanted size.
+        config: ``pretrained`` is True for timm's weights, which timm downloads, or a file. With ``img_size`` the
+            position table is resampled to the model's grid; otherwise it keeps the stored one.
         patch_size: The ViT's own patch size, before it was changed.
-        mode: How patches are resampled.
-        resize_table: Resample the position table to the model's grid; otherwise it keeps the stored one.
         added_layer_scales: The model has layer scales that the named ViT lacks.
-        on_mismatch: "error" or "keep".
 
     Returns:
         What was done with every entry.
@@ -71,22 +60,23 @@ def load_pretrained(
     Raises:
         InputError: There are no such weights, or they are another ViT's.
     """
-    state, file = _timm_weights(name) if source is True else read_state_dict(str(source))
+    source = config.pretrained
+    state, file = _timm_weights(config.name) if source is True else read_state_dict(str(source))
     adapted = adapt_vit_weights(
         state,
-        driver.vit.state_dict(),
+        wrapper.vit.state_dict(),
         patch_size=patch_size,
-        grid=driver.grid,
-        table_prefix=driver.table_prefix,
-        patch_resample=mode,
-        resize_table=resize_table,
+        grid=wrapper.grid,
+        table_prefix=wrapper.table_prefix,
+        patch_resample=config.patch_resample,
+        resize_table=config.img_size is not None,
         added_layer_scales=added_layer_scales,
-        on_mismatch=on_mismatch,
+        on_mismatch=config.on_mismatch,
         file=file,
     )
-    if adapted.grid is not None and adapted.grid != driver.grid:
-        driver.take_grid(adapted.grid)
-    driver.vit.load_state_dict(adapted.state, strict=False)
+    if adapted.grid is not None and adapted.grid != wrapper.grid:
+        wrapper.take_grid(adapted.grid)
+    wrapper.vit.load_state_dict(adapted.state, strict=False)
     return adapted.report
 
 
@@ -94,7 +84,7 @@ def _timm_weights(name: str) -> tuple[dict[str, Tensor], WeightsFile]:
     if not timm.is_model(name):
         raise InputError(
             f"pretrained=True with {name!r}: timm has no weights of it; name a file on disk: pretrained=PATH "
-            "(--model.pretrained PATH)"
+            "(--model.vit.pretrained PATH)"
         )
     _announce(name)
     # The hub's client reports every retry; one line at the end says the same.
@@ -108,7 +98,7 @@ def _timm_weights(name: str) -> tuple[dict[str, Tensor], WeightsFile]:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise InputError(
             f"pretrained=True: timm could not get the weights of {name!r} ({reason}); with a network it downloads "
-            "them by itself, without one name a file on disk: pretrained=PATH (--model.pretrained PATH)"
+            "them by itself, without one name a file on disk: pretrained=PATH (--model.vit.pretrained PATH)"
         ) from error
     finally:
         logger.setLevel(level)

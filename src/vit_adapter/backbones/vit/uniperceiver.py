@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vit_adapter.config import InputError
+from vit_adapter.config import InputError, ViTConfig
 
-from .driver import Driver, Size, resample_positions
+from .wrapper import Size, ViTWrapper, resample_positions
 
 
 class PackedAttention(nn.Module):
@@ -136,17 +136,15 @@ class UniPerceiver(nn.Module):
         )
 
 
-class UniPerceiverDriver(Driver):
-    """Drives ``UniPerceiver``, which has no class token."""
+class UniPerceiverWrapper(ViTWrapper):
+    """Wraps ``UniPerceiver``, which has no class token."""
 
     norm_eps = 1e-5
     vit: UniPerceiver
 
-    def __init__(
-        self, vit: UniPerceiver, prefix_tokens: bool | None = None, final_norm: bool = False
-    ) -> None:
-        super().__init__(vit, prefix_tokens, final_norm)
-        if prefix_tokens:
+    def __init__(self, vit: UniPerceiver, config: ViTConfig) -> None:
+        super().__init__(vit, config)
+        if config.prefix_tokens:
             raise InputError("prefix_tokens=True: Uni-Perceiver's encoder has no class token for pictures")
         self.grid = vit.grid_size, vit.grid_size
         self.windows: list[int | None] = [None] * self.depth

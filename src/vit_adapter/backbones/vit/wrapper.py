@@ -1,6 +1,7 @@
 """What every family of plain ViT offers to the adapter, and what they share."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -9,7 +10,7 @@ from timm.layers import DropPath
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from vit_adapter.config import InputError
+from vit_adapter.config import InputError, ViTConfig
 
 Size = tuple[int, int]
 
@@ -43,13 +44,12 @@ def resample_positions(table: Tensor, stored: Size, size: Size) -> Tensor:
     return grid.flatten(2).transpose(1, 2)
 
 
-class Driver(ABC):
+class ViTWrapper(ABC):
     """Runs a plain ViT block by block. Not a module: the ViT itself stays the only owner of its weights.
 
     Args:
         vit: The ViT; its classification parts are removed, since nothing here uses them.
-        prefix_tokens: Keep class and register tokens in the blocks; None: as published for the family.
-        final_norm: Keep the layer norm behind the last block, for ``read``.
+        config: Of its settings, ``prefix_tokens`` and ``final_norm`` are looked at here.
 
     Attributes:
         vit: The ViT.
@@ -66,12 +66,11 @@ class Driver(ABC):
     norm_eps = 1e-6
     """Epsilon of the adapter's layer norms beside this family (rule 20)."""
 
-    def __init__(self, vit: nn.Module, prefix_tokens: bool | None = None, final_norm: bool = False) -> None:
+    def __init__(self, vit: nn.Module, config: ViTConfig) -> None:
         self.vit = vit
         self.grad_checkpointing = False
-        self.prefix_wanted = prefix_tokens
-        self.has_final_norm = final_norm
-        if not final_norm:
+        self.has_final_norm = config.final_norm
+        if not self.has_final_norm:
             remove_unused(vit, ("norm",))
         elif isinstance(getattr(vit, "norm", None), (nn.Identity, type(None))):
             raise InputError(
@@ -174,6 +173,35 @@ class Driver(ABC):
         if self.grad_checkpointing and self.vit.training and torch.is_grad_enabled():
             return checkpoint(block, *inputs, use_reentrant=False)  # pyright: ignore
         return block(*inputs)
+
+
+def embed_patches(vit: Any, images: Tensor) -> tuple[Tensor, Size]:
+    """[B, C, H, W] images as tokens [B, h * w, dim] without positions, and (h, w), by timm's patch embedding."""
+    maps = vit.patch_embed.proj(images)
+    return vit.patch_embed.norm(maps.flatten(2).transpose(1, 2)), (maps.shape[-2], maps.shape[-1])
+
+
+def embed_with_table(
+    wrapper: ViTWrapper, tokens: Sequence[str], images: Tensor
+) -> tuple[Tensor, Tensor, Size]:
+    """``ViTWrapper.embed`` of timm's ViTs that have an absolute position table, or no table at all.
+
+    Args:
+        wrapper: The ViT.
+        tokens: Names of the class and register tokens that are kept, in their order.
+        images: [B, C, H, W] normalised.
+    """
+    vit: Any = wrapper.vit
+    grid, size = embed_patches(vit, images)
+    prefix = grid[:, :0]
+    if tokens:
+        prefix = torch.cat([getattr(vit, name) for name in tokens], dim=1)
+        if vit.pos_embed is not None and wrapper.table_prefix:
+            prefix = prefix + vit.pos_embed[:, : wrapper.table_prefix]
+        prefix = prefix.expand(grid.shape[0], -1, -1).to(grid.dtype)
+    if vit.pos_embed is not None:
+        grid = grid + resample_positions(vit.pos_embed, wrapper.grid, size)
+    return *part(vit.norm_pre(vit.pos_drop(join(prefix, grid))), wrapper.num_prefix), size
 
 
 def remove_unused(vit: nn.Module, names: tuple[str, ...]) -> None:
