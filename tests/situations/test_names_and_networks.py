@@ -14,7 +14,7 @@ import timm
 from vit_adapter import InputError, Result, Segmenter, ViTAdapter
 from vit_adapter.backbones import timm_name
 from vit_adapter.backbones.vit import pretrained as pretrained_room
-from vit_adapter.config import network
+from vit_adapter.config import FCNConfig, network
 from vit_adapter.segmenter import folder as folder_room
 
 from .making import TINY, TRAINING, halves, refusal, save_pairs
@@ -82,9 +82,9 @@ def test_s213_names_that_are_near(written, message):
 
 def test_s213_timms_name_is_stored(tmp_path, capfd):
     """What is stored with a model is timm's name; the command line names a wrong one in one line."""
-    backbone = ViTAdapter("hf_hub:timm/vit_tiny_patch16_224", img_size=64, vit_options=TINY)
-    model = Segmenter(backbone, "fcn", 2, head_channels=8)
-    assert model.to_dict()["model"]["vit"] == "vit_tiny_patch16_224"
+    backbone = ViTAdapter("hf_hub:timm/vit_tiny_patch16_224", img_size=64, options=TINY)
+    model = Segmenter(backbone, FCNConfig(channels=8), 2)
+    assert model.to_dict()["model"]["vit"]["name"] == "vit_tiny_patch16_224"
     root = save_pairs(tmp_path / "data", {name: halves(0, 1, 64, 64) for name in "abc"})
     words = [
         "train",
@@ -119,7 +119,7 @@ def test_s214_weights_without_a_network(empty_cache, monkeypatch):
     """Without a network one line says within seconds which file to fetch elsewhere, and which setting names it."""
     message = (
         r"the weights of vit_small_patch14_dinov2 are not on this machine and cannot be fetched: 127\.0\.0\.1 cannot "
-        r"be reached .*vit_small_patch14_dinov2\.lvd142m/resolve/main/model\.safetensors.*--model\.pretrained FILE"
+        r"be reached .*vit_small_patch14_dinov2\.lvd142m/resolve/main/model\.safetensors.*--model\.vit\.pretrained FILE"
     )
     begin = time.monotonic()
     with pytest.raises(InputError, match=message):

@@ -9,6 +9,7 @@ import torch
 
 from vit_adapter.backbones import timm_name
 from vit_adapter.config import ClassTable, InputError, Protocol, RunConfig
+from vit_adapter.config.model import changed_model
 from vit_adapter.config.normalization import with_protocol_changes
 from vit_adapter.config.output_place import check_output_folder
 from vit_adapter.config.random_state import random_state_kept
@@ -72,7 +73,9 @@ def run_and_data(
 
     if not dry_run:
         check_output_folder(config.training.out or "runs", "--out")
-    config = replace(config, model=replace(config.model, vit=timm_name(config.model.vit)))
+    config = replace(
+        config, model=changed_model(config.model, {"vit.name": timm_name(config.model.vit.name)})
+    )
     torch.manual_seed(config.training.seed)
     published = None if recipe is None else find_recipe(recipe)
     resume = config.training.resume

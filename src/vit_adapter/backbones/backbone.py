@@ -8,7 +8,7 @@ from typing import Any, Unpack
 import torch
 from torch import Tensor, nn
 
-from vit_adapter.config import BackboneConfig, InputError, ViTConfig, ViTSettings
+from vit_adapter.config import BackboneConfig, ViTConfig, ViTSettings
 
 from .vit import PATCH_SIZE, build_vit, timm_name
 

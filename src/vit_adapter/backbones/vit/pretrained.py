@@ -115,7 +115,7 @@ def _announce(name: str) -> None:
     if settings is None or not settings.has_weights:
         raise InputError(
             f"pretrained=True with {name!r}: timm has no weights of it; name a file on disk: pretrained=PATH "
-            "(--model.pretrained PATH), or start from random ones: pretrained=False"
+            "(--model.vit.pretrained PATH), or start from random ones: pretrained=False"
         )
     repository: str | None = settings.hf_hub_id
     if repository and repository.endswith("/"):
@@ -132,8 +132,8 @@ def _announce(name: str) -> None:
         place = f"{url}/resolve/main/model.safetensors" if repository else url
         raise InputError(
             f"the weights of {name} are not on this machine and cannot be fetched: {reason}; fetch {place} elsewhere "
-            "and name the file with --model.pretrained FILE (pretrained=FILE), or start from random weights with "
-            "--model.pretrained false"
+            "and name the file with --model.vit.pretrained FILE (pretrained=FILE), or start from random weights with "
+            "--model.vit.pretrained false"
         )
     with torch.device("meta"):
         size = sum(4 * p.numel() for p in timm.create_model(name, pretrained=False).parameters())
