@@ -68,7 +68,7 @@ def parse(parser: ArgumentParser, words: Sequence[str]) -> Namespace:
     Raises:
         InputError: A word is unknown or a value does not fit.
     """
-    words = checked_words(parser, _with_blanks(words))
+    words = checked_words(parser, words)
     try:
         values = parser.parse_args(words)
     except Exception as error:
@@ -78,16 +78,6 @@ def parse(parser: ArgumentParser, words: Sequence[str]) -> Namespace:
     for name, value in vars(values).items():
         values[name] = user_path(value)  # texts of a command's own; sections look after theirs
     return values
-
-
-def _with_blanks(words: Sequence[str]) -> list[str]:
-    """A label map such as ``{7:0,263:1}`` with the blanks without which YAML reads numbers to the base of 60."""
-    option, done = "--data.label_map", []
-    for word in words:
-        if word.startswith(f"{option}=") or (done and done[-1] == option):
-            word = re.sub(r"(?<=\d):(?=-?\d)", ": ", word)
-        done.append(word)
-    return done
 
 
 def add_sections(parser: ArgumentParser, defaults: RunConfig, sections: Sequence[str]) -> None:
