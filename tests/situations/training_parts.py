@@ -158,6 +158,7 @@ class ConstantScores(torch.nn.Module):
         self.classes = ClassTable.numbered(len(logits))
         self.num_classes, self.class_names = len(logits), self.classes.names
         self.ignore_index = self.classes.ignore_index
+        self.protocol = Protocol(crop=SIDE, stride=SIDE)
         self.head = _ConstantHead(logits)
         self.protocol = Protocol(crop=SIDE, stride=SIDE)
 
