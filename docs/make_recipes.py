@@ -96,7 +96,7 @@ def protocol_words(protocol: Protocol, single: Protocol | None = None) -> str:
         parts.append(stretched if protocol.multiple else "sides as they come")
     if single is None:
         whole = protocol.mode == "whole"
-        parts.append("whole picture" if whole else f"windows of {protocol.crop} every {protocol.stride}")
+        parts.append("whole image" if whole else f"windows of {protocol.crop} every {protocol.stride}")
     if len(protocol.scales) > 1:
         parts.insert(0, f"scales {', '.join(f'{scale:.4g}' for scale in protocol.scales)}")
     if protocol.pad_to_crop:
@@ -180,7 +180,7 @@ def make_page(records: list[str]) -> str:
         "",
         "## Tests",
         "",
-        "Scores of windows are averaged where they overlap, and resized to the picture's own size. Several views are",
+        "Scores of windows are averaged where they overlap, and resized to the image's own size. Several views are",
         "averaged as probabilities.",
         "",
         *protocols_table(),

@@ -25,8 +25,8 @@ def _first(variable: str, what: str) -> Path:
 
 @pytest.fixture(scope="session")
 def data_root() -> Path:
-    """Folder of real pictures and masks (``camvid``, ``ade20k``, ``photos``, ``nasty`` ...)."""
-    return _first("VIT_ADAPTER_DATA", "real pictures")
+    """Folder of real images and masks (``camvid``, ``ade20k``, ``photos``, ``nasty`` ...)."""
+    return _first("VIT_ADAPTER_DATA", "real images")
 
 
 @pytest.fixture(scope="session")

@@ -149,7 +149,7 @@ def test_a_config_without_normalization_is_an_error(tmp_path):
         Segmenter.from_pretrained(tmp_path)
 
 
-def test_predicts_whatever_holds_a_picture(tmp_path):
+def test_predicts_whatever_holds_an_image(tmp_path):
     model = make()
     array = np.random.default_rng(0).integers(0, 255, (50, 70, 3), np.uint8)
     path = tmp_path / "photo.png"

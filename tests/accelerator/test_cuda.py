@@ -114,6 +114,6 @@ def test_trains_and_its_model_predicts_on_both_devices(tmp_path, precision):
     assert result is not None
     assert result.best_mIoU is not None
     model = Segmenter.from_pretrained(result.model_folder)
-    picture = np.random.default_rng(0).integers(0, 256, (100, 130, 3), np.uint8)
-    labels = model.predict(picture).labels
-    assert (model.cuda().predict(picture).labels == labels).mean() > 0.99
+    image = np.random.default_rng(0).integers(0, 256, (100, 130, 3), np.uint8)
+    labels = model.predict(image).labels
+    assert (model.cuda().predict(image).labels == labels).mean() > 0.99

@@ -1,4 +1,4 @@
-"""``vit-adapter eval`` of a published recipe on real ADE20K pictures, against scores computed here."""
+"""``vit-adapter eval`` of a published recipe on real ADE20K images, against scores computed here."""
 
 import json
 from dataclasses import replace
@@ -49,18 +49,18 @@ def areas(prediction: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.slow
-def test_table_json_and_pictures(evaluated, checkpoint, capsys, tmp_path):
+def test_table_json_and_images(evaluated, checkpoint, capsys, tmp_path):
     out, root, words = evaluated
     assert main(["eval", f"{RECIPE}_ss", *words]) == 0
     printed = capsys.readouterr().out
 
-    # The same two pictures by the protocol at hand, and scores by counting.
+    # The same two images by the protocol at hand, and scores by counting.
     model = load(RECIPE, checkpoint)
     protocol = replace(RECIPES[RECIPE].protocol, resize=(512, 128), crop=128, stride=85)
     counts = np.zeros((150, 150), np.int64)
     for name in ("ADE_val_00000001", "ADE_val_00000002"):
-        picture = root / "images" / "validation" / f"{name}.jpg"
-        result = model.predict(picture, protocol=protocol)
+        image = root / "images" / "validation" / f"{name}.jpg"
+        result = model.predict(image, protocol=protocol)
         result.save(tmp_path, name)
         written = np.asarray(Image.open(tmp_path / f"{name}_labels.png")).astype(np.int64)
         mask = np.asarray(Image.open(root / "annotations" / "validation" / f"{name}.png"))
@@ -76,14 +76,12 @@ def test_table_json_and_pictures(evaluated, checkpoint, capsys, tmp_path):
     assert (predicted > 0).sum() > 3
 
     metrics = json.loads((out / "metrics.json").read_text())
-    assert metrics["pictures"] == 2
+    assert metrics["images"] == 2
     assert metrics["confusion"] == counts.tolist()
     assert metrics["mIoU"] == pytest.approx(np.nanmean(iou), rel=1e-9)
     assert metrics["mAcc"] == pytest.approx(np.nanmean(accuracy), rel=1e-9)
     assert metrics["aAcc"] == pytest.approx(hit.sum() / truth.sum(), rel=1e-9)
-    assert (
-        f"2 pictures: aAcc {100 * hit.sum() / truth.sum():.2f}  mIoU {100 * np.nanmean(iou):.2f}" in printed
-    )
+    assert f"2 images: aAcc {100 * hit.sum() / truth.sum():.2f}  mIoU {100 * np.nanmean(iou):.2f}" in printed
     assert "wall" in printed
 
     assert Image.open(out / "confusion.png").size[0] > 200

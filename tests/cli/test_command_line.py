@@ -1,4 +1,4 @@
-"""The command line as a user meets it: processes, pictures and messages of one line."""
+"""The command line as a user meets it: processes, images and messages of one line."""
 
 import json
 import subprocess
@@ -42,7 +42,7 @@ def one_line(done, *parts):
 
 @pytest.fixture
 def folder(tmp_path):
-    """Ten pictures whose left part is class 0 and dark, the right part class 1 and bright."""
+    """Ten images whose left part is class 0 and dark, the right part class 1 and bright."""
     rng = np.random.default_rng(0)
     for name in ("images", "masks"):
         (tmp_path / "mine" / name).mkdir(parents=True)
@@ -50,8 +50,8 @@ def folder(tmp_path):
         mask = np.zeros((48, 80), np.uint8)
         mask[:, int(rng.integers(20, 60)) :] = 7
         noise = rng.integers(0, 60, (48, 80, 3))
-        picture = (40 + 150 * (mask[..., None] == 7) + noise).astype(np.uint8)
-        Image.fromarray(picture).save(tmp_path / "mine" / "images" / f"{number}.jpg")
+        image = (40 + 150 * (mask[..., None] == 7) + noise).astype(np.uint8)
+        Image.fromarray(image).save(tmp_path / "mine" / "images" / f"{number}.jpg")
         Image.fromarray(mask).save(tmp_path / "mine" / "masks" / f"{number}.png")
     return tmp_path
 
@@ -105,8 +105,8 @@ def test_train_predict_and_evaluate_on_a_folder_of_ten(folder):
     )
     assert done.returncode == 0, done.stderr
     assert (folder / "run" / "best" / "model.safetensors").is_file()
-    picture = folder / "mine" / "images" / "0.jpg"
-    done = run("predict", "run", picture, "--out", "out", "--device", "cpu", "--quiet", cwd=folder)
+    image = folder / "mine" / "images" / "0.jpg"
+    done = run("predict", "run", image, "--out", "out", "--device", "cpu", "--quiet", cwd=folder)
     assert done.returncode == 0, done.stderr
     labels = np.asarray(Image.open(folder / "out" / "0_labels.png"))
     assert labels.shape == (48, 80)
@@ -114,7 +114,7 @@ def test_train_predict_and_evaluate_on_a_folder_of_ten(folder):
     done = run("eval", "run", "--data.root", "mine", "--out", "measured", "--quiet", cwd=folder)
     assert done.returncode == 0, done.stderr
     metrics = json.loads((folder / "measured" / "metrics.json").read_text())
-    assert metrics["pictures"] == 2
+    assert metrics["images"] == 2
     assert 0 <= metrics["mIoU"] <= 1
     assert sum(map(sum, metrics["confusion"])) == 2 * 48 * 80
 

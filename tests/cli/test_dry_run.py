@@ -75,7 +75,7 @@ def test_steps_batch_and_where_it_starts_from(capsys):
     text = dry_run(capsys, name, "--training.accumulate", "16", "--training.accelerator", "cpu")
     start = RECIPES[str(RECIPES[name].start)]
     for part in (
-        "20210 training and 2000 validation pictures, 150 classes",
+        "20210 training and 2000 validation images, 150 classes",
         "80000 in all",
         "16 = 1 cpu x 1 x 16 accumulated",
         "no data.root is given",
@@ -102,7 +102,7 @@ def test_the_summary_stands_first(capsys, data_root):
 def test_a_dry_run_with_data_looks_at_it(capsys, data_root):
     root = data_root / "ade20k" / "ADEChallengeData2016"
     text = dry_run(capsys, "upernet_deit_adapter_tiny_512_160k_ade20k", "--data.root", str(root))
-    assert "2 training and 3 validation pictures, 150 classes" in text
+    assert "2 training and 3 validation images, 150 classes" in text
     assert "no data.root" not in text
     assert "pretrained ViT: deit_tiny_patch16_224.fb_in1k, by timm" in text
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 
 def save_image(path: Path, seed: int = 0, size: tuple[int, int] = (16, 24)) -> Path:
-    """A picture of noise, (height, width) as given."""
+    """An image of noise, (height, width) as given."""
     path.parent.mkdir(parents=True, exist_ok=True)
     noise = np.random.default_rng(seed).integers(0, 256, (*size, 3), dtype=np.uint8)
     Image.fromarray(noise).save(path)
@@ -19,18 +19,18 @@ def save_mask(path: Path, values, palette: Sequence[tuple[int, int, int]] | None
     """A mask: grey of 8 or 16 bits, RGB for [H, W, 3], or mode P with a palette."""
     path.parent.mkdir(parents=True, exist_ok=True)
     values = np.asarray(values)
-    picture = Image.fromarray(values if values.dtype == np.uint16 else values.astype(np.uint8))
+    image = Image.fromarray(values if values.dtype == np.uint16 else values.astype(np.uint8))
     if palette is not None:
-        picture = Image.fromarray(values.astype(np.uint8), mode="P")
-        picture.putpalette([channel for colour in palette for channel in colour])
-    picture.save(path)
+        image = Image.fromarray(values.astype(np.uint8), mode="P")
+        image.putpalette([channel for colour in palette for channel in colour])
+    image.save(path)
     return path
 
 
 def make_pairs(
     root: Path, masks: dict[str, np.ndarray], images: str = "images", folder: str = "masks"
 ) -> Path:
-    """Pictures and masks of the same names; names may hold sub-folders."""
+    """Images and masks of the same names; names may hold sub-folders."""
     for seed, (name, values) in enumerate(masks.items()):
         values = np.asarray(values)
         save_image(root / images / f"{name}.png", seed, values.shape[:2])

@@ -1,4 +1,4 @@
-"""The official folders of published data sets in miniature: names as the publishers write them, noise for pictures."""
+"""The official folders of published data sets in miniature: names as the publishers write them, noise for images."""
 
 import json
 import zlib
@@ -73,7 +73,7 @@ def pascal_context(root: Path) -> None:
         lists = root / "ImageSets/SegmentationContext"
         lists.mkdir(parents=True, exist_ok=True)
         (lists / f"{split}.txt").write_text("\n".join(words.split()) + "\n")
-    save_image(root / "JPEGImages/2007_000027.jpg")  # a picture of VOC without context
+    save_image(root / "JPEGImages/2007_000027.jpg")  # an image of VOC without context
 
 
 def mapillary(root: Path, labels: str = "labels") -> None:
@@ -132,7 +132,7 @@ def coco_panoptic(root: Path) -> None:
         (root / "annotations" / f"panoptic_{split}.json").write_text(json.dumps(content))
 
 
-# Name of the miniature: maker, layout, number of classes, labels of the values in its masks, pictures of both parts.
+# Name of the miniature: maker, layout, number of classes, labels of the values in its masks, images of both parts.
 MINIATURES: dict[str, tuple[Callable[[Path], None], str, int, list[int], tuple[int, int]]] = {
     "ade20k": (ade20k, "ade20k", 150, [0, 1, 149, 255], (2, 2)),
     "cityscapes": (cityscapes, "cityscapes", 19, [0, 5, 18, 255], (2, 1)),

@@ -27,7 +27,7 @@ def test_healthy_folder(tmp_path):
     make_pairs(tmp_path, TEN)
     report = _check(tmp_path)
     assert report.ok
-    assert sum(report.pictures.values()) == report.looked_at == 10
+    assert sum(report.image_counts.values()) == report.looked_at == 10
     assert [(row.name, row.id, row.share, row.train + row.val) for row in report.rows] == [
         ("class 0", 0, 0.5, 10),
         ("class 1", 1, 0.5, 10),
@@ -47,7 +47,7 @@ def test_camvid_shares_are_those_of_its_description(data_root):
 def test_ade20k(data_root):
     report = _check(data_root / "ade20k")
     assert report.ok
-    assert report.pictures == {"train": 2, "val": 3}
+    assert report.image_counts == {"train": 2, "val": 3}
     assert report.rows[0].name == "wall"
 
 
@@ -68,7 +68,7 @@ def test_everything_at_once(tmp_path):
     assert not report.ok
     errors = "\n".join(_texts(report, "error"))
     assert "lonely.jpg: has no mask" in errors
-    assert "widow.png: belongs to no picture" in errors
+    assert "widow.png: belongs to no image" in errors
     assert "p0.png: the mask value 37 in 192 pixels" in errors
     assert '--data.ignored_values "[37]"' in errors
     assert "in 2 masks, 384 pixels in all" in errors
@@ -81,14 +81,14 @@ def test_everything_at_once(tmp_path):
     assert report.unknown_share > 0
 
 
-def test_damaged_pictures_are_errors_when_they_stop_the_run(tmp_path):
+def test_damaged_images_are_errors_when_they_stop_the_run(tmp_path):
     make_pairs(tmp_path, TEN)
     (tmp_path / "images/p4.png").write_bytes(b"")
     assert _check(tmp_path).ok
     assert not _check(tmp_path, stop_on_bad_image=True).ok
 
 
-def test_same_picture_on_both_sides(tmp_path):
+def test_same_image_on_both_sides(tmp_path):
     """S29: copies under new names are reported by name."""
     make_pairs(tmp_path, {"a": MASK, "b": MASK}, "images/train", "masks/train")
     make_pairs(tmp_path, {"c": MASK, "d": MASK}, "images/val", "masks/val")
@@ -101,11 +101,11 @@ def test_same_picture_on_both_sides(tmp_path):
     assert "b.png (train)" in warning
 
 
-def test_single_picture_parts_and_classes_of_one_side(tmp_path):
+def test_single_image_parts_and_classes_of_one_side(tmp_path):
     make_pairs(tmp_path, {"a": MASK, "b": MASK}, "images/train", "masks/train")
     make_pairs(tmp_path, {"c": MASK * 2}, "images/val", "masks/val")
     warnings = "\n".join(_texts(_check(tmp_path), "warning"))
-    assert "the val part holds a single picture" in warnings
+    assert "the val part holds a single image" in warnings
     assert "validation only: class 2" in warnings
 
 

@@ -45,7 +45,7 @@ class TestCoco:
             [{"segmentation": [[4, 0, 4, 8, 16, 8, 16, 0]]}, {"segmentation": runs, "category_id": 90}],
         )
         report = convert_coco(*arguments)
-        assert (report.pictures, report.objects) == (1, 2)
+        assert (report.images, report.objects) == (1, 2)
         assert (tmp_path / "out/classes.txt").read_text() == "background\ncat\ndog\n"
         expected = np.zeros((16, 16))
         expected[:8, 4:] = 1
@@ -117,7 +117,7 @@ class TestCoco:
         with pytest.raises(InputError, match="not a path below"):
             convert_coco(*arguments)
 
-    def test_missing_picture_and_other_size(self, tmp_path):
+    def test_missing_image_and_other_size(self, tmp_path):
         arguments = _coco(tmp_path, [])
         save_image(tmp_path / "photos/a.png", size=(16, 20))
         with pytest.raises(InputError, match=r"a\.png: shows 20x16 pixels .* c\.json says 16x16|says 16x16"):
@@ -159,10 +159,10 @@ class TestCoco:
         assert [path.name for path in (tmp_path / "out").iterdir()] == ["mine.txt"]
 
     def test_real_annotations(self, data_root, tmp_path):
-        """Three VOC pictures whose class masks were drawn from the same polygons."""
+        """Three VOC images whose class masks were drawn from the same polygons."""
         voc = data_root / "voc"
         report = convert_coco(voc / "coco_instances.json", voc, tmp_path / "out")
-        assert (report.pictures, report.objects, len(report.classes)) == (3, 12, 21)
+        assert (report.images, report.objects, len(report.classes)) == (3, 12, 21)
         for file in (voc / "SegmentationClass").glob("*.png"):
             drawn = read_mask(tmp_path / "out/masks/JPEGImages" / file.name).values
             stored = read_mask(file).values
@@ -218,7 +218,7 @@ class TestLabelme:
         with pytest.raises(InputError, match=r"a\.json: the label 'ant' is not in .*labels\.txt"):
             convert_labelme(folder, tmp_path / "other")
 
-    def test_picture_inside_the_json(self, tmp_path):
+    def test_image_inside_the_json(self, tmp_path):
         folder = _labelme(tmp_path / "in", "a", [_shape("ant", POINTS)])
         data = (folder / "a.png").read_bytes()
         (folder / "a.png").unlink()

@@ -11,8 +11,8 @@ from vit_adapter.images import UnreadableImageError
 from vit_adapter.zoo import get_recipe
 
 
-class Pictures:
-    """Pictures of the given sizes (height, width); None: one that cannot be decoded."""
+class Images:
+    """Images of the given sizes (height, width); None: one that cannot be decoded."""
 
     def __init__(self, *sizes):
         self.sizes = sizes
@@ -36,14 +36,14 @@ class Pictures:
         ([None, None], 512),
     ],
 )
-def test_the_crop_follows_the_median_picture(sizes, crop):
+def test_the_crop_follows_the_median_image(sizes, crop):
     own_data = get_recipe("own_data").config().data.augmentation
     assert own_data.crop is None
-    assert with_crop(own_data, Pictures(*sizes)).crop == crop  # pyright: ignore
+    assert with_crop(own_data, Images(*sizes)).crop == crop  # pyright: ignore
 
 
 def test_a_crop_or_a_base_size_of_one_s_own_counts():
-    pictures = Pictures((360, 480))
-    assert with_crop(AugmentationConfig(crop=96), pictures).crop == 96  # pyright: ignore
+    images = Images((360, 480))
+    assert with_crop(AugmentationConfig(crop=96), images).crop == 96  # pyright: ignore
     settings = AugmentationConfig(crop=None, base_size=(800, 400))
-    assert with_crop(settings, pictures).crop == 384  # pyright: ignore
+    assert with_crop(settings, images).crop == 384  # pyright: ignore

@@ -39,7 +39,7 @@ FOLDERS = {
 
 
 def narrow(recipe: Recipe) -> Recipe:
-    """The same recipe for a model of a few channels on small pictures."""
+    """The same recipe for a model of a few channels on small images."""
     head = Mask2FormerConfig(
         queries=5,
         channels=32,

@@ -1,4 +1,4 @@
-"""Folders of pictures and masks: every form, every mistake, opened as a person would."""
+"""Folders of images and masks: every form, every mistake, opened as a person would."""
 
 import os
 import shutil
@@ -90,7 +90,7 @@ class TestForms:
     def test_list_with_a_name_that_is_not_there(self, tmp_path):
         make_pairs(tmp_path, {"a": MASK, "b": MASK})
         (tmp_path / "train.txt").write_text("a\nnothere\n")
-        assert "train.txt: line 2 names no picture with a mask: 'nothere'" in _refusal(tmp_path)
+        assert "train.txt: line 2 names no image with a mask: 'nothere'" in _refusal(tmp_path)
         assert "none named val.txt" in _refusal(tmp_path, "val")
 
     def test_sub_folders(self, tmp_path):
@@ -129,7 +129,7 @@ class TestSplitByName:
 
     def test_one_pair_is_refused(self, tmp_path):
         make_pairs(tmp_path, {"a": MASK})
-        assert "1 picture with mask cannot be split" in _refusal(tmp_path)
+        assert "1 image with mask cannot be split" in _refusal(tmp_path)
 
     def test_an_added_file_moves_nobody(self):
         pairs = [Pair(f"n{i}", Path(f"n{i}.jpg"), Path(f"n{i}.png")) for i in range(40)]
@@ -170,18 +170,18 @@ class TestMistakes:
         make_pairs(tmp_path, {"a": MASK}, "images/train", "masks/train")
         for name in ("images/val", "masks/val"):
             (tmp_path / name).mkdir()
-        assert "images/val: holds no pictures" in _refusal(tmp_path, "val")
+        assert "images/val: holds no images" in _refusal(tmp_path, "val")
 
-    def test_picture_without_mask_and_mask_without_picture(self, tmp_path):
+    def test_image_without_mask_and_mask_without_image(self, tmp_path):
         make_pairs(tmp_path, TEN)
         save_image(tmp_path / "images/lonely.jpg")
         assert "lonely.jpg: has no mask" in _refusal(tmp_path)
         (tmp_path / "images/lonely.jpg").unlink()
         save_mask(tmp_path / "masks/widow.png", MASK)
-        assert "widow.png: belongs to no picture" in _refusal(tmp_path, "val")
+        assert "widow.png: belongs to no image" in _refusal(tmp_path, "val")
 
     def test_same_stem_two_suffixes(self, tmp_path):
-        """S08: the message names both pictures."""
+        """S08: the message names both images."""
         make_pairs(tmp_path, TEN)
         save_image(tmp_path / "images/p3.jpg")
         message = _refusal(tmp_path)
@@ -192,9 +192,7 @@ class TestMistakes:
         make_pairs(tmp_path, TEN)
         for name in TEN:
             save_mask(tmp_path / f"masks/{name}.png", MASK.T)
-        with pytest.raises(
-            InputError, match=r"16x24 pixels \(width x height\), but its picture .* has 24x16"
-        ):
+        with pytest.raises(InputError, match=r"16x24 pixels \(width x height\), but its image .* has 24x16"):
             _open(tmp_path).read(0)
 
     def test_sizes_are_compared_as_displayed(self, tmp_path):
@@ -224,7 +222,7 @@ class TestMistakes:
         make_pairs(tmp_path, dict.fromkeys("abcd", np.where(MASK, 255, 1)))
         assert '--data.classes "[background, road]"' in _refusal(tmp_path, classes=["road"])
 
-    def test_damaged_picture_may_be_skipped_but_not_a_mask(self, tmp_path):
+    def test_damaged_image_may_be_skipped_but_not_a_mask(self, tmp_path):
         make_pairs(tmp_path, TEN)
         for name in TEN:
             (tmp_path / f"images/{name}.png").write_bytes(b"")
@@ -454,7 +452,7 @@ def test_scenes():
 
 @pytest.mark.parametrize("channels", [4, 6])
 def test_more_than_three_channels(tmp_path, channels):
-    """NPY pictures with as many channels as mean values."""
+    """NPY images with as many channels as mean values."""
     values = np.random.default_rng(0).integers(0, 4000, (16, 24, channels)).astype(np.uint16)
     for name in "ab":
         make_pairs(tmp_path, {name: MASK})

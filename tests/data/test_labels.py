@@ -180,19 +180,19 @@ COLOURED = [ClassEntry("road", 0, ROAD), ClassEntry("sky", 1, SKY), ClassEntry("
 
 class TestColours:
     @pytest.fixture
-    def pictures(self):
+    def images(self):
         labels = np.array([[0, 0, 1, 2], [0, 1, 1, 2]])
         return labels, np.array([ROAD, SKY, CAR], np.uint8)[labels]
 
-    def test_rgb(self, tmp_path, pictures):
-        labels, colours = pictures
+    def test_rgb(self, tmp_path, images):
+        labels, colours = images
         file = save_mask(tmp_path / "m.png", colours)
         assert (_mapping(entries=COLOURED).encode(load_mask(file, None), "m") == labels).all()
 
     @pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1)])
-    def test_palettes_of_any_order(self, tmp_path, pictures, order):
+    def test_palettes_of_any_order(self, tmp_path, images, order):
         """S01: with a colour table the order of the palette does not matter."""
-        labels, _ = pictures
+        labels, _ = images
         palette = [(ROAD, SKY, CAR)[index] for index in order]
         file = save_mask(tmp_path / "m.png", np.argsort(order)[labels], palette)
         assert (_mapping(entries=COLOURED).encode(load_mask(file, None), "m") == labels).all()
@@ -214,7 +214,7 @@ class TestColours:
         with pytest.raises(InputError, match=r"m\.png: the mask colour \(250, 50, 84\) in 3 pixels"):
             _mapping(entries=entries).encode(load_mask(file, None), str(file))
 
-    def test_picture_of_one_grey_colour_is_read_by_colour(self, tmp_path):
+    def test_image_of_one_grey_colour_is_read_by_colour(self, tmp_path):
         """A CVAT mask without objects is black all over: its channels are equal, yet they are a colour."""
         entries = [ClassEntry("car", 0, (250, 50, 83)), ClassEntry("background", 1, (0, 0, 0))]
         file = save_mask(tmp_path / "m.png", np.zeros((2, 2, 3), np.uint8))
@@ -253,7 +253,7 @@ class TestNastyMasks:
         "name", ["mask_rgb_equal_channels.png", "mask_palette.png", "mask_grey_alpha.png"]
     )
     def test_equal_to_the_control(self, read, name):
-        labels = read(name, ignored_values=[3])  # the palette picture has its void as index 3
+        labels = read(name, ignored_values=[3])  # the palette image has its void as index 3
         assert (labels == read("mask_ok.png")).all()
 
     @pytest.mark.parametrize(

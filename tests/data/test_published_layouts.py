@@ -50,7 +50,7 @@ def test_miniature(name, tmp_path):
     assert dataset.classes.colours is not None
     report = check_dataset(DataConfig(root=str(tmp_path), layout=layout))
     assert report.ok, [finding.text for finding in report.findings]
-    assert tuple(report.pictures.values()) == counts
+    assert tuple(report.image_counts.values()) == counts
     assert not report.unknown_share
 
 
@@ -110,7 +110,7 @@ def test_only_the_validation_part(tmp_path):
     shutil.rmtree(tmp_path / "leftImg8bit/train")
     shutil.rmtree(tmp_path / "gtFine/train")
     assert len(_open(tmp_path, "val")) == 1
-    assert "leftImg8bit/train: holds no pictures" in _refusal(tmp_path)
+    assert "leftImg8bit/train: holds no images" in _refusal(tmp_path)
 
 
 def test_missing_list(tmp_path):
@@ -202,7 +202,7 @@ class TestPanoptic:
         [
             (
                 lambda c: c["annotations"][0].pop("segments_info"),
-                "has no picture, file_name or segments_info",
+                "has no image, file_name or segments_info",
             ),
             (lambda c: c["annotations"][0]["segments_info"][0].pop("id"), "segment without id"),
             (lambda c: c["annotations"][0]["segments_info"][0].update(category_id=5), "the category 5"),

@@ -49,7 +49,7 @@ def test_things_and_only_things_have_instances(scenes: list[Scene]):
             assert len(np.unique(scene.labels[scene.instances == number])) == 1
 
 
-def test_panoptic_segments_tile_the_picture(scenes: list[Scene]):
+def test_panoptic_segments_tile_the_image(scenes: list[Scene]):
     for scene in scenes:
         ids, segments = scene.panoptic()
         assert segments == scene.segments()

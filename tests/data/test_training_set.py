@@ -1,4 +1,4 @@
-"""The training set: draws by position, bad pictures, worker processes."""
+"""The training set: draws by position, bad images, worker processes."""
 
 import pickle
 from dataclasses import dataclass, field
@@ -17,8 +17,8 @@ SETTINGS = AugmentationConfig(crop=16, base_size=(40, 24))
 
 
 @dataclass
-class Pictures:
-    """Eight copies of one picture; some cannot be decoded, or have a mask that does not fit."""
+class Images:
+    """Eight copies of one image; some cannot be decoded, or have a mask that does not fit."""
 
     bad: tuple[int, ...] = ()
     wrong_mask: tuple[int, ...] = ()
@@ -28,14 +28,14 @@ class Pictures:
 
     @property
     def names(self):
-        return [f"picture {i}" for i in range(self.count)]
+        return [f"image {i}" for i in range(self.count)]
 
     def __len__(self):
         return self.count
 
     def read(self, index):
         if index in self.bad:
-            raise UnreadableImageError(f"picture {index}: truncated")
+            raise UnreadableImageError(f"image {index}: truncated")
         if index in self.wrong_mask:
             raise InputError(f"mask {index}: another size")
         rng = np.random.default_rng(0)
@@ -54,8 +54,8 @@ class Positions(Sampler):
         return 16
 
 
-def training_set(pictures=None, **options):
-    return TrainingSet(pictures or Pictures(), SETTINGS, Normalization(), options.pop("seed", 3), **options)
+def training_set(images=None, **options):
+    return TrainingSet(images or Images(), SETTINGS, Normalization(), options.pop("seed", 3), **options)
 
 
 def test_sample_has_the_agreed_form():
@@ -65,7 +65,7 @@ def test_sample_has_the_agreed_form():
     assert sample["image"].is_contiguous()
     assert sample["labels"].dtype == torch.int64
     assert sample["labels"].shape == (16, 16)
-    assert (sample["name"], sample["replaced"], sample["reason"]) == ("picture 2", "", "")
+    assert (sample["name"], sample["replaced"], sample["reason"]) == ("image 2", "", "")
     assert len(training_set()) == 8
 
 
@@ -85,12 +85,12 @@ def test_draws_differ_by_seed_epoch_and_index_and_repeat_by_position():
 @pytest.mark.parametrize("workers", [1, 2, pytest.param(4, marks=pytest.mark.slow)])
 def test_spawned_workers_give_the_same_batches(workers):
     """Situations S44 and S70: the draws depend on the position, not on the process; everything can be sent there."""
-    pictures = Pictures(bad=(5,))
+    images = Images(bad=(5,))
 
     def batches(count):
         context = "spawn" if count else None
         loader = DataLoader(
-            training_set(pictures), 4, sampler=Positions(), num_workers=count, multiprocessing_context=context
+            training_set(images), 4, sampler=Positions(), num_workers=count, multiprocessing_context=context
         )
         return list(loader)
 
@@ -100,8 +100,8 @@ def test_spawned_workers_give_the_same_batches(workers):
         assert torch.equal(ours["image"], theirs["image"])
         assert torch.equal(ours["labels"], theirs["labels"])
         assert ours["replaced"] == theirs["replaced"]
-    # The count of replaced pictures survives the way out of the workers: one in each epoch.
-    assert [name for batch in there for name in batch["replaced"] if name] == ["picture 5"] * 2
+    # The count of replaced images survives the way out of the workers: one in each epoch.
+    assert [name for batch in there for name in batch["replaced"] if name] == ["image 5"] * 2
 
 
 def test_pickle_round_trip():
@@ -110,38 +110,38 @@ def test_pickle_round_trip():
     assert torch.equal(copy[(1, 3)]["image"], original[(1, 3)]["image"])
 
 
-def test_bad_picture_is_replaced_by_a_draw_of_its_position():
-    damaged = training_set(Pictures(bad=(2,)))
+def test_bad_image_is_replaced_by_a_draw_of_its_position():
+    damaged = training_set(Images(bad=(2,)))
     replacements = [damaged[(epoch, 2)] for epoch in range(12)]
     for sample in replacements:
-        assert sample["replaced"] == "picture 2"
-        assert sample["reason"] == "picture 2: truncated"
-        assert sample["name"] != "picture 2"
+        assert sample["replaced"] == "image 2"
+        assert sample["reason"] == "image 2: truncated"
+        assert sample["name"] != "image 2"
     assert len({sample["name"] for sample in replacements}) > 2
-    assert damaged[(4, 2)]["name"] == training_set(Pictures(bad=(2,)))[(4, 2)]["name"]
+    assert damaged[(4, 2)]["name"] == training_set(Images(bad=(2,)))[(4, 2)]["name"]
     # The others are as if nothing had happened.
     assert torch.equal(damaged[(0, 3)]["image"], training_set()[(0, 3)]["image"])
 
 
 def test_replacement_that_is_bad_too_is_drawn_again():
-    sample = training_set(Pictures(bad=(0, 1, 2, 3, 4, 5, 6)))[(0, 0)]
-    assert sample["name"] == "picture 7"
-    assert sample["replaced"] == "picture 0"
+    sample = training_set(Images(bad=(0, 1, 2, 3, 4, 5, 6)))[(0, 0)]
+    assert sample["name"] == "image 7"
+    assert sample["replaced"] == "image 0"
 
 
 def test_nothing_readable_is_one_error_not_a_loop():
-    with pytest.raises(InputError, match=r"no picture can be decoded.*picture 0: truncated"):
-        training_set(Pictures(bad=tuple(range(8))))[(0, 0)]
+    with pytest.raises(InputError, match=r"no image can be decoded.*image 0: truncated"):
+        training_set(Images(bad=tuple(range(8))))[(0, 0)]
 
 
 def test_stop_on_bad_image():
-    with pytest.raises(UnreadableImageError, match="picture 2: truncated"):
-        training_set(Pictures(bad=(2,)), stop_on_bad_image=True)[(0, 2)]
+    with pytest.raises(UnreadableImageError, match="image 2: truncated"):
+        training_set(Images(bad=(2,)), stop_on_bad_image=True)[(0, 2)]
 
 
 def test_mask_that_does_not_fit_always_stops():
     with pytest.raises(InputError, match="mask 2: another size"):
-        training_set(Pictures(wrong_mask=(2,)))[(0, 2)]
+        training_set(Images(wrong_mask=(2,)))[(0, 2)]
 
 
 def test_negative_seed_is_refused():
@@ -150,12 +150,12 @@ def test_negative_seed_is_refused():
 
 
 def test_bands():
-    pictures = Pictures(channels=5)
-    bands = TrainingSet(pictures, SETTINGS, Normalization((0.0,) * 5, (1.0,) * 5), 0)
+    images = Images(channels=5)
+    bands = TrainingSet(images, SETTINGS, Normalization((0.0,) * 5, (1.0,) * 5), 0)
     assert bands[(0, 0)]["image"].shape == (5, 16, 16)
 
 
-def test_files_of_a_folder_with_a_half_picture(tmp_path):
+def test_files_of_a_folder_with_a_half_image(tmp_path):
     """From files to samples with the reader itself: the half photo is replaced, the others are as they are."""
     from PIL import Image
 
@@ -166,12 +166,12 @@ def test_files_of_a_folder_with_a_half_picture(tmp_path):
     half = (tmp_path / "1.png").read_bytes()
     (tmp_path / "1.png").write_bytes(half[: len(half) // 2])
 
-    class Files(Pictures):
+    class Files(Images):
         def read(self, index):
             image = read_image(tmp_path / f"{index}.png")
             return SimpleNamespace(image=image, labels=np.zeros((20, 20), np.uint8), name=str(index))
 
     sample = training_set(Files(count=3))[(0, 1)]
-    assert sample["replaced"] == "picture 1"
+    assert sample["replaced"] == "image 1"
     assert "1.png" in sample["reason"]
     assert "truncated" in sample["reason"]

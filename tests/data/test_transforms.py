@@ -177,7 +177,7 @@ def test_no_class_is_invented():
 
 @pytest.mark.parametrize("ignore", [255, 65535])
 def test_border_is_ignored_and_never_class_0(ignore):
-    """Situation S06: everything is class 3, pictures are smaller than the crop."""
+    """Situation S06: everything is class 3, images are smaller than the crop."""
     labels = np.full((40, 40), 3, np.uint8 if ignore == 255 else np.uint16)
     image = np.full((40, 40, 3), 200, np.uint8)
     augmentation = AugmentationConfig(crop=64, photometric=False)
@@ -186,12 +186,12 @@ def test_border_is_ignored_and_never_class_0(ignore):
         assert result.shape == (64, 64)
         assert pixels.shape == (64, 64, 3)
         assert set(np.unique(result).tolist()) <= {3, ignore}
-        # Inside is the picture, outside is the padding, and nothing else.
+        # Inside is the image, outside is the padding, and nothing else.
         np.testing.assert_array_equal(result == 3, pixels[..., 0] == 200)
         np.testing.assert_array_equal(result == ignore, pixels[..., 0] == 0)
 
 
-def test_transform_equals_its_steps_on_the_whole_picture():
+def test_transform_equals_its_steps_on_the_whole_image():
     """Resizing only the box gives the same as resizing everything and cutting."""
     rng = generator(1)
     image = rng.integers(0, 256, (50, 70, 3)).astype(np.uint8)
@@ -214,7 +214,7 @@ def test_transform_equals_its_steps_on_the_whole_picture():
 @pytest.mark.parametrize(
     ("channels", "dtype"), [(1, np.uint8), (5, np.uint16), (4, np.float32), (3, np.uint16)]
 )
-def test_other_pictures_keep_their_colours(channels, dtype):
+def test_other_images_keep_their_colours(channels, dtype):
     image = np.full((32, 32, channels), 200, dtype)
     normalization = Normalization((0.0,) * channels, (1.0,) * channels)
     transform = TrainingTransform(AugmentationConfig(crop=32), normalization, 255)
@@ -225,7 +225,7 @@ def test_other_pictures_keep_their_colours(channels, dtype):
 
 
 @pytest.mark.parametrize("shape", [(1, 513), (513, 1), (1, 1)])
-def test_thin_pictures_pass(shape):
+def test_thin_images_pass(shape):
     transform = TrainingTransform(AugmentationConfig(crop=32), Normalization(), 255)
     for seed in range(10):
         pixels, labels = transform(

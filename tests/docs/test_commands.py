@@ -36,7 +36,7 @@ SMALL = [
 
 
 def narrow(recipe: Recipe) -> Recipe:
-    """The same recipe for a model of a few channels on pictures an eighth as large."""
+    """The same recipe for a model of a few channels on images an eighth as large."""
     model = changed(
         recipe.model,
         vit_options={"depth": 4, "embed_dim": 24, "num_heads": 3},
@@ -64,9 +64,9 @@ def world(narrow_recipe, tmp_path_factory):
     root = tmp_path_factory.mktemp("world")
     for number in range(10):
         scene = render_scene(number, size=(64, 64), split="train")
-        for folder, picture in (("images", scene.image), ("masks", scene.labels)):
+        for folder, image in (("images", scene.image), ("masks", scene.labels)):
             (root / "my_folder" / folder).mkdir(parents=True, exist_ok=True)
-            Image.fromarray(picture).save(root / "my_folder" / folder / f"{number}.png")
+            Image.fromarray(image).save(root / "my_folder" / folder / f"{number}.png")
     (root / "my_folder" / "classes.txt").write_text("\n".join(entry.name for entry in SCENE_CLASSES))
     (root / "photos").mkdir()
     for name in ("photo.jpg", "photos/a.jpg", "photos/b.jpg"):
@@ -105,12 +105,12 @@ def _write_ade20k(root: Path) -> None:
     for split in ("training", "validation"):
         for number in range(2):
             scene = render_scene(number, size=(64, 64), split="val")
-            for folder, picture, suffix in (
+            for folder, image, suffix in (
                 ("images", scene.image, "jpg"),
                 ("annotations", scene.labels + np.uint8(1), "png"),
             ):
                 (root / folder / split).mkdir(parents=True, exist_ok=True)
-                Image.fromarray(picture).save(root / folder / split / f"ADE_{number:08d}.{suffix}")
+                Image.fromarray(image).save(root / folder / split / f"ADE_{number:08d}.{suffix}")
 
 
 @pytest.fixture

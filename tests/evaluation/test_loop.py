@@ -1,4 +1,4 @@
-"""A model over a data set: original size, one matrix, bad pictures, bounded memory, and the report."""
+"""A model over a data set: original size, one matrix, bad images, bounded memory, and the report."""
 
 import json
 import tracemalloc
@@ -13,17 +13,17 @@ from rich.console import Console
 
 from vit_adapter.config import ClassTable, DataConfig, EvaluationConfig, InputError
 from vit_adapter.data.sample import Sample
-from vit_adapter.evaluation import evaluate, print_table, write_report, write_worst_pictures
+from vit_adapter.evaluation import evaluate, print_table, write_report, write_worst_images
 from vit_adapter.images import UnreadableImageError
 
 
 class PaintedDataset:
-    """The blue channel of each picture is what the model predicts; the truth is given."""
+    """The blue channel of each image is what the model predicts; the truth is given."""
 
     def __init__(self, pairs, classes=2, bad=(), config=None):
         self.pairs, self.bad = pairs, bad
         self.classes = ClassTable.numbered(classes)
-        self.names = [f"folder/picture {index}.png" for index in range(len(pairs))]
+        self.names = [f"folder/image {index}.png" for index in range(len(pairs))]
         self.config = config or DataConfig()
 
     def __len__(self):
@@ -51,12 +51,12 @@ class PaintedModel:
     def class_names(self):
         return tuple(f"class {index}" for index in range(self.num_classes))
 
-    def predict(self, pictures, *, batch_size, threshold, precision, protocol=None):
-        several = isinstance(pictures, list)
-        self.calls.append((len(pictures) if several else None, batch_size, threshold, precision))
+    def predict(self, photos, *, batch_size, threshold, precision, protocol=None):
+        several = isinstance(photos, list)
+        self.calls.append((len(photos) if several else None, batch_size, threshold, precision))
         results = [
-            SimpleNamespace(labels=picture[..., 2].copy(), palette=self.palette)
-            for picture in (pictures if several else [pictures])
+            SimpleNamespace(labels=photo[..., 2].copy(), palette=self.palette)
+            for photo in (photos if several else [photos])
         ]
         return results if several else results[0]
 
@@ -77,8 +77,8 @@ SECOND = (labels([0] * 50 + [1] * 50), labels([0] * 50 + [1] * 50))
 def test_scores_are_those_of_one_matrix(batch):
     result = run(PaintedDataset([FIRST, SECOND]), batch_size=batch)
     np.testing.assert_allclose(result.scores.iou, [149 / 150, 50 / 51], rtol=1e-12)  # S31
-    assert result.pictures == 2
-    assert [picture.name for picture in result.worst] == ["folder/picture 0.png", "folder/picture 1.png"]
+    assert result.measured == 2
+    assert [photo.name for photo in result.worst] == ["folder/image 0.png", "folder/image 1.png"]
     assert result.worst[0].mIoU == pytest.approx(0.495)
 
 
@@ -91,7 +91,7 @@ def test_truth_keeps_its_size_and_its_thin_objects():
     np.testing.assert_array_equal(result.scores.iou, [1, 1])
 
 
-def test_pictures_of_different_sizes_share_a_batch_and_settings_reach_the_model():
+def test_images_of_different_sizes_share_a_batch_and_settings_reach_the_model():
     model = PaintedModel()
     pairs = [(labels([0, 1]), labels([0, 1])), (labels([1], [1], [0]), labels([1], [1], [0]))] * 2
     config = EvaluationConfig(batch_size=3, threshold=0.25, precision="bfloat16")
@@ -99,48 +99,48 @@ def test_pictures_of_different_sizes_share_a_batch_and_settings_reach_the_model(
     assert model.calls == [(3, 3, 0.25, "bfloat16"), (1, 3, 0.25, "bfloat16")]
 
 
-def test_worst_pictures_are_kept_in_order_and_without_those_that_say_nothing():
+def test_worst_images_are_kept_in_order_and_without_those_that_say_nothing():
     pairs = []
     for wrong in (3, 9, 1, 7, 5):
         pairs.append((labels([0] * 10 + [1] * 10), labels([0] * 10 + [0] * wrong + [1] * (10 - wrong))))
     pairs.append((labels([255] * 20), labels([0] * 20)))
     result = run(PaintedDataset(pairs), worst=3, batch_size=2)
-    assert [picture.index for picture in result.worst] == [1, 3, 4]
+    assert [photo.index for photo in result.worst] == [1, 3, 4]
     assert run(PaintedDataset(pairs), worst=0).worst == []
     equal = run(PaintedDataset([FIRST] * 5), worst=2)
-    assert [picture.index for picture in equal.worst] == [0, 1]
+    assert [photo.index for photo in equal.worst] == [0, 1]
 
 
 @pytest.mark.parametrize("bad", [(0,), (2,), (0, 1), (1, 2)])
-def test_bad_pictures_are_skipped_and_named(bad):
+def test_bad_images_are_skipped_and_named(bad):
     result = run(PaintedDataset([SECOND] * 3, bad=bad), batch_size=2)
-    assert result.pictures == 3 - len(bad)
-    assert result.matrix.counts.sum() == 100 * result.pictures
-    assert [name for name, _ in result.skipped] == [f"folder/picture {index}.png" for index in bad]
+    assert result.measured == 3 - len(bad)
+    assert result.matrix.counts.sum() == 100 * result.measured
+    assert [name for name, _ in result.skipped] == [f"folder/image {index}.png" for index in bad]
 
 
-def test_bad_pictures_stop_the_run_where_asked_to():
+def test_bad_images_stop_the_run_where_asked_to():
     dataset = PaintedDataset([SECOND] * 3, bad=(1,), config=DataConfig(stop_on_bad_image=True))
     with pytest.raises(InputError, match="truncated"):
         run(dataset)
 
 
 def test_nothing_to_measure_is_one_line():
-    with pytest.raises(InputError, match="none of the 2 pictures"):
+    with pytest.raises(InputError, match="none of the 2 images"):
         run(PaintedDataset([SECOND] * 2, bad=(0, 1)))
     with pytest.raises(InputError, match="limit is 0"):
         run(PaintedDataset([SECOND]), limit=0)
-    with pytest.raises(InputError, match="no picture"):
+    with pytest.raises(InputError, match="no image"):
         run(PaintedDataset([]))
 
 
-def test_limit_takes_the_first_pictures():
+def test_limit_takes_the_first_images():
     assert run(PaintedDataset([FIRST, SECOND]), limit=1).matrix.counts.sum() == 100
     assert run(PaintedDataset([FIRST, SECOND]), limit=9).matrix.counts.sum() == 200
 
 
-def test_memory_does_not_grow_with_the_pictures():
-    """S56: 200 pictures of 256 x 256 and 150 classes."""
+def test_memory_does_not_grow_with_the_images():
+    """S56: 200 images of 256 x 256 and 150 classes."""
     truth = np.arange(256 * 256, dtype=np.int64).reshape(256, 256) % 150
     truth = truth.astype(np.uint8)
     dataset = PaintedDataset([(truth, truth)] * 200, classes=150)
@@ -183,24 +183,24 @@ def test_report_holds_everything(tmp_path, result_and_parts):
         "worst",
     }
     files = {path.name for path in (tmp_path / "worst").iterdir()}
-    assert files == {"01_folder_picture_0.png", "02_folder_picture_1.png", "mine.txt"}
+    assert files == {"01_folder_image_0.png", "02_folder_image_1.png", "mine.txt"}
     values = json.loads((tmp_path / "metrics.json").read_text())
-    assert values["pictures"] == 2
+    assert values["images"] == 2
     assert values["recall"] == 0.5
     assert values["precision"] == 1
     assert values["confusion"] == [[2 * (35 * 60 - 400), 0], [400, 400]]
     assert values["worst"][0] == {
-        "name": "folder/picture 0.png",
+        "name": "folder/image 0.png",
         "mIoU": pytest.approx((1700 / 1900 + 0.5) / 2),
     }
-    # drawn with the settings of the evaluation, one picture at a time
+    # drawn with the settings of the evaluation, one image at a time
     assert model.calls[-1] == (None, 2, 0.4, "float32")
 
 
 def test_mistakes_are_red_and_ignored_pixels_are_not(tmp_path, result_and_parts):
     result, model, dataset = result_and_parts
     model.palette = np.array([[10, 10, 10], [20, 20, 20]], np.uint8)
-    files = write_worst_pictures(result, model, dataset, tmp_path / "worst")
+    files = write_worst_images(result, model, dataset, tmp_path / "worst")
     sheet = np.asarray(Image.open(files[0])).astype(int)
     red = (sheet[..., 0] - sheet[..., 1:].max(axis=2)) > 60
     # a twelfth of the valid pixels; the cell is 480 x 320, the mistakes are a quarter of its height and a sixth of
@@ -220,7 +220,7 @@ def test_table_shows_every_class_and_total(result_and_parts):
     out = StringIO()
     print_table(odd, Console(file=out, width=100))
     text = out.getvalue()
-    for words in ("[red]odd[/red]", "crack", "precision", "50.00", "2 pictures", "mIoU", "skipped a[b].jpg"):
+    for words in ("[red]odd[/red]", "crack", "precision", "50.00", "2 images", "mIoU", "skipped a[b].jpg"):
         assert words in text
 
 

@@ -21,7 +21,7 @@ def matrix_of(*pairs, classes=2, ignore=255):
     return matrix
 
 
-# Situation S31: two pictures of 100 pixels; the average over pictures would be 0.7475
+# Situation S31: two images of 100 pixels; the average over images would be 0.7475
 FIRST = (np.array([0] * 99 + [1]), np.zeros(100, int))
 SECOND = (np.array([0] * 50 + [1] * 50), np.array([0] * 50 + [1] * 50))
 

@@ -111,7 +111,7 @@ def _check_reference_points(case: Case) -> None:
         if entry == "reference_points":
             points = pixel_centres(queries)
             if points.shape[1] != recorded.shape[1]:
-                points = points[:, ::97]  # of large pictures only every 97th point is recorded
+                points = points[:, ::97]  # of large images only every 97th point is recorded
             check_exact(points, recorded, name)
         elif entry == "spatial_shapes":
             check_exact(torch.tensor(values), recorded, name)

@@ -177,7 +177,7 @@ def check_outputs(case: Case, ours: Mapping[str, Tensor], skip: Collection[str] 
 def check_entry(case: Case, section: str, name: str, ours: Tensor, recorded: Tensor) -> None:
     """One entry by the rule of the case's run; whole numbers and truth values exactly.
 
-    Eight-bit pictures have a tolerance of their own, in ``tolerance_by_output``.
+    Eight-bit images have a tolerance of their own, in ``tolerance_by_output``.
     """
     label = f"{section} {name}"
     own_tolerance = name in case.spec.get("tolerance_by_output", {})

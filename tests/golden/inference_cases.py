@@ -63,7 +63,7 @@ def recorded_protocol(outer: dict[str, Any]) -> Protocol:
 
 
 def run_views(path: Path) -> None:
-    """Every view that a protocol makes of a picture, bit by bit but for the normalisation."""
+    """Every view that a protocol makes of an image, bit by bit but for the normalisation."""
     with safe_open(path, "np") as file:
         spec = json.loads((file.metadata() or {})["spec"])
         record = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
@@ -123,7 +123,7 @@ def run_mask2former_inference(path: Path) -> None:
 
 
 def _coordinates(size: tuple[int, int]) -> Tensor:
-    """A picture [1, 2, h, w] whose pixels tell where they are."""
+    """An image [1, 2, h, w] whose pixels tell where they are."""
     rows, columns = torch.meshgrid(*map(torch.arange, size), indexing="ij")
     return torch.stack([rows, columns])[None].double()
 

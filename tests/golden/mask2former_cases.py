@@ -144,7 +144,7 @@ def run_segmenter(path: Path) -> None:
     for index, recorded in enumerate(case.outputs["argmax"]):
         labels = scores[index].softmax(0).argmax(0)
         gap = case.spec["label_gap"]
-        check_labels(labels, recorded, case.outputs["seg_logit"][index], gap, f"picture {index}")
+        check_labels(labels, recorded, case.outputs["seg_logit"][index], gap, f"image {index}")
 
 
 _READ_KEYS = {

@@ -68,7 +68,7 @@ def run_points(path: Path) -> None:
 
 
 def run_target(path: Path) -> None:
-    """The matching of one picture as labels and masks of its queries."""
+    """The matching of one image as labels and masks of its queries."""
     case = Case(path)
     inputs, draw = case.inputs, RecordedPoints(case.draws)
     target = Target(inputs["gt_labels"], inputs["gt_masks"].bool())

@@ -50,7 +50,7 @@ def numbered(name: str, tensors: list[Tensor]) -> dict[str, Tensor]:
 
 
 def recorded_targets(case: Case) -> list[Target]:
-    """Classes and masks of every picture of a case."""
+    """Classes and masks of every image of a case."""
     return [
         Target(classes, masks.bool())
         for classes, masks in zip(case.input_list("gt_labels"), case.input_list("gt_masks"), strict=True)
@@ -58,7 +58,7 @@ def recorded_targets(case: Case) -> list[Target]:
 
 
 class RecordedLoss:
-    """Lets a loss draw the points of a case, and keeps what each picture was matched with.
+    """Lets a loss draw the points of a case, and keeps what each image was matched with.
 
     Args:
         case: The case.
@@ -82,10 +82,10 @@ class RecordedLoss:
         criterion._match = kept
 
     def by_name(self, sets: int) -> dict[str, Tensor]:
-        """``gt_inds.set.picture``; every draw was used."""
+        """``gt_inds.set.image``; every draw was used."""
         assert not self.source.left, f"{len(self.source.left)} recorded draws were not asked for"
-        pictures = len(self.found) // sets
-        return {f"gt_inds.{i // pictures}.{i % pictures}": found for i, found in enumerate(self.found)}
+        images = len(self.found) // sets
+        return {f"gt_inds.{i // images}.{i % images}": found for i, found in enumerate(self.found)}
 
 
 def _with_the_other_process(case: Case) -> Callable[[Tensor], Tensor]:

@@ -34,7 +34,7 @@ def run_masks_of_labels(path: Path) -> None:
 
 
 def run_masks_of_record(path: Path) -> None:
-    """The same of a picture that goes through the pipeline."""
+    """The same of an image that goes through the pipeline."""
     record = load_file(path)
     labels = record["input/gt_semantic_seg"].long()
     _check_masks(labels, record)
@@ -76,7 +76,7 @@ def run_mapillary_case(path: Path) -> None:
 
 
 def run_mapillary_record(path: Path) -> None:
-    """The same of a picture that goes through the pipeline."""
+    """The same of an image that goes through the pipeline."""
     record = load_file(path)
     _check_mapillary(record["input/gt_semantic_seg"].numpy(), record["output/gt_semantic_seg"])
 
@@ -87,8 +87,8 @@ def _check_mapillary(values: np.ndarray, recorded: Tensor) -> None:
         for split in ("training", "validation"):
             (Path(folder) / split / "images").mkdir(parents=True)
             (Path(folder) / split / "labels").mkdir()
-            picture = Image.fromarray(np.zeros((*values.shape, 3), np.uint8))
-            picture.save(Path(folder) / split / "images" / f"{split}.jpg")
+            image = Image.fromarray(np.zeros((*values.shape, 3), np.uint8))
+            image.save(Path(folder) / split / "images" / f"{split}.jpg")
             labels = Image.fromarray(values)
             labels.putpalette(list(range(256)) * 3)
             labels.save(Path(folder) / split / "labels" / f"{split}.png")

@@ -22,7 +22,7 @@ _PER_CLASS = {
 
 
 def run_semantic_metrics(path: Path) -> None:
-    """Areas by picture and in total, scores by class with NaN kept or replaced, the printed summary."""
+    """Areas by image and in total, scores by class with NaN kept or replaced, the printed summary."""
     with safe_open(path, "np") as file:
         spec = json.loads(file.metadata()["spec"])
         record = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)

@@ -1,6 +1,6 @@
 """Records of ``pipeline/``: transforms with every random draw, and tables of sizes.
 
-Recorded pictures are BGR, ours are RGB. Resizes and HSV equal OpenCV's bit by bit, so resized pictures are
+Recorded images are BGR, ours are RGB. Resizes and HSV equal OpenCV's bit by bit, so resized images are
 compared exactly although the specifications allow a level.
 """
 
@@ -56,7 +56,7 @@ def _bgr(image: np.ndarray) -> np.ndarray:
 
 
 class _Pair:
-    """A picture, perhaps labels, and what the recorded steps do to them, done with our functions."""
+    """An image, perhaps labels, and what the recorded steps do to them, done with our functions."""
 
     def __init__(self, record: dict[str, np.ndarray], spec: dict[str, Any]) -> None:
         self.image = np.ascontiguousarray(_bgr(record["input/img"]))
@@ -231,7 +231,7 @@ def run_load_image(path: Path) -> None:
     _, record = _read(path)
     (values,) = (value for key, value in record.items() if key.startswith("input/"))
     with TemporaryDirectory() as folder:
-        file = Path(folder) / "picture.png"
+        file = Path(folder) / "image.png"
         Image.fromarray(values).save(file)
         _compare(_bgr(read_image(file)), record["output/img"], 0, "img")
 
@@ -240,12 +240,12 @@ def run_load_annotations(path: Path) -> None:
     """A label PNG, grey or with a palette, with and without the reduction of label 0."""
     spec, record = _read(path)
     values = record["input/png_values"]
-    picture = Image.fromarray(values)
+    photo = Image.fromarray(values)
     if "palette" in path.stem:
-        picture.putpalette(np.random.default_rng(0).integers(0, 256, 768).astype(np.uint8).tobytes())
+        photo.putpalette(np.random.default_rng(0).integers(0, 256, 768).astype(np.uint8).tobytes())
     with TemporaryDirectory() as folder:
         file = Path(folder) / "labels.png"
-        picture.save(file)
+        photo.save(file)
         mask = read_mask(file)
     assert (mask.palette is not None) == ("palette" in path.stem)
     labels = mask.values

@@ -57,7 +57,7 @@ def _original(part: str) -> str:
 
 
 def _check_tables(record: dict, size: int, rows: int) -> None:
-    """The tables of the first block in a model of another picture size."""
+    """The tables of the first block in a model of another image size."""
     first = {
         name: shape for name, shape in record["model_keys_at_load"].items() if name.startswith("blocks.0.")
     }
@@ -74,7 +74,7 @@ def _check_tables(record: dict, size: int, rows: int) -> None:
 
 
 def run_table(path: Path) -> None:
-    """Relative position tables of one picture size in a model of another."""
+    """Relative position tables of one image size in a model of another."""
     with safe_open(path, "pt") as file:
         spec = json.loads(file.metadata()["spec"])
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)

@@ -1,4 +1,4 @@
-"""Records of area 29 about sizes and padding of test pictures."""
+"""Records of area 29 about sizes and padding of test images."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +13,7 @@ from .case import Case
 from .comparison import check_outputs
 
 
-def _picture(case: Case, name: str) -> np.ndarray:
+def _image(case: Case, name: str) -> np.ndarray:
     return case.stored_inputs[name].numpy().astype(np.uint8)
 
 
@@ -26,13 +26,13 @@ def run_padding(path: Path) -> None:
     case = Case(path)
     settings = case.config["norm"]
     normalization = Normalization(tuple(settings["mean"]), tuple(settings["std"]))
-    picture = _picture(case, "img_bgr")[..., ::-1]
+    photo = _image(case, "img_bgr")[..., ::-1]
     labels = case.stored_inputs["seg"].numpy()
-    height, width = picture.shape[:2]
+    height, width = photo.shape[:2]
     size = max(height, case.config["size"]), max(width, case.config["size"])
     both = {
-        "test_pad_then_normalize": normalize(pad(picture, size, 0), normalization),
-        "train_normalize_then_pad": pad(normalize(picture, normalization), size, 0),
+        "test_pad_then_normalize": normalize(pad(photo, size, 0), normalization),
+        "train_normalize_then_pad": pad(normalize(photo, normalization), size, 0),
     }
     ours: dict[str, torch.Tensor] = {}
     for name, image in both.items():
@@ -53,7 +53,7 @@ def run_multiple(path: Path) -> None:
         _exact_sizes(case, f"img_shape.{number}", size, slice(0, 2))
         _exact_sizes(case, f"size.{number}", size, slice(0, 2))
         if value.ndim == 3:
-            difference = resize_image(_picture(case, name), size) - case.outputs[f"img.{number}"].numpy()
+            difference = resize_image(_image(case, name), size) - case.outputs[f"img.{number}"].numpy()
             assert np.abs(difference).max() <= 1
 
 
@@ -71,7 +71,7 @@ def run_short_side(path: Path) -> None:
         factors = [size[1] / width, size[0] / height] * 2
         np.testing.assert_allclose(case.outputs[f"scale_factor.{number}"].numpy(), factors, rtol=1e-6)
     first_size = short_side_size((rows[0][0], rows[0][1]), (rows[0][2], rows[0][3]), crop)
-    difference = resize_image(_picture(case, "img.0"), first_size) - case.outputs["img.0"].numpy()
+    difference = resize_image(_image(case, "img.0"), first_size) - case.outputs["img.0"].numpy()
     assert np.abs(difference).max() <= 1
 
 

@@ -133,13 +133,13 @@ def test_whole_numbers_are_exact_whatever_the_tolerance(tmp_path):
         "tolerance": {"output": {"rtol": 0, "atol": 5}},
         "tolerance_by_output": {"img": {"rtol": 0, "atol": 1}},
     }
-    labels, picture = torch.tensor([1, 2]), torch.tensor([1, 2], dtype=torch.uint8)
-    case = make_case(tmp_path, {"output/labels": labels, "output/img": picture}, spec)
-    check_outputs(case, {"labels": labels, "img": picture + 1})
+    labels, image = torch.tensor([1, 2]), torch.tensor([1, 2], dtype=torch.uint8)
+    case = make_case(tmp_path, {"output/labels": labels, "output/img": image}, spec)
+    check_outputs(case, {"labels": labels, "img": image + 1})
     with pytest.raises(AssertionError, match="labels"):
-        check_outputs(case, {"labels": labels + 1, "img": picture})
+        check_outputs(case, {"labels": labels + 1, "img": image})
     with pytest.raises(AssertionError, match="img"):
-        check_outputs(case, {"labels": labels, "img": picture + 2})
+        check_outputs(case, {"labels": labels, "img": image + 2})
 
 
 def test_gradients_are_all_needed_and_none_too_many(tmp_path):

@@ -1,4 +1,4 @@
-"""A small Mask2Former head, pictures for it, and fixed points."""
+"""A small Mask2Former head, images for it, and fixed points."""
 
 import torch
 from torch import Tensor

@@ -91,7 +91,7 @@ def test_training_and_evaluation_give_the_same_numbers():
         assert torch.equal(head.train()(pyramid()), head.eval()(pyramid()))
 
 
-def test_pictures_of_a_batch_do_not_meet():
+def test_images_of_a_batch_do_not_meet():
     head = tiny_head().eval()
     maps = pyramid(2)
     with torch.no_grad():

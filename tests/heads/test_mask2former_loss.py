@@ -37,8 +37,8 @@ def criterion_with_fixed_points() -> Mask2FormerLoss:
     return criterion
 
 
-def pictures(predictions: Predictions, which: slice, requires_grad: bool = False) -> Predictions:
-    """Some pictures of a batch, as leaves of a graph of their own."""
+def images(predictions: Predictions, which: slice, requires_grad: bool = False) -> Predictions:
+    """Some images of a batch, as leaves of a graph of their own."""
     parts = Predictions(
         [level[which].clone() for level in predictions.classes],
         [level[which].clone() for level in predictions.masks],
@@ -96,7 +96,7 @@ def test_nothing_but_ignored_pixels_costs_no_mask():
     # All queries are "no object", each with the same weight.
     expected = -2 * predictions.classes[-1].log_softmax(-1)[..., -1].mean()
     torch.testing.assert_close(losses["loss_cls"], expected)
-    # Points are drawn for matching alone, once a picture and set.
+    # Points are drawn for matching alone, once an image and set.
     assert asked == [(1, POINTS)] * 8
     mask_parts(losses).backward()
     gradients = [p.grad for p in head.transformer_decoder.mask_embedding.parameters()]
@@ -143,14 +143,14 @@ def test_one_class_is_learnt_with_its_outside():
 
 
 def test_gradient_accumulation_equals_the_large_batch():
-    """S41: one mask in one picture, five in the other."""
+    """S41: one mask in one image, five in the other."""
     predictions = random_predictions(2, sets=3)
     targets = targets_of(torch.stack([label_map([3]), label_map([0, 1, 2, 3, 4])]), 5, 255)
     criterion = criterion_with_fixed_points()
-    joint = pictures(predictions, slice(None), requires_grad=True)
+    joint = images(predictions, slice(None), requires_grad=True)
     mask_parts(criterion(joint, targets)).backward()
     for index in range(2):
-        alone = pictures(predictions, slice(index, index + 1), requires_grad=True)
+        alone = images(predictions, slice(index, index + 1), requires_grad=True)
         # Mean of two passes, each divided by the masks of an average pass.
         (mask_parts(criterion(alone, targets[index : index + 1], num_masks=3.0)) / 2).backward()
         for ours, theirs in zip(alone.masks, joint.masks, strict=True):
@@ -165,7 +165,7 @@ def test_without_the_joint_count_accumulation_differs():
     criterion = criterion_with_fixed_points()
     joint = mask_parts(criterion(predictions, targets))
     parts = [
-        mask_parts(criterion(pictures(predictions, slice(i, i + 1)), targets[i : i + 1])) for i in range(2)
+        mask_parts(criterion(images(predictions, slice(i, i + 1)), targets[i : i + 1])) for i in range(2)
     ]
     assert abs(float(joint) - float(sum(parts)) / 2) > 1e-2 * float(joint)
 
@@ -180,7 +180,7 @@ def test_costs_that_are_not_finite_are_named(value, part, cost):
     with pytest.raises(NotFiniteCosts) as error:
         criterion_with_fixed_points()(predictions, targets)
     message = str(error.value)
-    assert "prediction set 1, picture 1" in message
+    assert "prediction set 1, image 1" in message
     assert f"the {cost} cost of query 4" in message
     assert "\n" not in message
 
@@ -255,7 +255,7 @@ def test_two_processes_equal_the_joint_batch(tmp_path):
     predictions = random_predictions(2)
     targets = targets_of(torch.stack([label_map([3]), label_map([0, 1, 2, 3, 4])]), 5, 255)
     criterion = criterion_with_fixed_points()
-    joint = pictures(predictions, slice(None), requires_grad=True)
+    joint = images(predictions, slice(None), requires_grad=True)
     losses = criterion(joint, targets)
     mask_parts(losses).backward()
     multiprocessing.spawn(_one_of_two, args=(str(tmp_path),), nprocs=2)  # pyright: ignore
@@ -265,7 +265,7 @@ def test_two_processes_equal_the_joint_batch(tmp_path):
         mean = (parts[0]["losses"][name] + parts[1]["losses"][name]) / 2
         torch.testing.assert_close(mean, losses[name].detach(), rtol=1e-5, atol=1e-7)
     for rank, part in enumerate(parts):
-        alone = criterion(pictures(predictions, slice(rank, rank + 1)), targets[rank : rank + 1])
+        alone = criterion(images(predictions, slice(rank, rank + 1)), targets[rank : rank + 1])
         torch.testing.assert_close(part["losses"]["loss_cls"], alone["loss_cls"])
         for ours, theirs in zip(part["gradients"], joint.masks, strict=True):
             assert theirs.grad is not None
@@ -276,7 +276,7 @@ def _one_of_two(rank: int, folder: str) -> None:
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
     targets = targets_of(torch.stack([label_map([3]), label_map([0, 1, 2, 3, 4])]), 5, 255)
-    own = pictures(random_predictions(2), slice(rank, rank + 1), requires_grad=True)
+    own = images(random_predictions(2), slice(rank, rank + 1), requires_grad=True)
     losses = criterion_with_fixed_points()(own, targets[rank : rank + 1])
     mask_parts(losses).backward()
     state = {

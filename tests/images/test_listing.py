@@ -1,4 +1,4 @@
-"""Which files count as pictures."""
+"""Which files count as images."""
 
 import pytest
 
@@ -52,5 +52,5 @@ def test_nothing_to_list_is_an_error_with_the_place(folder, tmp_path):
     with pytest.raises(InputError, match=r"\*\.bmp"):
         list_images(folder / "*.bmp")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match=r"empty.*no picture"):
+    with pytest.raises(InputError, match=r"empty.*no image"):
         list_images(tmp_path / "empty")

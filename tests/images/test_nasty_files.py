@@ -1,4 +1,4 @@
-"""Every file of the collection of bad and odd pictures gives what its table says."""
+"""Every file of the collection of bad and odd images gives what its table says."""
 
 import warnings
 from pathlib import Path
@@ -51,7 +51,7 @@ REFUSED = {
     "truncated_header_only.jpg": "truncated",
     "bad_crc.png": "checksum",
     "zero_bytes.jpg": "empty file",
-    "text_named.jpg": "not a picture",
+    "text_named.jpg": "not an image",
     "html_named.jpg": "web page",
     "zero_width.png": "0x10",
     "bomb_declares_60000x60000.png": "3600000000 pixels",

@@ -1,4 +1,4 @@
-"""The rules of the reader, on small made pictures."""
+"""The rules of the reader, on small made images."""
 
 import warnings
 
@@ -173,7 +173,7 @@ def test_other_types_are_refused_by_name(dtype):
         read_image(np.zeros((3, 3, 3), dtype))
 
 
-def test_shapes_that_are_no_pictures_are_refused():
+def test_shapes_that_are_no_images_are_refused():
     with pytest.raises(InputError, match="3x8x8"):
         read_image(np.zeros((3, 8, 8), np.uint8))
     with pytest.raises(InputError, match="0x8x3"):
@@ -213,12 +213,12 @@ def test_source_is_never_changed_or_shared():
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "I;16"])
 def test_every_mode_gives_three_equal_or_true_channels(mode):
     grey = Image.fromarray(noise(8, 8))
-    picture = Image.fromarray(RAMP) if mode == "I;16" else grey.convert("RGB").convert(mode)
-    image = read_image(picture)
+    photo = Image.fromarray(RAMP) if mode == "I;16" else grey.convert("RGB").convert(mode)
+    image = read_image(photo)
     assert image.dtype == np.uint8
     assert image.shape[2] == 3
     if mode in ("1", "L", "LA", "RGB", "RGBA"):
-        np.testing.assert_array_equal(image[..., 0], np.asarray(picture.convert("L")))
+        np.testing.assert_array_equal(image[..., 0], np.asarray(photo.convert("L")))
         np.testing.assert_array_equal(image[..., 0], image[..., 2])
 
 

@@ -1,4 +1,4 @@
-"""Limits, and files that are no pictures: one line each, nothing else."""
+"""Limits, and files that are no images: one line each, nothing else."""
 
 import io
 import warnings
@@ -23,7 +23,7 @@ def save(array_or_image, path, **options):
 
 @pytest.mark.parametrize(("width", "height"), [(12000, 9000), (16000, 12000)])
 @pytest.mark.slow
-def test_large_honest_pictures_are_read_without_a_word(tmp_path, width, height, capfd):
+def test_large_honest_images_are_read_without_a_word(tmp_path, width, height, capfd):
     path = save(Image.new("1", (width, height)), tmp_path / "large.png")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -44,7 +44,7 @@ def test_pixel_limit_is_the_tools_own_and_can_be_set(tmp_path, monkeypatch):
     assert Image.MAX_IMAGE_PIXELS == 10
 
 
-NOT_PICTURES = {
+NOT_IMAGES = {
     "pointer.png": (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n", "Git LFS"),
     "page.jpg": (b"\n<!DOCTYPE html><html>404", "web page"),
     "movie.avi": (b"RIFF\x10\0\0\0AVI LIST" + bytes(50), "video is not supported"),
@@ -62,9 +62,9 @@ NOT_PICTURES = {
 }
 
 
-@pytest.mark.parametrize("name", NOT_PICTURES)
-def test_files_that_are_no_pictures_say_what_they_are(tmp_path, name):
-    content, words = NOT_PICTURES[name]
+@pytest.mark.parametrize("name", NOT_IMAGES)
+def test_files_that_are_no_images_say_what_they_are(tmp_path, name):
+    content, words = NOT_IMAGES[name]
     (tmp_path / name).write_bytes(content)
     with pytest.raises(UnreadableImageError) as caught:
         read_image(tmp_path / name)
@@ -96,7 +96,7 @@ def test_missing_file_and_folder_are_input_errors_but_not_skippable(tmp_path):
 
 @pytest.mark.parametrize("suffix", ["jpg", "png", "tif", "bmp", "gif", "webp"])
 def test_every_cut_and_every_flipped_byte_is_an_answer(tmp_path, suffix):
-    """Whatever is done to a file, it is a picture of the declared kind or one line; nothing else escapes."""
+    """Whatever is done to a file, it is an image of the declared kind or one line; nothing else escapes."""
     buffer = io.BytesIO()
     names = {"jpg": "JPEG", "tif": "TIFF"}
     Image.fromarray(noise(16, 16, 3)).save(buffer, names.get(suffix, suffix.upper()))
@@ -126,7 +126,7 @@ def test_every_cut_and_every_flipped_byte_is_an_answer(tmp_path, suffix):
     assert not any("\n" in message for message in answers)
 
 
-def test_lazily_opened_half_picture_is_refused(tmp_path):
+def test_lazily_opened_half_image_is_refused(tmp_path):
     path = save(noise(64, 64, 3), tmp_path / "a.jpg", quality=95)
     path.write_bytes(path.read_bytes()[:3000])
     assert ImageFile.LOAD_TRUNCATED_IMAGES is False

@@ -36,7 +36,7 @@ def test_bytes_equal_opencv(height, width, new_height, new_width, channels, seed
 
 
 @pytest.mark.parametrize("size", [(64, 96), (60, 96), (64, 33), (512, 300), (128, 192)])
-def test_picture_larger_than_a_strip_and_exact_halves_equal_opencv(size):
+def test_image_larger_than_a_strip_and_exact_halves_equal_opencv(size):
     image = np.random.default_rng(0).integers(0, 256, (128, 192, 3)).astype(np.uint8)
     np.testing.assert_array_equal(resize_image(image, size), opencv(image, size))
 
@@ -116,7 +116,7 @@ def test_window_outside_the_result_is_refused():
         resize_image(np.zeros((4, 4, 3), np.uint8), (8, 8), (0, 4, 2, 5))
 
 
-def test_thin_pictures_keep_a_pixel():
+def test_thin_images_keep_a_pixel():
     assert fit_size((1, 513), (2048, 512)) == (4, 2048)
     assert fit_size((513, 1), (2048, 512)) == (2048, 4)
     assert fit_size((10, 3000), (2048, 512)) == (7, 2048)

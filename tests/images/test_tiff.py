@@ -1,4 +1,4 @@
-"""Pictures of many bands: TIFF blocks in every arrangement, NPY files."""
+"""Images of many bands: TIFF blocks in every arrangement, NPY files."""
 
 import struct
 import zlib

@@ -1,4 +1,4 @@
-"""Models without weights that tests apply to pictures."""
+"""Models without weights that tests apply to images."""
 
 import torch
 import torch.nn.functional as F
@@ -6,7 +6,7 @@ from torch import Tensor
 
 
 def by_colour(classes: int) -> torch.nn.Module:
-    """Scores that depend on each pixel's colour alone: they turn, flip and cut with the picture."""
+    """Scores that depend on each pixel's colour alone: they turn, flip and cut with the image."""
     generator = torch.Generator().manual_seed(classes)
     convolution = torch.nn.Conv2d(3, classes, 1)
     with torch.no_grad():
@@ -16,7 +16,7 @@ def by_colour(classes: int) -> torch.nn.Module:
 
 
 class Surroundings(torch.nn.Module):
-    """Scores that depend on the whole window: whoever pads, cuts or mixes pictures wrongly gets others."""
+    """Scores that depend on the whole window: whoever pads, cuts or mixes images wrongly gets others."""
 
     def __init__(self, classes: int) -> None:
         super().__init__()

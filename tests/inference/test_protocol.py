@@ -26,7 +26,7 @@ ALL = pytest.mark.parametrize(
 )
 
 
-def picture(height, width, seed=0):
+def photo(height, width, seed=0):
     """Noise in which neighbours resemble each other."""
     noise = (
         np.random.default_rng(seed).integers(0, 256, (height // 6 + 2, width // 6 + 2, 3)).astype(np.uint8)
@@ -45,8 +45,8 @@ def scores_of(image, protocol, model=None, classes=5, **options):
     "size",
     [(1, 1), (513, 1), (1, 513), (5, 400), (300, 10), (24, 4), (10, 6), (63, 65), (64, 64), (150, 200)],
 )
-def test_labels_have_the_size_of_the_picture(protocol, size):
-    prediction = apply_protocol(Surroundings(5), picture(*size), protocol, num_classes=5)
+def test_labels_have_the_size_of_the_image(protocol, size):
+    prediction = apply_protocol(Surroundings(5), photo(*size), protocol, num_classes=5)
     labels, scores = prediction.labels(), prediction.scores()
     assert labels.shape == size
     assert labels.dtype == np.uint8
@@ -59,7 +59,7 @@ def test_labels_have_the_size_of_the_picture(protocol, size):
     assert np.array_equal(labels[clear], scores.argmax(axis=0)[clear])
 
 
-def test_sizes_before_the_stretch_of_one_pixel_high_pictures():
+def test_sizes_before_the_stretch_of_one_pixel_high_images():
     protocol = Protocol(resize=(2048, 512))
     views = [plan_views(size, protocol)[0] for size in ((513, 1), (1, 513), (3000, 10))]
     assert [view.resized for view in views] == [(2048, 4), (4, 2048), (2048, 7)]
@@ -72,8 +72,8 @@ def test_the_short_side_rule_does_not_explode():
 
 
 @pytest.mark.parametrize("size", [(30, 50), (63, 64), (64, 64), (24, 4)])
-def test_one_window_is_the_whole_picture(size):
-    image, model = picture(*size), Surroundings(4)
+def test_one_window_is_the_whole_image(size):
+    image, model = photo(*size), Surroundings(4)
     whole = scores_of(image, replace(OWN, mode="whole"), model, 4)
     np.testing.assert_allclose(scores_of(image, OWN, model, 4), whole, atol=1e-5)
     assert {call[2:] for call in model.calls} == {size}
@@ -102,8 +102,8 @@ def test_corners_stay_where_they_are():
 
 
 @pytest.mark.parametrize("protocol", [OWN, PUBLISHED, SETR, WHOLE], ids=["own", "published", "setr", "whole"])
-def test_a_transposed_picture_gives_transposed_labels(protocol):
-    image = picture(90, 150)
+def test_a_transposed_image_gives_transposed_labels(protocol):
+    image = photo(90, 150)
     labels = apply_protocol(by_colour(5), image, protocol, num_classes=5).labels()
     turned = apply_protocol(by_colour(5), image.transpose(1, 0, 2).copy(), protocol, num_classes=5).labels()
     # The 8-bit resize rounds rows and columns in turn, so a value may be off by one level.
@@ -112,7 +112,7 @@ def test_a_transposed_picture_gives_transposed_labels(protocol):
 
 @pytest.mark.parametrize("scale", [1.0, 1.5])
 def test_flip_averages_to_mirror_symmetry(scale):
-    image = picture(70, 100)
+    image = photo(70, 100)
     protocol = replace(PUBLISHED, flip=True, scales=(scale,))
     scores = scores_of(image, protocol, Surroundings(5))
     mirrored = scores_of(image[:, ::-1].copy(), protocol, Surroundings(5))
@@ -124,15 +124,15 @@ def test_flip_averages_to_mirror_symmetry(scale):
 
 
 def test_equal_views_change_nothing():
-    image = picture(70, 100)
+    image = photo(70, 100)
     once = scores_of(image, PUBLISHED, Surroundings(5))
     np.testing.assert_allclose(
         scores_of(image, replace(PUBLISHED, scales=(1.0, 1.0)), Surroundings(5)), once, atol=1e-6
     )
 
 
-def test_views_are_averaged_as_probabilities_at_the_picture_s_size():
-    image, model = picture(45, 70), Surroundings(3)
+def test_views_are_averaged_as_probabilities_at_the_image_s_size():
+    image, model = photo(45, 70), Surroundings(3)
     protocol = replace(PUBLISHED, scales=(0.75, 1.0), flip=True)
     expected = []
     for view in prepare(image, protocol):
@@ -144,7 +144,7 @@ def test_views_are_averaged_as_probabilities_at_the_picture_s_size():
 
 @pytest.mark.parametrize("order", ["before", "after"])
 def test_padding_is_right_and_below_of_the_mirrored_view(order):
-    image = picture(20, 30)
+    image = photo(20, 30)
     protocol = replace(OWN, flip=True, pad_to_crop=order, unpad=True)
     plain, mirrored = (view.whole()[0].permute(1, 2, 0).numpy() for view in prepare(image, protocol))
     for values, pixels in ((plain, image), (mirrored, image[:, ::-1])):
@@ -158,7 +158,7 @@ def test_padding_is_right_and_below_of_the_mirrored_view(order):
 
 
 def test_unpad_cuts_at_the_side_where_the_padding_was():
-    image = picture(20, 30)
+    image = photo(20, 30)
     plain = replace(OWN, flip=True)
     padded = replace(plain, pad_to_crop="after", unpad=True)
     np.testing.assert_allclose(scores_of(image, padded), scores_of(image, plain), atol=1e-6)
@@ -166,7 +166,7 @@ def test_unpad_cuts_at_the_side_where_the_padding_was():
 
 @ALL
 def test_running_along_columns_changes_nothing(protocol, monkeypatch):
-    image, model = picture(80, 190), Surroundings(5)
+    image, model = photo(80, 190), Surroundings(5)
     protocol = replace(protocol, flip=True)
     expected = scores_of(image, protocol, model)
     labels = apply_protocol(model, image, protocol, num_classes=5).labels()
@@ -180,11 +180,11 @@ def test_running_along_columns_changes_nothing(protocol, monkeypatch):
 @ALL
 def test_neighbours_do_not_change_labels(protocol):
     images = [
-        picture(96, 64),
-        picture(200, 150, 1),
-        picture(96, 64, 2),
-        picture(64, 96, 3),
-        picture(96, 64, 4),
+        photo(96, 64),
+        photo(200, 150, 1),
+        photo(96, 64, 2),
+        photo(64, 96, 3),
+        photo(96, 64, 4),
     ]
     model = Surroundings(5)
     together = predict_labels(model, images, protocol, num_classes=5, batch_size=4)
@@ -195,8 +195,8 @@ def test_neighbours_do_not_change_labels(protocol):
         assert (labels == alone).mean() > 0.9999
 
 
-def test_scores_and_labels_of_a_small_picture_run_the_model_once():
-    image = picture(100, 70)
+def test_scores_and_labels_of_a_small_image_run_the_model_once():
+    image = photo(100, 70)
     for protocol in (OWN, PUBLISHED, WHOLE, replace(PADDED, flip=True)):
         model = Surroundings(5)
         prediction = apply_protocol(model, image, protocol, num_classes=5)
@@ -211,7 +211,7 @@ def test_scores_and_labels_of_a_small_picture_run_the_model_once():
 
 
 def test_scores_at_stride_4_are_resized_from_the_padded_input():
-    image = picture(70, 90)
+    image = photo(70, 90)
 
     def coarse(images):
         height, width = images.shape[-2:]
@@ -236,7 +236,7 @@ def test_class_sums_are_normalised_in_one_view_and_softmaxed_in_several():
     def model(images):
         return sums.expand(images.shape[0], 3, *images.shape[-2:])
 
-    image = picture(20, 20)
+    image = photo(20, 20)
     one = scores_of(image, OWN, model, 3, scores_are="class_sums")
     np.testing.assert_allclose(one[:, 0, 0], [0.75, 0.25, 0], atol=1e-6)
     two = scores_of(image, replace(OWN, flip=True), model, 3, scores_are="class_sums")
@@ -246,7 +246,7 @@ def test_class_sums_are_normalised_in_one_view_and_softmaxed_in_several():
 
 
 def test_threshold_for_two_classes():
-    image = picture(40, 40)
+    image = photo(40, 40)
     prediction = apply_protocol(by_colour(2), image, OWN, num_classes=2)
     scores = prediction.scores()
     for threshold in (0.1, 0.5, 0.9):
@@ -258,7 +258,7 @@ def test_threshold_for_two_classes():
 
 
 def test_many_classes_get_16_bits():
-    image = picture(8, 8)
+    image = photo(8, 8)
 
     def last(images):
         scores = torch.zeros(images.shape[0], 300, *images.shape[-2:])
@@ -280,14 +280,14 @@ def test_more_channels_and_types():
 
 
 def test_scores_that_are_not_finite_are_reported():
-    image = picture(20, 20)
+    image = photo(20, 20)
     with pytest.raises(InputError, match="not finite"):
         apply_protocol(lambda x: x * float("nan"), image, OWN, num_classes=3).labels()
 
 
 def test_a_model_with_other_classes_is_reported():
     with pytest.raises(ValueError, match=r"expected \[1, 4, h, w\]"):
-        apply_protocol(lambda x: x, picture(20, 20), OWN, num_classes=4).labels()
+        apply_protocol(lambda x: x, photo(20, 20), OWN, num_classes=4).labels()
 
 
 @pytest.mark.parametrize(
@@ -308,12 +308,12 @@ def test_a_model_with_other_classes_is_reported():
 )
 def test_protocols_that_contradict_themselves(changes, message):
     with pytest.raises(InputError, match=message) as error:
-        apply_protocol(by_colour(3), picture(9, 9), replace(OWN, **changes), num_classes=3)
+        apply_protocol(by_colour(3), photo(9, 9), replace(OWN, **changes), num_classes=3)
     assert "\n" not in str(error.value)
 
 
 def test_slide_agrees_with_the_protocol():
-    image, model = picture(100, 120), Surroundings(5)
+    image, model = photo(100, 120), Surroundings(5)
     normalized = torch.from_numpy(normalize(image, OWN.normalization)).permute(2, 0, 1)[None]
     expected = slide(model, normalized, 64, 43).softmax(1)[0]
     np.testing.assert_allclose(scores_of(image, OWN, model), expected, atol=1e-6)

@@ -95,7 +95,7 @@ def test_what_cannot_be_written_leaves_nothing_behind(tmp_path):
         np.zeros((2, 3, 1), np.float32),
     ],
 )
-def test_overlay_of_pictures_that_are_no_photos(image):
+def test_overlay_of_images_that_are_no_photos(image):
     assert result(image=image).overlay(legend=False).mode == "RGB"
 
 

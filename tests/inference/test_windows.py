@@ -18,7 +18,7 @@ crops = st.integers(1, 24)
 
 @st.composite
 def grids(draw):
-    """A picture, a crop not smaller than the stride."""
+    """An image, a crop not smaller than the stride."""
     crop = draw(st.integers(4, 24)), draw(st.integers(4, 24))
     stride = draw(st.integers(3, crop[0])), draw(st.integers(3, crop[1]))
     return (draw(sides), draw(sides)), crop, stride
@@ -35,7 +35,7 @@ def test_starts_cover_the_side_in_steps_of_the_stride(side, crop, stride):
     assert all(0 < step <= stride for step in steps)
 
 
-def test_a_picture_smaller_than_the_crop_is_one_smaller_window():
+def test_an_image_smaller_than_the_crop_is_one_smaller_window():
     assert window_boxes((24, 4), 512, 341) == [(0, 0, 24, 4)]
     assert window_boxes((511, 513), 512, 341) == [(0, 0, 511, 512), (0, 1, 511, 513)]
     assert window_boxes((512, 512), 512, 341) == [(0, 0, 512, 512)]
@@ -43,11 +43,11 @@ def test_a_picture_smaller_than_the_crop_is_one_smaller_window():
 
 @settings(max_examples=50, deadline=None)  # a loop over windows in float64
 @given(grids(), st.integers(1, 3), st.integers(1, 5))
-def test_slide_is_the_mean_of_all_windows(grid, pictures, batch_size):
+def test_slide_is_the_mean_of_all_windows(grid, photos, batch_size):
     size, crop, stride = grid
-    images = torch.randn(pictures, 3, *size)
+    images = torch.randn(photos, 3, *size)
     model = Surroundings(classes=4)
-    total = torch.zeros(pictures, 4, *size, dtype=torch.float64)
+    total = torch.zeros(photos, 4, *size, dtype=torch.float64)
     visits = torch.zeros(size, dtype=torch.float64)
     for top, left, bottom, right in window_boxes(size, crop, stride):
         total[..., top:bottom, left:right] += model(images.double()[..., top:bottom, left:right])
@@ -72,7 +72,7 @@ def test_strips_are_the_slices_of_the_whole(monkeypatch):
 @pytest.mark.parametrize("batch_size", [1, 3, 4, 100])
 def test_windows_share_calls_up_to_the_batch_size(batch_size):
     model = Surroundings(2)
-    slide(model, torch.randn(2, 3, 64, 64), 32, 32, batch_size)  # four windows of two pictures
+    slide(model, torch.randn(2, 3, 64, 64), 32, 32, batch_size)  # four windows of two images
     expected = {1: [2, 2, 2, 2], 3: [2, 2, 2, 2], 4: [4, 4], 100: [8]}[batch_size]
     assert [call[0] for call in model.calls] == expected
 

@@ -28,7 +28,7 @@ TITLES = {
         13: "16-bit greys clipped to white",
         14: "Colour hidden under transparency",
         15: "Process-wide switches left behind",
-        16: "Large but honest pictures",
+        16: "Large but honest images",
         17: "Names outside ASCII",
         18: "Files that systems add to folders",
         19: "Fractions scaled twice, or never",

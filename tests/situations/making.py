@@ -53,14 +53,14 @@ def found_errors(capfd, *words) -> str:
 
 
 def save_pairs(root: Path, masks: dict[str, np.ndarray], mask_suffix: str = ".png") -> Path:
-    """A folder of noise pictures and their masks (arrays as Pillow takes them, or Pillow pictures)."""
+    """A folder of noise images and their masks (arrays as Pillow takes them, or Pillow images)."""
     for name in ("images", "masks"):
         (root / name).mkdir(parents=True, exist_ok=True)
     for seed, (name, mask) in enumerate(masks.items()):
-        picture = mask if isinstance(mask, Image.Image) else Image.fromarray(mask)
-        noise = np.random.default_rng(seed).integers(0, 256, (picture.height, picture.width, 3), np.uint8)
+        image = mask if isinstance(mask, Image.Image) else Image.fromarray(mask)
+        noise = np.random.default_rng(seed).integers(0, 256, (image.height, image.width, 3), np.uint8)
         Image.fromarray(noise).save(root / "images" / f"{name}.png")
-        picture.save(root / "masks" / f"{name}{mask_suffix}")
+        image.save(root / "masks" / f"{name}{mask_suffix}")
     return root
 
 
@@ -94,7 +94,7 @@ def varied_model(head: str = "upernet", protocol: Protocol | None = None, classe
 
 
 class _Quarter(nn.Module):
-    """A picture at a quarter of its sides, as the only map of a pyramid."""
+    """An image at a quarter of its sides, as the only map of a pyramid."""
 
     channels, strides = (3,), (4,)
 

@@ -17,7 +17,7 @@ from vit_adapter.config import InputError
 from vit_adapter.training import processes, run_training
 from vit_adapter.training.checkpoints import VERSION, CheckpointFolder
 
-from .training_parts import NO_CHANCE, Pictures, bars, noise, run, tiny_run, tiny_segmenter
+from .training_parts import NO_CHANCE, Images, bars, noise, run, tiny_run, tiny_segmenter
 
 
 def own_rank() -> str:
@@ -26,7 +26,7 @@ def own_rank() -> str:
 
 
 class NumberedSet(TinyTrainingSet):
-    """Each picture bears its pass and number in a pixel."""
+    """Each image bears its pass and number in a pixel."""
 
     def __getitem__(self, key: tuple[int, int]) -> dict[str, Any]:
         sample = super().__getitem__(key)
@@ -35,7 +35,7 @@ class NumberedSet(TinyTrainingSet):
 
 
 class Mortal(TinyModel):
-    """Writes down pass and number of every picture it meets; ends by SIGKILL before a given forward pass.
+    """Writes down pass and number of every image it meets; ends by SIGKILL before a given forward pass.
 
     Args:
         log: File to append to.
@@ -115,20 +115,20 @@ def train_heavy(out: str, size: int, **settings: Any) -> None:
     run_training(HeavyModel(size), TinyTrainingSet(TinyData(4)), TinyData(2), config)
 
 
-def train_with_a_void_picture(out: str, head: str, model: dict[str, Any], batch_size: int = 1) -> None:
-    """Two pictures in each step, one of them without any labelled pixel; a real model."""
+def train_with_a_void_image(out: str, head: str, model: dict[str, Any], batch_size: int = 1) -> None:
+    """Two images in each step, one of them without any labelled pixel; a real model."""
     settings = {"steps": 3, "batch_size": batch_size, "learning_rate": 1e-2, "average_over": "valid"}
     config = tiny_run(Path(out), {**NO_CHANCE, "head": head, **model}, **settings)
     segmenter = tiny_segmenter(config)
-    run(segmenter, Pictures(noise(2), [bars(0, 1, 2), bars(0, void_columns=64)]), config)
+    run(segmenter, Images(noise(2), [bars(0, 1, 2), bars(0, void_columns=64)]), config)
     torch.save(segmenter.state_dict(), f"{out} weights {own_rank()}.pt")
 
 
 class HalfKnown(TinyData):
-    """Validation pictures of which the second half (odd numbers: those of process 1) cannot be right."""
+    """Validation images of which the second half (odd numbers: those of process 1) cannot be right."""
 
     def read(self, index: int) -> Any:
-        """Picture and labels."""
+        """Image and labels."""
         sample = super().read(index)
         if index % 2:
             sample.labels[:] = (sample.labels + 1) % 3
@@ -214,7 +214,7 @@ def fixed_points(sets: int, points: int, like: torch.Tensor) -> torch.Tensor:
 
 
 def train_masks_alone(out: str, batch_size: int, accumulate: int = 1, head: str = "mask2former") -> None:
-    """One step on a picture with one class and one with five; of Mask2Former mask and Dice loss alone."""
+    """One step on an image with one class and one with five; of Mask2Former mask and Dice loss alone."""
     settings = {"batch_size": batch_size, "accumulate": accumulate, "average_over": "valid", "steps": 1}
     config = tiny_run(Path(out), {**NO_CHANCE, "head": head}, **settings)
     model = tiny_segmenter(config, 5)
@@ -223,7 +223,7 @@ def train_masks_alone(out: str, batch_size: int, accumulate: int = 1, head: str 
         criterion.draw = fixed_points
         criterion.settings = dataclasses.replace(criterion.settings, class_weight=0.0, points=256)
     labels = [bars(3, void_columns=40), bars(0, 1, 2, 3, 4)]
-    run(model, Pictures(noise(2), labels, classes=5), config)
+    run(model, Images(noise(2), labels, classes=5), config)
 
 
 def train_in_a_new_folder(folder: str) -> None:

@@ -36,7 +36,7 @@ def test_s147_links_are_followed(tmp_path):
     (tmp_path / "in/sub/blob1.json").unlink()
     (tmp_path / "store/moved").write_text(json.dumps({**content, "imagePath": "blob1.png"}))
     os.symlink(tmp_path / "store/moved", tmp_path / "in/sub/blob1.json")
-    assert convert_labelme(tmp_path / "in", tmp_path / "out").pictures == 3
+    assert convert_labelme(tmp_path / "in", tmp_path / "out").images == 3
     found = sorted(
         p.relative_to(tmp_path / "out/masks").as_posix() for p in (tmp_path / "out/masks").rglob("*.png")
     )
@@ -50,7 +50,7 @@ def test_s147_a_link_to_nothing(tmp_path):
     os.symlink(tmp_path / "gone.json", tmp_path / "in/b.json")
     with pytest.raises(InputError, match=r"b\.json: cannot be read .*--skip unreadable"):
         convert_labelme(tmp_path / "in", tmp_path / "out")
-    assert convert_labelme(tmp_path / "in", tmp_path / "out", skip={"unreadable"}).pictures == 1
+    assert convert_labelme(tmp_path / "in", tmp_path / "out", skip={"unreadable"}).images == 1
 
 
 def test_s147_annotations_beside_linked_images(tmp_path):
@@ -122,7 +122,7 @@ def test_s148_paths_of_another_machine(tmp_path):
     ):
         save_photo(tmp_path / f"in/{name}.png")
         save_labelme(tmp_path / "in", name, shapes, image=image)
-    assert convert_labelme(tmp_path / "in", tmp_path / "out").pictures == 3
+    assert convert_labelme(tmp_path / "in", tmp_path / "out").images == 3
 
 
 def _runs(capfd, text):

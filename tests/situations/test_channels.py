@@ -235,7 +235,7 @@ def test_s170_a_folder_of_arrays(tmp_path, capfd):
     there are, their shape and which settings read them, and does not repeat the folder's masks one by one."""
     data = save_bands(tmp_path / "data", count=6)
     line = refusal(capfd, "train", "--data.root", data, "--out", tmp_path / "run", *TRAINING)
-    assert "images: holds no pictures; 6 NPY arrays (the first of shape 32x32x5) count as images with" in line
+    assert "images: holds no images; 6 NPY arrays (the first of shape 32x32x5) count as images with" in line
     assert "--model.vit.in_chans 5, and --data.mean and --data.std" in line
     assert "further" not in line
     code, out, _ = command(capfd, "data", "check", data, "--sheet", "")

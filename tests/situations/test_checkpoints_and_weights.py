@@ -75,15 +75,15 @@ def test_s58_nothing_loaded_nothing_said(tmp_path, prefix):
     }
     torch.save(official, tmp_path / "official.pth")
     torch.save(prefixed(original.state_dict(), prefix), tmp_path / "ours.pth")
-    picture = torch.randn(1, 3, 64, 64)
+    image = torch.randn(1, 3, 64, 64)
     with torch.no_grad():
-        wanted, pyramid = original(picture), original.backbone(picture)
+        wanted, pyramid = original(image), original.backbone(image)
         copy = segmenter(("road", "sky", "car"), seed=5)
         start_from(copy, str(tmp_path / "official.pth"))
-        assert torch.equal(copy(picture), wanted)
+        assert torch.equal(copy(image), wanted)
         copy = segmenter(("road", "sky", "car"), seed=5)
         told = start_from(copy, str(tmp_path / "ours.pth"))
-        assert all(torch.equal(a, b) for a, b in zip(copy.backbone(picture), pyramid, strict=True))
+        assert all(torch.equal(a, b) for a, b in zip(copy.backbone(image), pyramid, strict=True))
         assert "classes taken over by name: none" in told  # the file names no classes
 
 
@@ -198,8 +198,8 @@ def test_s61_head_rows_copied_by_number(tmp_path, head, names, kept):
         assert torch.equal(rows[number], source), name
     if set(names) == set(old.class_names):
         with torch.no_grad():
-            picture = torch.randn(1, 3, 64, 64)
-            labels = [model(picture)[0].argmax(0).flatten().tolist() for model in (old, new)]
+            image = torch.randn(1, 3, 64, 64)
+            labels = [model(image)[0].argmax(0).flatten().tolist() for model in (old, new)]
         assert [old.class_names[i] for i in labels[0]] == [names[i] for i in labels[1]]
 
 

@@ -43,7 +43,7 @@ def _break(root, kind, file="val/masks/val002.png"):
 
 @pytest.mark.parametrize(
     ("kind", "words"),
-    [("size", "40x32 pixels"), ("value", 'ignored_values "[7]"'), ("damage", "not a picture but text")],
+    [("size", "40x32 pixels"), ("value", 'ignored_values "[7]"'), ("damage", "not an image but text")],
 )
 @pytest.mark.parametrize("file", ["train/masks/train004.png", "val/masks/val002.png"])
 def test_s141_training_stops_before_the_start(tmp_path, capfd, kind, words, file):

@@ -13,7 +13,7 @@ from vit_adapter.data.class_files import read_class_file
 from vit_adapter.data.dataset import open_dataset
 
 from .making import TRAINING, command, halves, refusal, save_pairs
-from .training_parts import ConstantScores, Pictures, bars, painted, rows, run, tiny_run
+from .training_parts import ConstantScores, Images, bars, painted, rows, run, tiny_run
 
 TYPED = ["no", "yes", "on", "off", "null", "010", "1e3", "~", "road"]
 
@@ -94,9 +94,9 @@ def test_s66_nothing_but_void(tmp_path):
 
 
 def short(tmp_path, **training) -> str:
-    """What a run on two tiny pictures prints."""
+    """What a run on two tiny images prints."""
     labels = bars(0, 1, side=8)
-    source = Pictures([painted(labels)] * 2, [labels] * 2, classes=2)
+    source = Images([painted(labels)] * 2, [labels] * 2, classes=2)
     return run(ConstantScores([1.0, 0.0]), source, tiny_run(tmp_path / "run", **training), source)
 
 

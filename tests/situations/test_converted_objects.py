@@ -36,10 +36,10 @@ def test_s142_names_of_files(tmp_path):
         root = tmp_path / str(number)
         save_photo(root / "coco" / there / f"{there}.png")
         file = save_coco(root / "coco", [(1, 1, SQUARE, {})], [f"{said}/{said}.png"])
-        assert convert_coco(file, root / "coco", root / "from_coco").pictures == 1
+        assert convert_coco(file, root / "coco", root / "from_coco").images == 1
         save_photo(root / "labelme" / f"{there}.png")
         folder = save_labelme(root / "labelme", said, [("cat", "rectangle", [[0, 0], [9, 9]], {})])
-        assert convert_labelme(folder, root / "from_labelme").pictures == 1
+        assert convert_labelme(folder, root / "from_labelme").images == 1
         for converted in ("from_coco", "from_labelme"):
             part = match_folders(root / converted / "images", root / converted / "masks")
             assert (len(part.pairs), part.problems) == (1, [])

@@ -80,7 +80,7 @@ def test_s191_bands_as_bytes(tmp_path):
     [
         (lambda path: b"", "image bytes: empty file (0 bytes)"),
         (lambda path: encoded("PNG")[:-20], "image bytes: truncated PNG file"),
-        (lambda path: b"a.png", "image bytes: not a picture but text"),
+        (lambda path: b"a.png", "image bytes: not an image but text"),
         (lambda path: io.StringIO("text"), "image file: read() gives str, expected bytes"),
         (lambda path: path.open(), "a.png: cannot be read"),
         (lambda path: closed(path), "a.png: cannot be read (read of closed file)"),

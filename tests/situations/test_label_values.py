@@ -154,7 +154,7 @@ TABLE = "id,name,color\n0,road,#ff0000\n1,sky,#0000ff\n"
 
 
 def smoothed(array: np.ndarray) -> np.ndarray:
-    """As programs resize pictures."""
+    """As programs resize images."""
     small = Image.fromarray(array)
     return np.asarray(small.resize((96, 96), Image.Resampling.BICUBIC))
 
@@ -263,7 +263,7 @@ def test_s134_six_masks_of_thirty(tmp_path, capfd):
     config = DataConfig(root=str(folder), skip_unlabelled=True)
     assert sum(len(open_dataset(config, part)) for part in ("train", "val")) == 6
     (folder / "masks/zz.png").write_bytes((folder / "masks/00.png").read_bytes())
-    assert "zz.png: belongs to no picture" in found_errors(capfd, folder, *words)
+    assert "zz.png: belongs to no image" in found_errors(capfd, folder, *words)
 
 
 def test_s134_lists_and_parts(tmp_path, capfd):

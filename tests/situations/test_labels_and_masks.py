@@ -36,7 +36,7 @@ COLOUR_TABLE = "name,r,g,b\nroad,128,64,128\nsky,70,130,180\ncar,0,0,142\n"
 
 
 def all_labels(config: DataConfig) -> dict[str, np.ndarray]:
-    """Labels of every picture of both parts, by name."""
+    """Labels of every image of both parts, by name."""
     parts = [open_dataset(config, part) for part in ("train", "val")]
     return {part.names[i]: part.read(i).labels for part in parts for i in range(len(part))}
 
@@ -54,9 +54,9 @@ def adaptive(mask: np.ndarray) -> Image.Image:
     """Mode P with the most frequent colour first."""
     colours, indices, counts = np.unique(mask.reshape(-1, 3), axis=0, return_inverse=True, return_counts=True)
     order = np.argsort(-counts)
-    picture = Image.fromarray(np.argsort(order)[indices].reshape(mask.shape[:2]).astype(np.uint8))
-    picture.putpalette(colours[order].ravel().tolist())
-    return picture
+    photo = Image.fromarray(np.argsort(order)[indices].reshape(mask.shape[:2]).astype(np.uint8))
+    photo.putpalette(colours[order].ravel().tolist())
+    return photo
 
 
 def test_s01_palettes_that_disagree_inside_one_folder(tmp_path, capfd):
@@ -64,7 +64,7 @@ def test_s01_palettes_that_disagree_inside_one_folder(tmp_path, capfd):
     drawn = {"a": mostly(ROAD, SKY, CAR), "b": mostly(SKY, ROAD, CAR)}
     folder = save_pairs(tmp_path, {name: adaptive(mask) for name, mask in drawn.items()})
     stored = {name: Image.open(folder / "masks" / f"{name}.png") for name in drawn}
-    first = {name: tuple(picture.getpalette()[:3]) for name, picture in stored.items()}
+    first = {name: tuple(photo.getpalette()[:3]) for name, photo in stored.items()}
     assert first["a"] != first["b"]  # the situation
     for line in (found_errors(capfd, folder), refusal(capfd, "train", "--data.root", folder, *TRAINING)):
         for part in ("a.png", "b.png", "index 0", str(first["a"]), str(first["b"]), "--data.classes"):
@@ -236,7 +236,7 @@ def test_s05_resizing_invents_no_class():
     ],
 )
 def test_s06_padding_is_ignored(augmentation):
-    """What a crop has outside the picture is ignored, never class 0, and counts pixel by pixel."""
+    """What a crop has outside the image is ignored, never class 0, and counts pixel by pixel."""
     white = Normalization((0, 0, 0), (255, 255, 255))
     transform = TrainingTransform(augmentation, white, 255)
     image, labels = np.full((40, 40, 3), 255, np.uint8), np.full((40, 40), 3, np.uint8)
@@ -275,7 +275,7 @@ def test_s07_labels_as_bytes_as_longs_as_fractions():
 
 
 def test_s08_same_stem_two_suffixes(tmp_path, capfd):
-    """Training refuses two pictures of one name, naming both; prediction writes two label files."""
+    """Training refuses two images of one name, naming both; prediction writes two label files."""
     folder = save_pairs(tmp_path / "data", {"a": halves(0, 1), "b": halves(0, 1)})
     photos = folder / "images"
     Image.new("RGB", (32, 32), BLUE).save(photos / "a.png")

@@ -1,4 +1,4 @@
-"""Memory: what an evaluation holds, and pictures with more scores than 32 bits can count."""
+"""Memory: what an evaluation holds, and images with more scores than 32 bits can count."""
 
 import subprocess
 import sys
@@ -17,7 +17,7 @@ from vit_adapter.evaluation import evaluate
 from vit_adapter.inference import apply_protocol
 
 from .making import GREEN, RED, colour_model
-from .training_parts import Pictures
+from .training_parts import Images
 
 SIDE = 128
 """Full-size scores of 150 classes are 10 MB at this side."""
@@ -26,7 +26,7 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc and the 
 
 
 class _PlainHead(nn.Conv2d):
-    """Scores of 150 classes from a picture's colours, without much work."""
+    """Scores of 150 classes from an image's colours, without much work."""
 
     def __init__(self) -> None:
         super().__init__(3, 150, 1)
@@ -47,11 +47,11 @@ def resident_megabytes() -> float:
     return pages * 4096 / 1e6
 
 
-class _Watched(Pictures):
-    """The same picture 200 times; memory is noted at every reading."""
+class _Watched(Images):
+    """The same image 200 times; memory is noted at every reading."""
 
-    def __init__(self, picture: np.ndarray) -> None:
-        super().__init__([picture] * 200, [np.zeros(picture.shape[:2], np.uint8)] * 200, 150)
+    def __init__(self, photo: np.ndarray) -> None:
+        super().__init__([photo] * 200, [np.zeros(photo.shape[:2], np.uint8)] * 200, 150)
         self.megabytes: list[float] = []
 
     def read(self, index: int):
@@ -62,7 +62,7 @@ class _Watched(Pictures):
 @linux
 @pytest.mark.slow
 def test_s56_evaluation_that_keeps_everything():
-    """Pictures are counted and forgotten one after the other."""
+    """Images are counted and forgotten one after the other."""
     data = _Watched(np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), np.uint8))
     result = evaluate(many_classes(), data, EvaluationConfig(batch_size=1), progress=False)
     assert result.matrix.counts.sum() == 200 * SIDE * SIDE
@@ -73,7 +73,7 @@ def test_s56_evaluation_that_keeps_everything():
 @pytest.mark.slow
 @linux
 def test_s56_prediction_of_a_folder(tmp_path):
-    """Results are written one after the other; memory does not grow with the number of pictures."""
+    """Results are written one after the other; memory does not grow with the number of images."""
     model, megabytes = many_classes(), []
     segment = model.predict
 
@@ -117,14 +117,14 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
 @pytest.mark.slow
 @linux
 def test_s57_more_than_2_31_elements_in_one_resize():
-    """Scores of large pictures are made and reduced in strips: labels are right and memory stays below 4 GB."""
+    """Scores of large images are made and reduced in strips: labels are right and memory stays below 4 GB."""
     done = subprocess.run([sys.executable, "-c", LARGE], capture_output=True, text=True, check=True)
     right, gigabytes = done.stdout.splitlines()
     assert right == "True True True"
     assert float(gigabytes) < 4
 
 
-def test_s57_full_scores_of_a_large_picture():
+def test_s57_full_scores_of_a_large_image():
     """Full scores of such a size are refused in one line that names the size; a higher limit gives them."""
     image = np.zeros((4000, 6000, 3), np.uint8)
     prediction = apply_protocol(lambda windows: windows, image, Protocol(), num_classes=150)

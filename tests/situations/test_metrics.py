@@ -18,7 +18,7 @@ from .making import GREEN, RED, colour_model, varied_model
 from .training_parts import (
     SIDE,
     ConstantScores,
-    Pictures,
+    Images,
     noise,
     painted,
     rows,
@@ -31,7 +31,7 @@ from .training_parts import (
 IOU = [149 / 150, 50 / 51]
 
 
-def two_pictures() -> tuple[list[np.ndarray], list[np.ndarray]]:
+def two_images() -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Truth and prediction of 100 pixels each: 99 of class 0 and one of class 1 against all 0; half and half."""
     lone, half = np.zeros((10, 10), np.uint8), np.zeros((10, 10), np.uint8)
     lone[4, 4], half[:, 5:] = 1, 1
@@ -41,11 +41,11 @@ def two_pictures() -> tuple[list[np.ndarray], list[np.ndarray]]:
 @pytest.mark.parametrize("batch", [1, 2])
 def test_s31_mean_of_per_image_scores_against_one_matrix(tmp_path, batch):
     """Scores come from one matrix over all pixels of the data set; the batch size changes nothing."""
-    truths, predictions = two_pictures()
-    pictures = Pictures([painted(labels) for labels in predictions], truths, classes=2)
+    truths, predictions = two_images()
+    images = Images([painted(labels) for labels in predictions], truths, classes=2)
     config = tiny_run(tmp_path / "run", steps=1)
     config = replace(config, evaluation=EvaluationConfig(batch_size=batch))
-    run(ConstantScores([0.0, 0.0]), pictures, config, pictures)
+    run(ConstantScores([0.0, 0.0]), images, config, images)
     assert float(rows(tmp_path / "run")[0]["mIoU"]) == pytest.approx(0.98686, abs=5e-6)
 
     # The command's function and its JSON, on the same shares with each pixel as a square of 4 x 4.
@@ -96,15 +96,15 @@ def test_s34_truth_resized_for_the_metric():
     truth = np.zeros((500, 700), np.uint8)
     truth[np.arange(100) // 10 * 50 + 5, np.arange(100) % 10 * 70 + 5] = 1
     result = evaluate_arrays(
-        ConstantScores([0.0, 0.0]), Pictures([painted(truth)], [truth], classes=2), progress=False
+        ConstantScores([0.0, 0.0]), Images([painted(truth)], [truth], classes=2), progress=False
     )
     assert result.matrix.counts.sum() == 350_000
     assert result.matrix.counts[1].tolist() == [0, 100]
     assert result.scores.iou.tolist() == [1, 1]
-    # A real model that works at 128 pixels is measured at the picture's 700 x 500 too.
+    # A real model that works at 128 pixels is measured at the image's 700 x 500 too.
     protocol = Protocol(crop=128, stride=128, resize=(128, 128))
     result = evaluate_arrays(
-        varied_model(protocol=protocol), Pictures(noise(1, 500), [truth[:, :500]]), progress=False
+        varied_model(protocol=protocol), Images(noise(1, 500), [truth[:, :500]]), progress=False
     )
     assert result.matrix.counts.sum() == 250_000
 
@@ -130,18 +130,18 @@ def test_s34_validation_and_evaluation_agree(tmp_path, head):
 @pytest.mark.parametrize("head", ["upernet", "mask2former"])
 @pytest.mark.parametrize("mode", ["slide", "whole"])
 def test_s39_the_mirrored_view_has_to_be_turned_back(head, mode):
-    """Scores of a mirrored view are mirrored back: a mirrored picture gives mirrored scores."""
+    """Scores of a mirrored view are mirrored back: a mirrored image gives mirrored scores."""
     model = varied_model(head, Protocol(mode=mode, crop=64, stride=42, flip=True))
     if head == "upernet":
         for parameter in model.head.classifier.parameters():
             parameter.data *= 0.02  # else most probabilities are 0 or 1
-    picture = np.random.default_rng(0).integers(0, 256, (50, 90, 3), np.uint8)
-    scores = model.predict(picture).scores
-    mirrored = model.predict(picture[:, ::-1]).scores
+    image = np.random.default_rng(0).integers(0, 256, (50, 90, 3), np.uint8)
+    scores = model.predict(image).scores
+    mirrored = model.predict(image[:, ::-1]).scores
     assert (
         np.ptp(scores[:, :, :45] - scores[:, :, :44:-1]) > 1e-3
     )  # the scores are not symmetric by themselves
     np.testing.assert_allclose(mirrored, scores[:, :, ::-1], atol=1e-5)
-    once = model.predict(picture, protocol=replace(model.protocol, flip=False, scales=(1.0,))).scores
-    twice = model.predict(picture, protocol=replace(model.protocol, flip=False, scales=(1.0, 1.0))).scores
+    once = model.predict(image, protocol=replace(model.protocol, flip=False, scales=(1.0,))).scores
+    twice = model.predict(image, protocol=replace(model.protocol, flip=False, scales=(1.0, 1.0))).scores
     np.testing.assert_allclose(twice, once, atol=1e-6)

@@ -15,7 +15,7 @@ from .programs import (
     train_in_a_new_folder,
     train_masks_alone,
     train_until_trouble,
-    train_with_a_void_picture,
+    train_with_a_void_image,
     train_with_half_known,
 )
 from .training_parts import assert_gradients_agree, first_gradients, rows
@@ -39,15 +39,15 @@ def run_together(function, arguments, folder, codes=(0, 0)) -> list[str]:
     ids=["upernet", "frozen without auxiliary head", "mask2former"],
 )
 def test_s51_one_process_without_anything_to_learn_from(tmp_path, head, model):
-    """A picture without labelled pixels adds nothing; both processes go on with the weights of the joint batch."""
+    """An image without labelled pixels adds nothing; both processes go on with the weights of the joint batch."""
     arguments = {"head": head, "model": model}
-    run_together(train_with_a_void_picture, {"out": str(tmp_path / "two"), **arguments}, tmp_path)
+    run_together(train_with_a_void_image, {"out": str(tmp_path / "two"), **arguments}, tmp_path)
     weights = [torch.load(tmp_path / f"two weights {rank}.pt") for rank in (0, 1)]
     assert all(torch.equal(value, weights[1][name]) for name, value in weights[0].items())
     assert all(value.isfinite().all() for value in weights[0].values())
     assert len(rows(tmp_path / "two")) == 3
     if head == "upernet":
-        train_with_a_void_picture(str(tmp_path / "one"), **arguments, batch_size=2)
+        train_with_a_void_image(str(tmp_path / "one"), **arguments, batch_size=2)
         for two, one in zip(rows(tmp_path / "two"), rows(tmp_path / "one"), strict=True):
             for column in ("loss", "gradient_norm"):
                 assert float(two[column]) == pytest.approx(float(one[column]), rel=1e-4)
@@ -98,7 +98,7 @@ def test_s53_object_counts_over_processes(tmp_path):
 
 @pytest.mark.slow
 def test_s54_same_random_numbers_on_every_process(tmp_path):
-    """Augmentation depends on seed, pass and picture, not on the number of processes; drop masks differ in each."""
+    """Augmentation depends on seed, pass and image, not on the number of processes; drop masks differ in each."""
     run_together(train_and_note, {"out": str(tmp_path / "two")}, tmp_path)
     train_and_note(str(tmp_path / "one"), batch_size=4)
     two = [json.loads((tmp_path / f"two noted {rank}.json").read_text()) for rank in (0, 1)]

@@ -179,5 +179,5 @@ def test_s215_types_of_predictions():
     """Editors and type checkers know that one image gives a `Result` and a list a list of them."""
     hints = [typing.get_type_hints(form) for form in typing.get_overloads(Segmenter.predict)]
     assert [hint["return"] for hint in hints] == [list[Result], Result]
-    assert {str, Path, np.ndarray} <= set(typing.get_args(hints[1]["pictures"]))
+    assert {str, Path, np.ndarray} <= set(typing.get_args(hints[1]["images"]))
     assert typing.get_type_hints(Segmenter.predict)["return"] == Result | list[Result]

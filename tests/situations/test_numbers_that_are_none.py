@@ -65,7 +65,7 @@ def end_of(tmp_path, model, source, **settings) -> tuple[str, str]:
 def test_s229_an_image_that_holds_no_numbers(tmp_path, value):
     """Where the input itself is not finite, that image is named and the deviation, and no other rate is advised."""
     line, _ = end_of(tmp_path, Overflowing(), Spoilt(value))
-    assert "the input itself is not finite in picture 2@0:" in line
+    assert "the input itself is not finite in image 2@0:" in line
     assert "data.std" in line
     assert "learning_rate" not in line
 
@@ -74,7 +74,7 @@ def test_s229_an_image_far_from_the_mean(tmp_path):
     """An input that no usual image reaches is told with its range, and mean and deviation are named."""
     line, _ = end_of(tmp_path, Overflowing(), Spoilt(1e6))
     assert "deviations; no usual image lies so far from the mean: data.mean and data.std" in line
-    assert "picture 2@0" in line
+    assert "image 2@0" in line
     assert "learning_rate" not in line
 
 

@@ -1,4 +1,4 @@
-"""Odd image files: the one reader of pictures, whatever a camera, an editor or a system left behind."""
+"""Odd image files: the one reader of images, whatever a camera, an editor or a system left behind."""
 
 import json
 import os
@@ -198,8 +198,8 @@ def one_bit_png(path: Path, width: int, height: int) -> Path:
 
 
 @pytest.mark.slow
-def test_s16_large_but_honest_pictures(tmp_path):
-    """Up to 250 megapixels are read without a warning; labels have exactly the picture's size."""
+def test_s16_large_but_honest_images(tmp_path):
+    """Up to 250 megapixels are read without a warning; labels have exactly the image's size."""
     photo = one_bit_png(tmp_path / "large.png", 12000, 9000)
     fast = varied_model(protocol=Protocol(resize=(256, 64), crop=64, stride=64), classes=2)
     tracemalloc.start()
@@ -211,7 +211,7 @@ def test_s16_large_but_honest_pictures(tmp_path):
     finally:
         tracemalloc.stop()
     assert labels.shape == (9000, 12000)
-    assert peak < 12 * labels.size, "the picture, its labels, and one copy on the way"
+    assert peak < 12 * labels.size, "the image, its labels, and one copy on the way"
     larger = read_image(one_bit_png(tmp_path / "larger.png", 16000, 12000), 1)
     assert larger.shape == (12000, 16000, 1)
     assert larger[::5999, ::7999, 0][:2, :2].tolist() == [[0, 0], [0, 0]]
@@ -269,7 +269,7 @@ def test_s17_names_outside_ascii(tmp_path, model, capfd):
 
 
 def test_s18_files_that_systems_add_to_folders(tmp_path, model, capfd):
-    """Hidden files and folders and files that are no pictures are left out: only the pairs count."""
+    """Hidden files and folders and files that are no images are left out: only the pairs count."""
     folder = save_pairs(tmp_path / "data", {name: halves(0, 1) for name in "abc"})
     apple = b"\0\x05\x16\x07\0\x02\0\0Mac OS X" + bytes(4080)
     for name in ("images", "masks"):
@@ -292,19 +292,19 @@ def test_s18_files_that_systems_add_to_folders(tmp_path, model, capfd):
 
 def test_s19_fractions_scaled_twice_or_never(tmp_path):
     """Floats are 0..1 and equal the bytes they stand for; larger ones are refused; bytes of 0 and 1 stay bytes."""
-    picture = np.random.default_rng(0).integers(0, 256, (40, 48, 3), np.uint8)
+    image = np.random.default_rng(0).integers(0, 256, (40, 48, 3), np.uint8)
     small = varied_model()
-    expected = small.predict(picture)
+    expected = small.predict(image)
     for kind in (np.float32, np.float64):
-        np.testing.assert_array_equal(read_image((picture / 255).astype(kind)), picture)
-    fractions = small.predict((picture / 255).astype(np.float32))
+        np.testing.assert_array_equal(read_image((image / 255).astype(kind)), image)
+    fractions = small.predict((image / 255).astype(np.float32))
     np.testing.assert_allclose(fractions.scores, expected.scores, atol=1e-6)
-    tensor = torch.from_numpy(picture).permute(2, 0, 1)
+    tensor = torch.from_numpy(image).permute(2, 0, 1)
     np.testing.assert_array_equal(small.predict(tensor / 255).labels, expected.labels)
-    for wrong in (picture.astype(np.float32), tensor.float()):
-        with pytest.raises(InputError, match=f"largest value {picture.max()}"):
+    for wrong in (image.astype(np.float32), tensor.float()):
+        with pytest.raises(InputError, match=f"largest value {image.max()}"):
             small.predict(wrong)
-    dark = picture % 2
+    dark = image % 2
     Image.fromarray(dark).save(tmp_path / "dark.png")
     np.testing.assert_array_equal(read_image(dark), dark)
     np.testing.assert_array_equal(small.predict(dark).scores, small.predict(tmp_path / "dark.png").scores)
@@ -312,13 +312,13 @@ def test_s19_fractions_scaled_twice_or_never(tmp_path):
 
 @pytest.mark.slow
 def test_s20_grey_and_colour_in_one_batch(tmp_path, capfd):
-    """Pictures of any mode train in one batch; grey has three equal channels and equals its RGB copy."""
+    """Images of any mode train in one batch; grey has three equal channels and equals its RGB copy."""
     mask = halves(0, 1, 64, 64)
     folder = save_pairs(tmp_path / "data", dict.fromkeys("abcdef", mask))
     grey = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64), np.uint8))
     forms = {"a": grey, "b": grey.convert("RGB"), "c": grey.convert("LA"), "d": grey.convert("P")}
-    for name, picture in forms.items():
-        picture.save(folder / "images" / f"{name}.png")
+    for name, image in forms.items():
+        image.save(folder / "images" / f"{name}.png")
     config = DataConfig(root=str(folder), validation_share=0.2)
     same = Normalization((0, 0, 0), (1, 1, 1))
     seen = {}

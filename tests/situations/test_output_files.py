@@ -32,7 +32,7 @@ def test_s72_a_video_where_a_photo_is_expected(tmp_path, capfd, name, code):
         assert failures == [
             (
                 str(claimed),
-                f"{claimed}: a video; video is not supported, extract its frames as pictures first",
+                f"{claimed}: a video; video is not supported, extract its frames as images first",
             )
         ]
     assert not (tmp_path / "out").exists()
@@ -40,7 +40,7 @@ def test_s72_a_video_where_a_photo_is_expected(tmp_path, capfd, name, code):
     assert f"{tmp_path / name}: a video; video is not supported" in refusal(capfd, *command)
 
 
-def test_s72_frames_as_pictures(tmp_path):
+def test_s72_frames_as_images(tmp_path):
     """Frames are taken in the order of their names as text (`frame_10` before `frame_2`); each result has its
     frame's name, and nothing depends on the order."""
     (tmp_path / "frames").mkdir()

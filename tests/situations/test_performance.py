@@ -1,4 +1,4 @@
-"""Performance: a compiled model and pictures of many sizes."""
+"""Performance: a compiled model and images of many sizes."""
 
 import numpy as np
 import pytest

@@ -25,7 +25,7 @@ from vit_adapter.training.metrics_table import read_table
 from vit_adapter.training.schedule import Schedule
 
 from .programs import save_for_ever, train_heavy, train_mortal
-from .training_parts import ConstantScores, Pictures, bars, noise, run, tiny_run, tiny_segmenter
+from .training_parts import ConstantScores, Images, bars, noise, run, tiny_run, tiny_segmenter
 
 
 def kill_and_resume(tmp_path: Path, die_before: int, **settings) -> tuple[list[str], list[str]]:
@@ -55,12 +55,12 @@ def kill_and_resume(tmp_path: Path, die_before: int, **settings) -> tuple[list[s
 )
 @pytest.mark.slow
 def test_s45_killed_in_the_middle_of_a_pass(tmp_path, die_before, settings):
-    """A resumed run goes on with the very next picture and ends with the same weights, bit for bit on the CPU."""
+    """A resumed run goes on with the very next image and ends with the same weights, bit for bit on the CPU."""
     settings = {"steps": 12, "batch_size": 1, "checkpoint_every": 5, **settings}
     whole, resumed = kill_and_resume(tmp_path, die_before, **settings)
     assert resumed == whole
     assert len(whole) == 12 * settings.get("accumulate", 1)
-    assert len({line.split()[1] for line in whole[:10]}) == 10  # every picture once in the first pass
+    assert len({line.split()[1] for line in whole[:10]}) == 10  # every image once in the first pass
 
 
 @pytest.mark.slow
@@ -184,7 +184,7 @@ def test_s49_optimiser_memory_matched_by_position(tmp_path, model, training, mes
     """Another frozen part, layer decay or set of trained weights is refused, naming the setting and both values."""
     out = tmp_path / "run"
     config = tiny_run(out, steps=2)
-    source = Pictures(noise(2, 32), [bars(0, 1, 2, side=32)] * 2)
+    source = Images(noise(2, 32), [bars(0, 1, 2, side=32)] * 2)
     segmenter = tiny_segmenter(config)
     # What counts is the checkpoint; the run itself need not be long.
     run(segmenter, source, replace(config, training=replace(config.training, steps=1)))
@@ -280,7 +280,7 @@ def test_s50_another_class_list_on_resume(tmp_path):
     def train(names: tuple[str, ...], **settings) -> None:
         model = ConstantScores([0.0, 1.0])
         model.class_names = names
-        run(model, Pictures(noise(2, 8), labels, classes=2), tiny_run(tmp_path / "run", **settings))
+        run(model, Images(noise(2, 8), labels, classes=2), tiny_run(tmp_path / "run", **settings))
 
     train(("car", "road"), steps=2)
     with pytest.raises(

@@ -1,4 +1,4 @@
-"""Sizes: pictures smaller than a window, one pixel high, in company, and grids of every shape."""
+"""Sizes: images smaller than a window, one pixel high, in company, and grids of every shape."""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -33,19 +33,19 @@ def noise(height: int, width: int, seed: int = 0) -> np.ndarray:
 @pytest.mark.parametrize("head", HEADS)
 @pytest.mark.parametrize(("width", "height"), [(100, 60), (511, 513), (512, 512), (24, 4)])
 def test_s21_image_smaller_than_the_window(head, width, height):
-    """Labels have exactly the picture's size; a picture inside one window is scored as a whole picture."""
+    """Labels have exactly the image's size; an image inside one window is scored as a whole image."""
     model = varied_model(head, OWN)
-    picture = noise(height, width)
-    result = model.predict(picture)
+    photo = noise(height, width)
+    result = model.predict(photo)
     assert result.labels.shape == (height, width)
     if max(width, height) <= 512:
-        whole = model.predict(picture, protocol=replace(OWN, mode="whole"))
+        whole = model.predict(photo, protocol=replace(OWN, mode="whole"))
         np.testing.assert_allclose(result.scores, whole.scores, atol=1e-5)
 
 
 @pytest.mark.parametrize("head", HEADS)
 def test_s21_padded_to_the_window(head):
-    """With padding to the window the padding is cut off again: labels lie on the picture."""
+    """With padding to the window the padding is cut off again: labels lie on the image."""
     protocol = Protocol(crop=64, stride=42, multiple=None, pad_to_crop="after", unpad=True)
     model = varied_model(head, protocol)
     result = model.predict(noise(30, 50))
@@ -62,7 +62,7 @@ def test_s21_padded_to_the_window(head):
 
 @pytest.mark.parametrize(("width", "height"), [(513, 1), (1, 513), (3000, 10), (1, 1)])
 def test_s22_one_pixel_high(width, height, tmp_path, capfd):
-    """No side is ever rounded to 0: labels have the picture's size, also in files."""
+    """No side is ever rounded to 0: labels have the image's size, also in files."""
     model = varied_model()
     model.save_pretrained(tmp_path / "model")
     Image.fromarray(noise(height, width)).save(tmp_path / "thin.png")
@@ -86,7 +86,7 @@ def test_s22_intermediate_sizes():
 
 
 def test_s22_one_pixel_high_in_training():
-    """The training transforms take such pictures too; what is outside is ignored."""
+    """The training transforms take such images too; what is outside is ignored."""
     transform = TrainingTransform(AugmentationConfig(crop=64), Normalization(), 255)
     for shape in ((1, 513), (513, 1), (10, 3000), (1, 1)):
         for seed in range(20):
@@ -108,8 +108,8 @@ def test_s22_one_pixel_high_in_training():
         ("flip", 7.0),
     ],
 )
-def test_s22_settings_that_give_no_picture(name, value):
-    """Settings of random changes that would give no picture are refused by name before training begins."""
+def test_s22_settings_that_give_no_image(name, value):
+    """Settings of random changes that would give no image are refused by name before training begins."""
     data = SimpleNamespace(classes=SimpleNamespace(ignore_index=255), names=[])
     with pytest.raises(InputError, match=rf"--data\.augmentation\.{name} .*: expected"):
         TrainingSet(data, replace(AugmentationConfig(), **{name: value}), Normalization(), 0)  # pyright: ignore
@@ -127,25 +127,25 @@ PROTOCOLS = {
 
 def corners(height: int, width: int) -> np.ndarray:
     """A quarter of another colour at every corner."""
-    picture = np.zeros((height, width, 3), np.uint8)
+    photo = np.zeros((height, width, 3), np.uint8)
     for (row, column), colour in CORNERS.items():
         rows = slice(0, height // 2) if row == 0 else slice(height // 2, None)
         columns = slice(0, width // 2) if column == 0 else slice(width // 2, None)
-        picture[rows, columns] = colour
-    return picture
+        photo[rows, columns] = colour
+    return photo
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS.values(), ids=PROTOCOLS)
 @pytest.mark.parametrize(("width", "height"), [(160, 64), (64, 160)])
 def test_s23_height_and_width_exchanged(protocol, width, height):
-    """Labels are [height, width], every corner keeps its class, and a transposed picture gives transposed labels."""
+    """Labels are [height, width], every corner keeps its class, and a transposed image gives transposed labels."""
     model = colour_model(list(CORNERS.values()), protocol)
-    picture = corners(height, width)
-    labels = model.predict(picture).labels
+    photo = corners(height, width)
+    labels = model.predict(photo).labels
     assert labels.shape == (height, width)
     assert [labels[corner] for corner in CORNERS] == [0, 1, 2, 3]
     assert np.bincount(labels.ravel()).tolist() == pytest.approx([width * height / 4] * 4, rel=0.08)
-    turned = model.predict(picture.transpose(1, 0, 2)).labels
+    turned = model.predict(photo.transpose(1, 0, 2)).labels
     np.testing.assert_array_equal(turned, labels.T)
 
 
@@ -193,12 +193,12 @@ def test_s24_as_many_tokens_in_another_shape(vit):
 @pytest.mark.parametrize("head", HEADS)
 @pytest.mark.parametrize("mode", ["slide", "whole"])
 def test_s25_neighbours_in_a_batch(head, mode):
-    """Pictures are never padded to each other: labels and scores are those that each picture has alone."""
+    """Images are never padded to each other: labels and scores are those that each image has alone."""
     model = varied_model(head, Protocol(crop=64, stride=42, mode=mode))
-    pictures = [noise(64, 96), noise(150, 200, 1), noise(64, 96, 2)]
-    together = model.predict(pictures)
-    for picture, result in zip(pictures, together, strict=True):
-        alone = model.predict(picture)
+    photos = [noise(64, 96), noise(150, 200, 1), noise(64, 96, 2)]
+    together = model.predict(photos)
+    for photo, result in zip(photos, together, strict=True):
+        alone = model.predict(photo)
         np.testing.assert_allclose(result.scores, alone.scores, atol=1e-5)
         first, second = np.sort(alone.scores, axis=0)[[-1, -2]]
         clear = first - second > 1e-5

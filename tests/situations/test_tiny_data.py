@@ -1,4 +1,4 @@
-"""Tiny or unbalanced data: fewer pictures than a batch, splits of one and two, copies on both sides."""
+"""Tiny or unbalanced data: fewer images than a batch, splits of one and two, copies on both sides."""
 
 from collections import Counter
 
@@ -13,7 +13,7 @@ from vit_adapter.data.dataset import open_dataset
 from .making import halves, save_pairs
 from .training_parts import (
     ConstantScores,
-    Pictures,
+    Images,
     bars,
     noise,
     painted,
@@ -25,8 +25,8 @@ from .training_parts import (
 
 
 def test_s27_fewer_images_than_the_batch(tmp_path):
-    """Every step is made: pictures of the next pass fill the batch, so each is used equally often."""
-    source, model = Pictures(noise(4, 8), [bars(0, 1, side=8)] * 4, classes=2), ConstantScores([2.0, 0.0])
+    """Every step is made: images of the next pass fill the batch, so each is used equally often."""
+    source, model = Images(noise(4, 8), [bars(0, 1, side=8)] * 4, classes=2), ConstantScores([2.0, 0.0])
     run(model, source, tiny_run(tmp_path / "run", batch_size=8, steps=5))
     assert [row["step"] for row in rows(tmp_path / "run")] == ["1", "2", "3", "4", "5"]
     assert Counter(index for _, index in source.keys_read) == dict.fromkeys(range(4), 10)
@@ -36,8 +36,8 @@ def test_s27_fewer_images_than_the_batch(tmp_path):
 @pytest.mark.parametrize("batch", [8, 2])
 @pytest.mark.slow
 def test_s28_one_image_left_over_for_batch_norm(tmp_path, batch):
-    """No batch is ever incomplete, so batch norm never meets a single picture."""
-    source = Pictures(noise(9, 32), [bars(0, 1, 2, side=32)] * 9)
+    """No batch is ever incomplete, so batch norm never meets a single image."""
+    source = Images(noise(9, 32), [bars(0, 1, 2, side=32)] * 9)
     steps = -(-27 // batch)  # three passes
     config = tiny_run(tmp_path / "run", {"auxiliary": False}, batch_size=batch, steps=steps)
     run(tiny_segmenter(config), source, config)
@@ -47,8 +47,8 @@ def test_s28_one_image_left_over_for_batch_norm(tmp_path, batch):
 
 
 def test_s28_a_batch_of_one(tmp_path):
-    """A batch of one picture is refused at the start for batch norm, naming the remedies, and works with group norm."""
-    source = Pictures(noise(3, 32), [bars(0, 1, 2, side=32)] * 3)
+    """A batch of one image is refused at the start for batch norm, naming the remedies, and works with group norm."""
+    source = Images(noise(3, 32), [bars(0, 1, 2, side=32)] * 3)
     config = tiny_run(tmp_path / "batch", batch_size=1)
     with pytest.raises(InputError, match=r"training\.batch_size=1: batch norm .*--model\.norm group"):
         run(tiny_segmenter(config), source, config)
@@ -65,7 +65,7 @@ def names(root) -> dict[str, set[str]]:
 def test_s29_splits_of_one_and_two_images(tmp_path):
     """One pair cannot be split and is refused, two become one and one; a file that is added moves no other one."""
     one = save_pairs(tmp_path / "one", {"a": halves(0, 1)})
-    with pytest.raises(InputError, match="1 picture with mask cannot be split into training and validation"):
+    with pytest.raises(InputError, match="1 image with mask cannot be split into training and validation"):
         open_dataset(DataConfig(root=str(one)), "train")
     two = names(save_pairs(tmp_path / "two", {"a": halves(0, 1), "b": halves(0, 1)}))
     assert sorted(map(len, two.values())) == [1, 1]
@@ -79,7 +79,7 @@ def test_s29_splits_of_one_and_two_images(tmp_path):
 
 
 def test_s29_copies_on_both_sides(tmp_path, capsys):
-    """`data check` and training name every picture that is, byte by byte, on both sides of the split."""
+    """`data check` and training name every image that is, byte by byte, on both sides of the split."""
     from vit_adapter.api import check_data
 
     root = save_pairs(tmp_path / "ten", {f"photo {i}": halves(0, 1) for i in range(5)})
@@ -103,8 +103,8 @@ def test_s29_copies_on_both_sides(tmp_path, capsys):
 
 def test_s30_validation_interval_longer_than_the_data(tmp_path):
     """Validation follows steps, not passes: every so many steps, and at the end of the run."""
-    pictures = [painted(bars(0, 1, side=8))] * 10
-    data = Pictures(pictures, [bars(0, 1, side=8)] * 10, classes=2)
+    images = [painted(bars(0, 1, side=8))] * 10
+    data = Images(images, [bars(0, 1, side=8)] * 10, classes=2)
     config = tiny_run(tmp_path / "run", batch_size=1, steps=40, validate_every=16)
     run(ConstantScores([0.0, 0.0]), data, config, data)
     table = rows(tmp_path / "run")

@@ -21,7 +21,7 @@ from vit_adapter.training.sampler import SampleOrder, StepSampler
 from .programs import fixed_points, train_masks_alone
 from .training_parts import (
     ConstantScores,
-    Pictures,
+    Images,
     assert_gradients_agree,
     bars,
     first_gradients,
@@ -37,7 +37,7 @@ from .training_parts import (
 def test_s40_which_pixels_the_loss_is_averaged_over(tmp_path, setting, expected):
     """All pixels, ignored ones included, as published; `--training.average_over valid` takes the labelled ones."""
     labels = np.array([[0, 1], [255, 255]], np.uint8)
-    source = Pictures(noise(1, side=2), [labels], classes=2)
+    source = Images(noise(1, side=2), [labels], classes=2)
     run(ConstantScores([0.0, 0.0]), source, tiny_run(tmp_path / "run", steps=1, batch_size=1, **setting))
     (row,) = rows(tmp_path / "run")
     assert float(row["loss_ce"]) == pytest.approx(expected, abs=5e-5)
@@ -47,7 +47,7 @@ def test_s40_which_pixels_the_loss_is_averaged_over(tmp_path, setting, expected)
 def test_s41_accumulation_equals_the_large_batch(tmp_path):
     """Means over valid pixels are those of the whole accumulated batch, whatever each part holds."""
     labels = [np.array([[1, 255], [255, 255]], np.uint8), np.zeros((2, 2), np.uint8)]
-    source = Pictures(noise(2, side=2), labels, classes=2)
+    source = Images(noise(2, side=2), labels, classes=2)
     for name, batch, accumulate in (("large", 2, 1), ("small", 1, 2)):
         settings = {"batch_size": batch, "accumulate": accumulate, "average_over": "valid", "steps": 1}
         run(ConstantScores([2.0, 0.0]), source, tiny_run(tmp_path / name, **settings))
@@ -67,8 +67,8 @@ def test_s41_accumulation_equals_the_large_batch_in_real_models(tmp_path, head):
     assert losses[1] == pytest.approx(losses[0], rel=1e-5)
 
 
-def scenes_like(count: int = 4) -> Pictures:
-    return Pictures(noise(count), [bars(0, 1, 2), bars(2, 0)] * (count // 2))
+def scenes_like(count: int = 4) -> Images:
+    return Images(noise(count), [bars(0, 1, 2), bars(2, 0)] * (count // 2))
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
@@ -90,7 +90,7 @@ def test_s42_matching_costs_that_are_not_finite(tmp_path, value):
     message = str(error.value)
     assert "\n" not in message
     assert "step 2: a matching cost" in message
-    assert len(set(re.findall(r"picture \d\b", message.partition("images of the batch")[2]))) == 2
+    assert len(set(re.findall(r"image \d\b", message.partition("images of the batch")[2]))) == 2
     assert "last.ckpt (step 2)" in message
     checkpoint = read_checkpoint(tmp_path / "run" / "last.ckpt")
     assert checkpoint["step"] == 2
@@ -132,7 +132,7 @@ def test_s42_weights_that_are_not_finite_are_never_saved(tmp_path):
     with pytest.raises(
         InputError, match=r"step 3: the weights \(running_var\) are not finite.*last\.ckpt \(step 2\)"
     ):
-        run(Overflowing(), Pictures(noise(2, side=2), [np.zeros((2, 2), np.uint8)] * 2, 2), config)
+        run(Overflowing(), Images(noise(2, side=2), [np.zeros((2, 2), np.uint8)] * 2, 2), config)
     assert read_checkpoint(tmp_path / "run" / "last.ckpt")["step"] == 2
 
 
@@ -163,8 +163,8 @@ def test_s43_half_precision_sums_in_the_matcher_and_the_dice_loss(scale):
 
 
 def test_s44_workers_that_repeat_each_other():
-    """Every draw is a function of seed, pass and picture: workers and restarts change nothing and repeat nothing."""
-    copies = Pictures(noise(1, side=96) * 8, [bars(0, 1, 2, side=96)] * 8)
+    """Every draw is a function of seed, pass and image: workers and restarts change nothing and repeat nothing."""
+    copies = Images(noise(1, side=96) * 8, [bars(0, 1, 2, side=96)] * 8)
     source = TrainingSet(copies, AugmentationConfig(crop=32), Normalization(), seed=0)
     order, passes = SampleOrder(8, 0), 2
 

@@ -113,7 +113,7 @@ def orders_of(images: torch.Tensor) -> dict[str, torch.Tensor]:
 
 @pytest.mark.parametrize("head", ["upernet", "mask2former"])
 def test_s71_memory_order_of_the_input(head):
-    """Scores do not depend on how a picture lies in memory; arrays with negative strides are accepted."""
+    """Scores do not depend on how an image lies in memory; arrays with negative strides are accepted."""
     model = varied_model(head)
     images = torch.randn(1, 3, 64, 96, generator=torch.Generator().manual_seed(0))
     grey = images[:, :1].expand(1, 3, 64, 96)
@@ -123,8 +123,8 @@ def test_s71_memory_order_of_the_input(head):
             assert torch.equal(other, images)
             torch.testing.assert_close(model(other), wanted, rtol=0, atol=1e-5, msg=name)
         torch.testing.assert_close(model(grey), model(grey.contiguous()), rtol=0, atol=1e-5)
-    picture = np.random.default_rng(0).integers(0, 256, (50, 70, 3), np.uint8)
-    for view in (picture[:, ::-1], picture[::-1], picture[..., ::-1], picture.transpose(1, 0, 2)):
+    image = np.random.default_rng(0).integers(0, 256, (50, 70, 3), np.uint8)
+    for view in (image[:, ::-1], image[::-1], image[..., ::-1], image.transpose(1, 0, 2)):
         expected = model.predict(np.ascontiguousarray(view)).labels
         np.testing.assert_array_equal(model.predict(view).labels, expected)
 

@@ -62,7 +62,7 @@ def test_s125_void_of_a_trained_model(classes, tmp_path, capfd):
     result = evaluate(
         model, replace(config, ignored_values=[0]), quiet=True, split="train", out=tmp_path / "o"
     )
-    images = result.pictures
+    images = result.measured
     assert result.void_pixels == images * 48 * 16
     assert result.matrix.counts.tolist() == [[0, 0, 0], [0, images * 768, 0], [images * 768, 0, 0]]
     assert result.scores.mIoU == 0.5
@@ -87,8 +87,8 @@ def test_s125_two_classes(settings, tmp_path):
     table = ClassTable(names.get(next(iter(settings), ""), ("class 0", "class 1")), (0, 1))
     model = colour_model([RED, BLUE], classes=table)
     result = evaluate(model, replace(data, ignored_values=[0]), quiet=True)
-    assert result.matrix.counts.tolist() == [[0, 0], [0, result.pictures * 512]]
-    assert result.void_pixels == result.pictures * 512
+    assert result.matrix.counts.tolist() == [[0, 0], [0, result.measured * 512]]
+    assert result.void_pixels == result.measured * 512
     assert result.scores.mIoU == 1
     assert result.left_out == [table.names[0]]
 

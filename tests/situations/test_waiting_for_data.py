@@ -189,7 +189,7 @@ def test_s224_a_loader_worker_crashes(tmp_path):
     child = Child(train_troubled, {"out": str(run), "trouble": "crash", "workers": 2}, tmp_path / "o.txt")
     assert child.wait(30) == 2, child.text
     (line,) = [line for line in child.text.splitlines() if "error: " in line]
-    names = [f"picture {index}" for _, index in late_keys()]
-    assert re.search(r"error: step [0-3]: a worker process ended by SIGSEGV while it read picture \d+$", line)
+    names = [f"image {index}" for _, index in late_keys()]
+    assert re.search(r"error: step [0-3]: a worker process ended by SIGSEGV while it read image \d+$", line)
     assert line.endswith(tuple(names))
     assert "Traceback" not in child.text

@@ -85,7 +85,7 @@ def test_s242_the_score_of_a_few_images_taken_for_that_of_all(tmp_path):
     data = DataConfig(**(vars(tiny_run(None).data) | {"scenes": (8, 8)}))
     again = evaluate(Segmenter.from_pretrained(out / "best"), open_dataset(data, "val"), progress=False)
     assert score["mIoU"] == again.scores.mIoU == result.best_mIoU == result.evaluation.scores.mIoU
-    assert result.evaluation.pictures == len(result.evaluation.images) == 8
+    assert result.evaluation.images == len(result.evaluation.images) == 8
     assert score["mIoU"] != score["sample_mIoU"]
 
 
@@ -209,7 +209,7 @@ def test_s244_a_run_that_was_ended_while_it_was_measured(tmp_path, monkeypatch, 
     score = json.loads((tmp_path / "run" / "best" / "score.json").read_text())
     values = json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert score == {"step": before["step"], "mIoU": values["mIoU"], "sample_mIoU": before["mIoU"]}
-    assert values["pictures"] == 5
+    assert values["images"] == 5
 
 
 def test_s245_scores_of_which_nobody_knows_what_they_are(tmp_path, capsys):
@@ -248,7 +248,7 @@ def test_s246_a_part_that_is_measured_in_place_of_another(tmp_path, capsys):
         words = ["--data.root", str(root), "--split", split, "--out", str(out), "--quiet"]
         assert main(["eval", str(tmp_path / "run"), *words]) == 0
         values = json.loads((out / "metrics.json").read_text())
-        assert (values["pictures"], values["data"]["split"]) == (count, split)
+        assert (values["images"], values["data"]["split"]) == (count, split)
         assert (out / "images.csv").read_text().count(f"\n{split} ") == count
     shutil.rmtree(root / "masks" / "test")
     capsys.readouterr()

@@ -31,7 +31,7 @@ from vit_adapter.training.metrics_table import read_table
 SIDE = 64
 TINY_MODEL = tiny_model()
 NO_CHANCE = {"drop_path_rate": 0.0, "dropout": 0.0, "norm": "group"}
-"""Model settings under which a picture gives the same numbers in whatever batch it comes."""
+"""Model settings under which an image gives the same numbers in whatever batch it comes."""
 
 
 def tiny_run(out: Path | None, model: dict[str, Any] | None = None, **training: Any) -> RunConfig:
@@ -58,7 +58,7 @@ def tiny_segmenter(config: RunConfig, classes: ClassTable | int = 3, seed: int =
     return Segmenter.from_config(config.model, table, Protocol(crop=SIDE, stride=SIDE))
 
 
-class Pictures:
+class Images:
     """A data set of arrays: ``read`` for validation, indexed with (pass, index) for training, without any draw."""
 
     def __init__(
@@ -67,7 +67,7 @@ class Pictures:
         self.images, self.labels = images, labels
         self.classes = ClassTable.numbered(classes) if isinstance(classes, int) else classes
         self.config = DataConfig()
-        self.names = [f"picture {index}" for index in range(len(images))]
+        self.names = [f"image {index}" for index in range(len(images))]
         self.dataset, self.normalization = self, Normalization()
         self.keys_read: list[tuple[int, int]] = []
 
@@ -75,7 +75,7 @@ class Pictures:
         return len(self.images)
 
     def read(self, index: int) -> Any:
-        """Picture and labels as stored."""
+        """Image and labels as stored."""
         return SimpleNamespace(image=self.images[index], labels=self.labels[index], name=self.names[index])
 
     def __getitem__(self, key: tuple[int, int]) -> dict[str, Any]:
@@ -94,7 +94,7 @@ class Pictures:
 
 
 def noise(count: int, side: int = SIDE) -> list[np.ndarray]:
-    """Pictures of noise."""
+    """Images of noise."""
     return list(np.random.default_rng(0).integers(0, 256, (count, side, side, 3), np.uint8))
 
 
@@ -148,7 +148,7 @@ class _ConstantHead(PixelHead):
 
 
 class ConstantScores(torch.nn.Module):
-    """In training the same logits everywhere, plus a bias that is learnt; predicts what a picture's blue channel says.
+    """In training the same logits everywhere, plus a bias that is learnt; predicts what an image's blue channel says.
 
     The interface is the Segmenter's.
     """
@@ -186,11 +186,11 @@ class ConstantScores(torch.nn.Module):
         del losses["accuracy"]
         return {"loss": torch.stack(list(losses.values())).sum(), **losses}
 
-    def predict(self, pictures: Any, **settings: Any) -> Any:
+    def predict(self, images: Any, **settings: Any) -> Any:
         """Labels from the blue channel."""
-        if isinstance(pictures, list):
-            return [self.predict(picture) for picture in pictures]
-        return SimpleNamespace(labels=pictures[..., 2].copy(), palette=None, class_names=self.class_names)
+        if isinstance(images, list):
+            return [self.predict(image) for image in images]
+        return SimpleNamespace(labels=images[..., 2].copy(), palette=None, class_names=self.class_names)
 
     def save_pretrained(self, folder: Path) -> None:
         """Nothing that anybody reads."""
@@ -198,7 +198,7 @@ class ConstantScores(torch.nn.Module):
 
 
 def painted(labels: np.ndarray) -> np.ndarray:
-    """A picture for which ``ConstantScores`` predicts these labels."""
+    """An image for which ``ConstantScores`` predicts these labels."""
     return np.dstack([np.full_like(labels, 90), np.full_like(labels, 90), labels])
 
 
@@ -209,7 +209,7 @@ def save_part(
     part: str = "",
     suffix: str = ".png",
 ) -> Path:
-    """Pictures and masks as a folder; ``part``: "train" or "val" of one that is divided."""
+    """Images and masks as a folder; ``part``: "train" or "val" of one that is divided."""
     for number, arrays in enumerate(zip(images, labels, strict=True)):
         for kind, array in zip(("images", "masks"), arrays, strict=True):
             (root / kind / part).mkdir(parents=True, exist_ok=True)

@@ -124,13 +124,13 @@ class SlowModel(TinyModel):
         return super().loss(images, labels, divisor)
 
 
-def train_slowly(out: str | None, pictures: int = 10, validation: int | None = 3, **settings: Any) -> None:
+def train_slowly(out: str | None, photos: int = 10, validation: int | None = 3, **settings: Any) -> None:
     """A run that prints its start block; needs no answer, its folder says all."""
     from vit_adapter.training import run_training
 
     torch.manual_seed(0)
     void = settings.pop("void", False)
-    source = TinyTrainingSet(TinyData(pictures, void))
+    source = TinyTrainingSet(TinyData(photos, void))
     validation_set = None if validation is None else TinyData(validation)
     config = tiny_config(None if out is None else Path(out), **settings)
     run_training(SlowModel(), source, validation_set, config)

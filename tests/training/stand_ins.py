@@ -55,7 +55,7 @@ class TinyModel(nn.Module):
         self.unused = nn.Parameter(torch.ones(2))  # like a class token that is dropped
         self.protocol = Protocol(crop=SIDE, stride=SIDE)
         self.register_buffer("passes", torch.zeros((), dtype=torch.int64))
-        self.seen: list[list[float]] = []  # brightness of every picture, forward pass after forward pass
+        self.seen: list[list[float]] = []  # brightness of every image, forward pass after forward pass
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         return self.head([self.features(images)])
@@ -96,11 +96,11 @@ class TinyModel(nn.Module):
 
 
 class TinyData:
-    """Pictures whose pixels tell their class."""
+    """Images whose pixels tell their class."""
 
     def __init__(self, count: int, void: bool = False) -> None:
         self.classes, self.config = CLASSES, DataConfig()
-        self.names = [f"picture {index}" for index in range(count)]
+        self.names = [f"image {index}" for index in range(count)]
         self.void = void
 
     def __len__(self) -> int:

@@ -37,7 +37,7 @@ def test_a_large_data_set_is_sampled_evenly():
             return 100_000
 
         def read(self, index):
-            raise AssertionError("labels need no picture")
+            raise AssertionError("labels need no image")
 
         def read_labels(self, index):
             read.append(index)

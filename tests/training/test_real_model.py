@@ -142,7 +142,7 @@ def test_matching_costs_that_are_not_finite(tmp_path, value):  # S42
     message = str(error.value)
     assert "\n" not in message
     assert re.search(
-        r"step 2: a matching cost .* is not finite; pictures of the batch: .+; last good checkpoint", message
+        r"step 2: a matching cost .* is not finite; images of the batch: .+; last good checkpoint", message
     )
     content = read_checkpoint(tmp_path / "run" / "last.ckpt")
     assert content["step"] == 2

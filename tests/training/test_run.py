@@ -34,11 +34,11 @@ class BreakingModel(TinyModel):
         return super().loss(images, labels, divisor)
 
 
-def train(out, model=None, pictures=10, validation=None, output=None, seed=0, **settings):
+def train(out, model=None, photos=10, validation=None, output=None, seed=0, **settings):
     torch.manual_seed(0)
     model = model or TinyModel()
     console = Console(file=output or io.StringIO(), width=200)
-    source = TinyTrainingSet(TinyData(pictures, void=settings.pop("void", False)), settings.get("seed", 0))
+    source = TinyTrainingSet(TinyData(photos, void=settings.pop("void", False)), settings.get("seed", 0))
     validation_set = None if validation is None else TinyData(validation)
     result = run_training(model, source, validation_set, tiny_config(out, **settings), console=console)
     return model, result
@@ -79,22 +79,22 @@ def test_without_validation_the_last_model_is_kept(tmp_path):
     assert result.best_mIoU is None
 
 
-def test_fewer_pictures_than_a_batch(tmp_path):  # S27
+def test_fewer_images_than_a_batch(tmp_path):  # S27
     before = TinyModel().state_dict()
-    model, result = train(tmp_path / "run", pictures=4, batch_size=8, steps=5)
+    model, result = train(tmp_path / "run", photos=4, batch_size=8, steps=5)
     assert result.steps == 5
     assert [len(batch) for batch in model.seen] == [8] * 5
     assert not torch.equal(model.state_dict()["head.weight"], before["head.weight"])
 
 
 def test_no_batch_is_incomplete(tmp_path):  # S28
-    model, _ = train(tmp_path / "run", pictures=9, batch_size=8, steps=4)
+    model, _ = train(tmp_path / "run", photos=9, batch_size=8, steps=4)
     assert [len(batch) for batch in model.seen] == [8] * 4
 
 
 @pytest.mark.slow
 def test_validation_interval_longer_than_the_data(tmp_path):  # S30
-    train(tmp_path / "run", pictures=10, batch_size=1, steps=40, validate_every=16, validation=2)
+    train(tmp_path / "run", photos=10, batch_size=1, steps=40, validate_every=16, validation=2)
     _, rows = read_table(tmp_path / "run" / "metrics.csv")
     assert [row["step"] for row in rows if row["mIoU"]] == ["16", "32", "40"]
     assert [row["step"] for row in rows] == [str(step) for step in range(1, 41)]
@@ -102,8 +102,8 @@ def test_validation_interval_longer_than_the_data(tmp_path):  # S30
 
 @pytest.mark.parametrize("workers", [1, 4])
 def test_number_of_workers_changes_nothing(tmp_path, workers):  # S44
-    alone, _ = train(tmp_path / "a", pictures=5, steps=6)
-    helped, _ = train(tmp_path / "b", pictures=5, steps=6, workers=workers)
+    alone, _ = train(tmp_path / "a", photos=5, steps=6)
+    helped, _ = train(tmp_path / "b", photos=5, steps=6, workers=workers)
     assert alone.seen == helped.seen
     assert len({value for batch in alone.seen for value in batch}) == 12
     assert_equal_states(alone.state_dict(), helped.state_dict())
@@ -237,9 +237,9 @@ def test_another_class_list_is_refused_on_resume(tmp_path):  # S50
 def test_changed_settings_are_told_on_resume(tmp_path):
     train(tmp_path / "run", steps=2)
     output = io.StringIO()
-    train(tmp_path / "run", pictures=7, steps=4, resume=True, learning_rate=1e-3, output=output)
+    train(tmp_path / "run", photos=7, steps=4, resume=True, learning_rate=1e-3, output=output)
     assert "training.learning_rate: 0.01 -> 0.001" in output.getvalue()
-    assert "training pictures: 10 -> 7" in output.getvalue()
+    assert "training images: 10 -> 7" in output.getvalue()
 
 
 def test_a_truncated_checkpoint_falls_back_to_the_one_before(tmp_path):  # S48
@@ -266,7 +266,7 @@ def test_resuming_nothing_is_one_line(tmp_path):
         train(None, steps=2, resume=True)
 
 
-def test_a_loss_that_is_not_finite_names_step_pictures_and_checkpoint(tmp_path):
+def test_a_loss_that_is_not_finite_names_step_images_and_checkpoint(tmp_path):
     class Overflowing(TinyModel):
         def loss(self, images, labels, divisor=None):
             losses = super().loss(images, labels, divisor)
@@ -280,7 +280,7 @@ def test_a_loss_that_is_not_finite_names_step_pictures_and_checkpoint(tmp_path):
     message = str(error.value)
     assert "\n" not in message
     assert "step 4" in message  # the fifth update, counted from 0 as the loader does
-    assert len(re.findall(r"picture \d+@\d", message)) == 2
+    assert len(re.findall(r"image \d+@\d", message)) == 2
     assert "last.ckpt (step 4)" in message
     state = read_checkpoint(tmp_path / "run" / "last.ckpt")
     assert state["step"] == 4
@@ -323,7 +323,7 @@ def test_a_bad_mask_stops_the_run_with_its_line(tmp_path):
         run_training(TinyModel(), Bad(TinyData(5)), None, tiny_config(tmp_path / "run", workers=1))
 
 
-def test_unreadable_pictures_are_counted_and_reported(tmp_path):
+def test_unreadable_images_are_counted_and_reported(tmp_path):
     class Holes(TinyTrainingSet):
         def __getitem__(self, key):
             sample = super().__getitem__(key)
@@ -335,7 +335,7 @@ def test_unreadable_pictures_are_counted_and_reported(tmp_path):
         TinyModel(), Holes(TinyData(5)), None, config, console=Console(file=output, width=200)
     )
     assert result.unreadable == {"hole.jpg": "cut short"}
-    assert "1 pictures could not be decoded" in output.getvalue()
+    assert "1 images could not be decoded" in output.getvalue()
 
 
 def test_average_covers_buffers_and_copies_whole_numbers(tmp_path):
@@ -377,7 +377,7 @@ def test_betas_are_those_of_the_averages(tmp_path):
     torch.testing.assert_close(first["short"]["exp_avg_sq"], first["usual"]["exp_avg_sq"] * 100)
 
 
-def test_a_picture_alone_in_batch_norm_is_refused_with_remedies(tmp_path):
+def test_an_image_alone_in_batch_norm_is_refused_with_remedies(tmp_path):
     def pooling(**settings):
         model = TinyModel(**settings)
         model.head.pools_to_one_pixel = True
@@ -432,7 +432,7 @@ def test_the_start_block_says_what_will_happen(tmp_path):  # S67
     assert not (tmp_path / "run").exists()
     text = output.getvalue()
     for part in (
-        "10 training and 4 validation pictures, 3 classes",
+        "10 training and 4 validation images, 3 classes",
         "20 in all (12.0 passes), warm-up 2",
         "6 = 1 cpu x 2 x 3 accumulated (published: 16)",
         "0.009 at most, 1e-08 in the next step",

@@ -1,4 +1,4 @@
-"""Which pictures a step sees."""
+"""Which images a step sees."""
 
 import os
 from collections import Counter
@@ -21,7 +21,7 @@ def test_order_is_a_function_of_the_position(length, start, count, seed):
 
 
 @given(length=st.integers(1, 30), passes=st.integers(1, 4))
-def test_every_pass_has_every_picture_once(length, passes):
+def test_every_pass_has_every_image_once(length, passes):
     keys = SampleOrder(length, 0).keys(0, length * passes)
     assert Counter(keys) == Counter((epoch, index) for epoch in range(passes) for index in range(length))
 

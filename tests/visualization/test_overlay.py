@@ -39,7 +39,7 @@ def test_colorize_takes_any_integer_and_marks_the_rest():
     np.testing.assert_array_equal(colorize(np.array([[-1]]), PALETTE), [[[0, 0, 0]]])
 
 
-def test_colours_are_mixed_inside_and_ignored_pixels_show_the_picture():
+def test_colours_are_mixed_inside_and_ignored_pixels_show_the_image():
     image = np.full((600, 800, 3), 100, np.uint8)
     labels = np.zeros((600, 800), np.uint8)
     labels[:, 400:] = 255
@@ -87,7 +87,7 @@ def test_legend_lists_what_occurs_largest_first():
 @pytest.mark.parametrize(
     "shape", [(1, 1, 3), (3, 700, 3), (700, 3, 1), (128, 128, 4), (90, 40, 3), (40, 90, 2), (64, 64, 12)]
 )
-def test_every_shape_gives_a_legible_picture(shape):
+def test_every_shape_gives_a_legible_image(shape):
     labels = np.arange(shape[0] * shape[1]).reshape(shape[:2]) % 40
     bare = overlay(np.zeros(shape, np.uint8), labels, legend=False)
     full = overlay(np.zeros(shape, np.uint8), labels)
@@ -99,14 +99,14 @@ def test_every_shape_gives_a_legible_picture(shape):
     assert (full[-1, -1] == legend.BACKGROUND).all()
 
 
-def test_a_grey_picture_stays_grey_under_nothing():
+def test_a_grey_image_stays_grey_under_nothing():
     image = np.arange(256, dtype=np.uint8).repeat(1024).reshape(512, 512)
     drawn = overlay(image, np.full((512, 512), 255, np.uint8), PALETTE, legend=False)
     np.testing.assert_array_equal(drawn, image[:, :, None].repeat(3, axis=2))
 
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.int32, np.float32])
-def test_pictures_of_other_types_are_stretched(dtype):
+def test_images_of_other_types_are_stretched(dtype):
     image = np.linspace(0, 30000, 512 * 512).reshape(512, 512, 1).astype(dtype)
     if dtype == np.float32:
         image[0, 0] = np.nan
@@ -121,7 +121,7 @@ def test_labels_of_more_than_255_classes():
     labels[0] = 65535
     drawn = overlay(np.zeros((512, 512, 3), np.uint8), labels, alpha=1, legend=False)
     np.testing.assert_array_equal(drawn[9, 9], default_palette(301)[300])
-    np.testing.assert_array_equal(drawn[0, 9], [191, 191, 191])  # bare picture, border
+    np.testing.assert_array_equal(drawn[0, 9], [191, 191, 191])  # bare image, border
 
 
 @pytest.mark.parametrize(

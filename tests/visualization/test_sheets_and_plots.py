@@ -11,14 +11,14 @@ from vit_adapter.config import InputError
 from vit_adapter.visualization import LegendEntry, contact_sheet, plot_confusion, plot_curves
 
 
-def picture(height, width, value=0):
+def photo(height, width, value=0):
     return np.full((height, width, 3), value, np.uint8)
 
 
-def test_sheet_holds_every_picture_at_its_ratio():
+def test_sheet_holds_every_image_at_its_ratio():
     red = np.zeros((100, 200, 3), np.uint8)
     red[..., 0] = 255
-    sheet = np.asarray(contact_sheet([[red, None], [picture(200, 100), red]], cell=(100, 100)))
+    sheet = np.asarray(contact_sheet([[red, None], [photo(200, 100), red]], cell=(100, 100)))
     is_red = (sheet == [255, 0, 0]).all(axis=2)
     assert is_red.sum() == 2 * 100 * 50
     is_black = (sheet == 0).all(axis=2)
@@ -28,7 +28,7 @@ def test_sheet_holds_every_picture_at_its_ratio():
 
 
 def test_sheet_grows_with_titles_captions_and_legend():
-    rows = [[picture(60, 80), picture(60, 80)]]
+    rows = [[photo(60, 80), photo(60, 80)]]
     plain = contact_sheet(rows, cell=(160, 120))
     titled = contact_sheet(rows, ["image", "truth"], ["a.png"], (160, 120), title="Scenes")
     full = contact_sheet(
@@ -39,7 +39,7 @@ def test_sheet_grows_with_titles_captions_and_legend():
     assert (np.asarray(full) == [1, 200, 3]).all(axis=2).sum() > 50
 
 
-def test_nothing_covers_the_pictures():
+def test_nothing_covers_the_images():
     red = np.zeros((60, 80, 3), np.uint8)
     red[..., 0] = 255
     sheet = contact_sheet([[red]], cell=(160, 120), legend=[LegendEntry("road", (1, 200, 3))])
@@ -48,7 +48,7 @@ def test_nothing_covers_the_pictures():
 
 def test_captions_stand_under_each_image():
     """A low image beside a high one: its caption is close to it, and no caption reaches into the next column."""
-    low, high = picture(50, 200, 200), picture(150, 200, 200)
+    low, high = photo(50, 200, 200), photo(150, 200, 200)
     rows = [[low, high]]
     long = "a name that is far too long for one image " * 3
     bare, sheet = (
@@ -68,7 +68,7 @@ def test_captions_stand_under_each_image():
 
 
 def test_an_empty_sheet_is_refused():
-    with pytest.raises(InputError, match="no pictures"):
+    with pytest.raises(InputError, match="no images"):
         contact_sheet([])
     with pytest.raises(InputError, match="bool"):
         contact_sheet([[np.zeros((4, 4, 3), bool)]])

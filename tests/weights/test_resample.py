@@ -28,7 +28,7 @@ def test_half_precision_tables_keep_their_type():
     assert resample_positions(torch.randn(1, 17, 4).half(), (4, 4), (5, 5)).dtype == torch.float16
 
 
-def test_patches_bilinear_is_a_picture_resize():
+def test_patches_bilinear_is_an_image_resize():
     kernel = torch.randn(4, 3, 14, 14)
     torch.testing.assert_close(
         resample_patches(kernel, 16), F.interpolate(kernel, (16, 16), mode="bilinear", align_corners=False)

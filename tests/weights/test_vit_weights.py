@@ -45,7 +45,7 @@ def test_deit_keeps_its_table_and_new_layer_scales():
     assert all(torch.equal(value, source[name]) for name, value in result.state.items())
 
 
-def test_a_file_for_other_pictures_brings_its_own_grid():
+def test_a_file_for_other_images_brings_its_own_grid():
     source = _model("vit_small_patch16_224", img_size=384)
     result = adapt_vit_weights(
         source, _deit(), patch_size=16, grid=(14, 14), table_prefix=1, added_layer_scales=True

@@ -38,7 +38,7 @@ def model_of(recipe, size: int | None = None) -> Segmenter:
 @pytest.mark.parametrize("variant", ["protocol", "multi_scale"])
 @pytest.mark.parametrize("name", BEIT)
 @pytest.mark.slow
-def test_pictures_of_any_size_by_the_published_protocols(name, variant):
+def test_images_of_any_size_by_the_published_protocols(name, variant):
     recipe = narrow(name)
     protocol = replace(
         getattr(recipe, variant), resize=None if variant == "protocol" else recipe.protocol.resize

@@ -11,7 +11,7 @@ from vit_adapter.config.own_files import marked_png
 from vit_adapter.config.paths import takes_paths
 from vit_adapter.config.values import check_argument
 
-SHEET_PICTURES = 12
+SHEET_IMAGES = 12
 
 
 @takes_paths("sheet")
@@ -20,7 +20,7 @@ def check_data(config: DataConfig, *, sample: int | None = None, sheet: str | Pa
 
     Args:
         config: The data set.
-        sample: Look at so many pictures only; None: all.
+        sample: Look at so many images only; None: all.
         sheet: Contact sheet to write; None: none.
 
     Returns:
@@ -50,7 +50,7 @@ def _draw(config: DataConfig, path: Path) -> None:
     from vit_adapter.visualization import LegendEntry, contact_sheet, default_palette, overlay
 
     dataset = open_dataset(config, "train")
-    count = min(SHEET_PICTURES, len(dataset))
+    count = min(SHEET_IMAGES, len(dataset))
     classes = dataset.classes
     palette = default_palette(len(classes))
     if classes.colours is not None:

@@ -24,7 +24,7 @@ def demo(
     quiet: bool = False,
     console: Console | None = None,
 ) -> dict[str, Any]:
-    """Trains, measures on scenes never seen, and leaves pictures and the commands to go on.
+    """Trains, measures on scenes never seen, and leaves images and the commands to go on.
 
     Args:
         out: Run folder; None: a new one under ``runs/``.

@@ -38,7 +38,7 @@ def evaluate(
     split: str = "val",
     quiet: bool = False,
 ) -> EvaluationResult:
-    """Measures a model on a data set, at the pictures' own size.
+    """Measures a model on a data set, at the images' own size.
 
     Args:
         model: A model, or what ``load`` takes.

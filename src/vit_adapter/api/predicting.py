@@ -34,10 +34,10 @@ from .whole_images import warns_about_whole
 PRECISIONS = ("float32", "bfloat16", "float16")
 
 
-@takes_paths("model", "pictures", "out", "list_file", "checkpoint")
+@takes_paths("model", "images", "out", "list_file", "checkpoint")
 def predict(
     model: str | Path | Segmenter,
-    pictures: str | Path | Sequence[str | Path],
+    images: str | Path | Sequence[str | Path],
     out: str | Path = "predictions",
     *,
     list_file: str | Path | None = None,
@@ -66,7 +66,7 @@ def predict(
 
     Args:
         model: A model, or what ``load`` takes.
-        pictures: Files, folders (with all folders below) and patterns.
+        images: Files, folders (with all folders below) and patterns.
         out: Folder for the results.
         list_file: A text file with more of them, one a line; "-": standard input.
         checkpoint: For a recipe: its weights.
@@ -111,7 +111,7 @@ def predict(
     _check(model, form, batch_size, threshold)
     settings = {"protocol": applied, "precision": precision, "threshold": threshold, "ids": ids}
     channels = channels_of(model, applied)
-    places = [pictures] if isinstance(pictures, (str, Path)) else pictures
+    places = [images] if isinstance(images, (str, Path)) else images
     found = find_images(places, list_file, channels)
     folder = ResultFolder(out, form, fingerprint(model, {**settings, "palette": palette == "instead"}))
     areas = AreaTable(out, model.classes, ids == "own") if summary else None

@@ -79,7 +79,7 @@ def report_run(
     if result is None:  # the run was ended between its last step and its report
         result = evaluate(model, dataset, config.evaluation, progress=not config.training.quiet)
         settle_score(run.model_folder, run.best_step, run.best_mIoU, result.scores.mIoU)
-    count = f"{result.pictures} validation image" + ("" if result.pictures == 1 else "s")
+    count = f"{result.images} validation image" + ("" if result.images == 1 else "s")
     _say(console, ["", title or f"The best model, of step {run.best_step}, on {count}:", ""])
     print_table(result, console)
     about = {
@@ -143,12 +143,12 @@ def data_flags(config: RunConfig) -> list[str]:
 def _places(run: RunResult, written: list[Path]) -> list[str]:
     names = [path.name for path in written]
     scores = [name for name in names if not name.endswith(".png")]
-    pictures = [name for name in names if name.endswith(".png")]
-    pictures += ["curves.png"] if (run.folder / "curves.png").is_file() else []
+    images = [name for name in names if name.endswith(".png")]
+    images += ["curves.png"] if (run.folder / "curves.png").is_file() else []
     return [
         f"model      {run.model_folder}",
         f"scores     {run.folder}: {', '.join(scores)} (each image's own)",
-        f"to look at {run.folder}: {', '.join(pictures)}",
+        f"to look at {run.folder}: {', '.join(images)}",
     ]
 
 

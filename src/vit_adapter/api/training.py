@@ -89,7 +89,7 @@ def run_and_data(
         model = bare_model(config, published.classes())
         counts = published.data.train_images, published.data.val_images
         notes = [
-            "no data.root is given: the numbers of pictures are the published ones",
+            "no data.root is given: the numbers of images are the published ones",
             *sources(config, published),
         ]
         print_plan(model, config, counts, operator_forms(), notes, published_batch=published.total_batch)
@@ -105,7 +105,7 @@ def run_and_data(
     checked = check_before_run({"train": training, "val": validation})
     augmentation = with_crop(config.data.augmentation, training)
     chosen = augmentation != config.data.augmentation
-    crop_note = [f"crop of {augmentation.crop} pixels, by the pictures' size"] if chosen else []
+    crop_note = [f"crop of {augmentation.crop} pixels, by the images' size"] if chosen else []
     config = replace(config, data=replace(config.data, augmentation=augmentation))
     crop_note += training_notes(training.classes, augmentation)
     if dry_run and not resume:

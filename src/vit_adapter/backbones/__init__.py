@@ -1,4 +1,4 @@
-"""From pictures to feature pyramids."""
+"""From images to feature pyramids."""
 
 from .adapter import ViTAdapter
 from .beit_pyramid import BeitPyramid

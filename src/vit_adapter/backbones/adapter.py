@@ -173,7 +173,7 @@ class ViTAdapter(PlainViTBackbone):
         images = prepared_images(images, self.in_chans, self.level_embedding)
         height, width = check_sides(images)
         check_coarsest(self.norms[3], images)
-        images = images.contiguous()  # sums are rounded alike, however the picture lies in memory
+        images = images.contiguous()  # sums are rounded alike, however the image lies in memory
         shapes = [(height // stride, width // stride) for stride in (8, 16, 32)]
         grid_size = shapes[1]
         grid_points = pixel_centres([grid_size], images.device)

@@ -16,12 +16,12 @@ def _convolution(inputs: int, outputs: int, stride: int, norm: Norm) -> list[nn.
 
 
 class SpatialPrior(nn.Module):
-    """Maps at strides 4, 8, 16 and 32 from the picture alone.
+    """Maps at strides 4, 8, 16 and 32 from the image alone.
 
     Args:
         inplanes: Width of the stem; the later stages have 2, 4 and 4 times as many channels.
         dim: Width of the four outputs.
-        in_chans: Channels of the picture.
+        in_chans: Channels of the image.
         norm: Makes the normalisation layer for a number of channels.
     """
 

@@ -30,7 +30,7 @@ def _check(words: Sequence[str]) -> int:
     parser = make_parser("data check", "Says what is in a data set and what is wrong with it.")
     parser.add_argument("folder", type=str, nargs="?", default=None, help="the same as --data.root")
     parser.add_argument(
-        "--sample", type=int, default=None, help="look at so many pictures only; all by default"
+        "--sample", type=int, default=None, help="look at so many images only; all by default"
     )
     parser.add_argument(
         "--sheet", type=str, default="data_check.png", help="contact sheet of overlays; '' for none"
@@ -47,7 +47,7 @@ def _check(words: Sequence[str]) -> int:
 
 
 def _convert(words: Sequence[str]) -> int:
-    parser = make_parser("data convert", "COCO JSON or labelme polygons to a folder of pictures and masks.")
+    parser = make_parser("data convert", "COCO JSON or labelme polygons to a folder of images and masks.")
     parser.add_argument("source", type=str, help="a COCO JSON file, or a folder of labelme JSON files")
     parser.add_argument(
         "--images", type=str, default=None, help="COCO: folder of the images; that of the JSON by default"

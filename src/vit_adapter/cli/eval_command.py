@@ -55,7 +55,7 @@ def _parsed(words: Sequence[str], name: str | None) -> tuple[ArgumentParser, Nam
         default=None,
         help="folder for metrics.json, images.csv, confusion matrix, worst images",
     )
-    parser.add_argument("--limit", type=int, default=None, help="only the first pictures")
+    parser.add_argument("--limit", type=int, default=None, help="only the first images")
     parser.add_argument(
         "--split",
         choices=["val", "train", "test"],

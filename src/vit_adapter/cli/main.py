@@ -12,9 +12,9 @@ from .termination import Terminated, ended_by_sigterm
 
 COMMANDS = {
     "demo": "train a small model on embedded street scenes and show what it learnt",
-    "train": "train on a folder of pictures and masks, or by a published recipe",
+    "train": "train on a folder of images and masks, or by a published recipe",
     "eval": "measure a model on a data set by the published protocol",
-    "predict": "segment pictures: label maps and overlays",
+    "predict": "segment images: label maps and overlays",
     "data": "check a data set before training; convert COCO JSON and labelme",
     "zoo": "list the published recipes",
     "recipe": "print one recipe as YAML",

@@ -16,7 +16,7 @@ def run(words: Sequence[str]) -> int:
     add = parser.add_argument
     add("model", type=str, help="model or run folder, recipe name, or hub repository owner/name")
     add(
-        "pictures",
+        "images",
         type=str,
         nargs="*",
         default=[],
@@ -80,7 +80,7 @@ def run(words: Sequence[str]) -> int:
 
     failures = api.predict(
         values.model,
-        values.pictures,
+        values.images,
         values.out,
         list_file=values.list,
         checkpoint=values.checkpoint,

@@ -45,7 +45,7 @@ def _parsed(words: Sequence[str], recipe: str | None) -> tuple[ArgumentParser, N
     defaults = replace(defaults, model=model_of_kinds(defaults.model, words))
     parser = make_parser(
         "train",
-        "Trains on a folder of pictures and masks (--data.root FOLDER), or by a published recipe. Without a recipe, "
+        "Trains on a folder of images and masks (--data.root FOLDER), or by a published recipe. Without a recipe, "
         "the settings of own_data apply.",
     )
     parser.add_argument("recipe", type=str, nargs="?", default=None, help="name from `vit-adapter zoo`")

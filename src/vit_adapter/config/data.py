@@ -1,4 +1,4 @@
-"""Where pictures and masks are, and how training sees them."""
+"""Where images and masks are, and how training sees them."""
 
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
@@ -25,24 +25,24 @@ LayoutName = Literal[
 """Forms in which data sets lie on disk."""
 
 MAX_PIXELS = 250_000_000
-"""Largest width x height of a picture where nothing else is said; 750 MB as RGB."""
+"""Largest width x height of an image where nothing else is said; 750 MB as RGB."""
 
 
 @dataclass(frozen=True)
 class AugmentationConfig(Checked):
-    """Random changes of a training picture, in the published order: resize, crop, flip, colour.
+    """Random changes of a training image, in the published order: resize, crop, flip, colour.
 
     Attributes:
-        base_size: (long, short) in pixels that ``scale_range`` multiplies, ratio kept; None: the picture's own
+        base_size: (long, short) in pixels that ``scale_range`` multiplies, ratio kept; None: the image's own
             size.
         scale_range: Smallest and largest factor of the random resize.
-        crop: Side in pixels of the square crop; smaller pictures are padded (image 0 after normalisation,
-            labels with the ignore id). None: the short side of the median picture, within 256 and 512.
+        crop: Side in pixels of the square crop; smaller images are padded (image 0 after normalisation,
+            labels with the ignore id). None: the short side of the median image, within 256 and 512.
         category_max_ratio: A crop in which one class fills more than this share is drawn again, up to ten
             times; 1: never.
         flip: Probability of a horizontal mirror image.
         vertical_flip: Probability of a vertical one, drawn after it; 0: nothing is drawn.
-        photometric: Random brightness, contrast, saturation and hue (three-channel pictures only).
+        photometric: Random brightness, contrast, saturation and hue (three-channel images only).
     """
 
     section: ClassVar[str] = "data.augmentation"
@@ -87,19 +87,19 @@ class DataConfig(Checked):
             0 or 255: for masks that were smoothed.
         skip_unlabelled: Images without a mask are left out instead of being an error.
         no_data: Value of missing data in masks, which is read as ignored ("nan" for not-a-number).
-        validation_share: Share of the pictures kept for validation when the folder has no split; which ones
+        validation_share: Share of the images kept for validation when the folder has no split; which ones
             follows from their names.
         scenes: Number of embedded scenes for training and for validation (layout "scenes").
         scene_size: Their sides in pixels.
         workers: Processes that prepare batches; 0: the main one.
-        stop_on_bad_image: Stop at a picture that cannot be decoded instead of skipping and counting it.
-        max_pixels: Pictures and masks of more pixels (width x height) are refused before they are decoded.
+        stop_on_bad_image: Stop at an image that cannot be decoded instead of skipping and counting it.
+        max_pixels: Images and masks of more pixels (width x height) are refused before they are decoded.
         mean: Per-channel mean in pixel values; None: the ViT's own.
         std: Per-channel standard deviation in pixel values; None: the ViT's own.
         value_range: Values of black and white in images of 1 or 3 channels with more than 8 bits a channel, such as
             (0, 4095) for 12 bits; what lies outside is cut off. None: what each file says of itself, else 0 and
             65535. Stored with the model, so that prediction reads images in the same way.
-        augmentation: Random changes of training pictures.
+        augmentation: Random changes of training images.
         mirrored_classes: Pairs of classes, by name or mask value, that a mirror image exchanges, such as
             ``[[left hand, right hand]]``: labels of mirrored training images, and scores of mirrored views. Stored
             with the model.

@@ -71,7 +71,7 @@ def write_atomically(path: str | Path, writer: Callable[[Path], object]) -> Path
 
     Args:
         path: The file to make or replace.
-        writer: Called once with the path to write to, for instance ``picture.save``.
+        writer: Called once with the path to write to, for instance ``image.save``.
 
     Returns:
         ``path``.

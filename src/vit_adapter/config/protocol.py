@@ -1,4 +1,4 @@
-"""How a model is applied to a picture: stored with every model."""
+"""How a model is applied to an image: stored with every model."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -29,19 +29,19 @@ class Protocol(Checked):
     """The test protocol (rules 60-66 of the backbones' behaviours, FACTS 27-33).
 
     Attributes:
-        resize: None: native resolution. Otherwise (long, short): the picture is scaled, ratio kept, until it
+        resize: None: native resolution. Otherwise (long, short): the image is scaled, ratio kept, until it
             fits the larger number with its long side and the smaller with its short one.
         resize_rule: "fit": as above. "short_side": the short side becomes max(crop, smaller number), the long
             one follows without a limit (multi-scale files of the 480, 512 and 640 pixel recipes, FACTS 28).
         multiple: Each side is stretched up to a multiple of it; None: left as it is.
-        mode: "slide": overlapping windows, scores averaged; "whole": the whole picture at once.
+        mode: "slide": overlapping windows, scores averaged; "whole": the whole image at once.
         crop: Side of a window in pixels.
         stride: Distance between windows in pixels.
         scales: Factors of ``resize``; several are averaged as probabilities.
         flip: Average every view with its mirror image.
         tta_flip: Whether multi-scale prediction (``tta``) averages mirror images too; False after training without
             them.
-        pad_to_crop: Pad pictures smaller than the crop, right and bottom, to its size: "before" normalisation
+        pad_to_crop: Pad images smaller than the crop, right and bottom, to its size: "before" normalisation
             (padding is -mean/std), "after" it (padding is 0), or None: a smaller window instead.
         unpad: Named in published settings: that padding is cut from the averaged scores before they are resized
             (FACTS 29). ``pad_to_crop`` implies it; otherwise labels would not lie on the image.

@@ -12,7 +12,7 @@ class TrainingConfig(Checked):
 
     Attributes:
         steps: Optimiser steps.
-        batch_size: Pictures per device and step, before accumulation.
+        batch_size: Images per device and step, before accumulation.
         accumulate: Batches whose gradients are added up for one step.
         learning_rate: Highest rate of AdamW.
         betas: Decay a step of AdamW's averages of gradients and of squared ones.

@@ -43,10 +43,10 @@ class Looked:
 def check_dataset(config: DataConfig, sample: int | None = None) -> Report:
     """Looks through a data set.
 
-    Found are: files that fit nowhere, pictures and masks that cannot be read or of which there are several in a file,
+    Found are: files that fit nowhere, images and masks that cannot be read or of which there are several in a file,
     sizes that differ, values outside
     the classes (each with the first file that has it and the setting that helps), 0/255 masks, palettes that
-    disagree, classes that never occur, empty or single-picture parts, and pictures that are on both sides of
+    disagree, classes that never occur, empty or single-image parts, and images that are on both sides of
     the split byte by byte.
 
     Args:
@@ -62,12 +62,12 @@ def check_dataset(config: DataConfig, sample: int | None = None) -> Report:
     parts = source.layout.parts
     report = Report(str(source.layout.root), source.layout.name, source.where)
     for name, part in parts.items():
-        report.pictures[name] = len(part.pairs)
+        report.image_counts[name] = len(part.pairs)
         report.add("error", part.problems)
         if not part.pairs and not part.problems:
-            report.add("error", f"{source.layout.root}: the {name} part holds no picture")
+            report.add("error", f"{source.layout.root}: the {name} part holds no image")
         elif len(part.pairs) == 1:
-            report.add("warning", f"the {name} part holds a single picture, {part.pairs[0].image}")
+            report.add("warning", f"the {name} part holds a single image, {part.pairs[0].image}")
     if source.layout.remark:
         report.add("note", source.layout.remark)
     report.add("note", source.remarks)
@@ -126,13 +126,13 @@ def report_files(report: Report, config: DataConfig, looked: Sequence[Looked]) -
     report.add("warning", skipped)
     report.add("warning", ImageRemarks().add(item.remarks for item in looked).lines())
     if looked and len(skipped) == len(looked):
-        report.add("error", f"{report.root}: none of the {len(skipped)} pictures can be decoded")
+        report.add("error", f"{report.root}: none of the {len(skipped)} images can be decoded")
     elif skipped:
-        report.add("note", f"training skips the {len(skipped)} pictures that cannot be decoded")
+        report.add("note", f"training skips the {len(skipped)} images that cannot be decoded")
 
 
 def report_copies(report: Report, looked: Sequence[Looked]) -> None:
-    """Byte-identical pictures on both sides make the score too good."""
+    """Byte-identical images on both sides make the score too good."""
     first: dict[str, Path] = {}
     for item in looked:
         if item.part == "train" and item.digest is not None:
@@ -175,7 +175,7 @@ def _report_labels(report: Report, source: Source, looked: Sequence[Looked]) -> 
         report_mirrors(report, mapping.table, source.config)
     count_classes(report, mapping, masks)
     report_unknown(report, mapping, [some for some in summaries if not too_large(source, [some])])
-    everything = report.looked_at == sum(report.pictures.values())
+    everything = report.looked_at == sum(report.image_counts.values())
     report.add(
         "warning", [*unlabelled(summaries, mapping), *(slips(summaries, mapping) if everything else [])]
     )
@@ -211,18 +211,18 @@ def count_classes(report: Report, mapping: LabelMapping, masks: Sequence[tuple[s
     """Pixels and images of each class, and what is odd about their number."""
     void = mapping.table.ignore_index
     pixels = dict.fromkeys([*range(len(mapping.table)), void, -1], 0)
-    pictures = {part: dict.fromkeys(range(len(mapping.table)), 0) for part in ("train", "val")}
+    images = {part: dict.fromkeys(range(len(mapping.table)), 0) for part in ("train", "val")}
     for part, summary in masks:
         present = set()
         for code, count in summary.counts.items():
             label = mapping.label(code, summary.codes.coloured)
             pixels[-1 if label is None else label] += count
             present.add(label)
-        for label in present & pictures[part].keys():
-            pictures[part][label] += 1
+        for label in present & images[part].keys():
+            images[part][label] += 1
     total = max(sum(pixels.values()), 1)
     for label, (name, id_) in enumerate(zip(mapping.table.names, mapping.table.ids)):
-        train, val = pictures["train"][label], pictures["val"][label]
+        train, val = images["train"][label], images["val"][label]
         report.rows.append(ClassRow(name, id_, pixels[label], pixels[label] / total, train, val))
     report.ignored_share, report.unknown_share = pixels[void] / total, pixels[-1] / total
     _report_rare(report)
@@ -251,20 +251,20 @@ def _report_rare(report: Report) -> None:
 def _check_scenes(config: DataConfig, sample: int | None) -> Report:
     report = Report("embedded scenes", "scenes", "the scenes")
     pixels: dict[int, int] = {}
-    pictures: dict[str, dict[int, int]] = {}
+    images: dict[str, dict[int, int]] = {}
     for part in ("train", "val"):
         dataset = open_dataset(config, part)
-        report.pictures[part] = len(dataset)
-        pictures[part] = {}
+        report.image_counts[part] = len(dataset)
+        images[part] = {}
         for index in range(min(len(dataset), sample or SCENES_LOOKED_AT)):
             report.looked_at += 1
             for label, count in count_codes(dataset.read(index).labels).items():
                 pixels[label] = pixels.get(label, 0) + count
-                pictures[part][label] = pictures[part].get(label, 0) + 1
+                images[part][label] = images[part].get(label, 0) + 1
     total = max(sum(pixels.values()), 1)
     table = open_dataset(config, "train").classes
     for label, (name, id_) in enumerate(zip(table.names, table.ids)):
-        train, val = (pictures[part].get(label, 0) for part in ("train", "val"))
+        train, val = (images[part].get(label, 0) for part in ("train", "val"))
         report.rows.append(
             ClassRow(name, id_, pixels.get(label, 0), pixels.get(label, 0) / total, train, val)
         )

@@ -13,14 +13,14 @@ from .sample import SegmentationDataset
 SMALLEST, LARGEST, MULTIPLE = 256, 512, 32
 """Sides in pixels; every crop is a multiple of the last one, the coarsest stride of the pyramid."""
 
-PICTURES = 15
+IMAGES = 15
 """As many are looked at, evenly spaced."""
 
 
 def with_crop(settings: AugmentationConfig, dataset: SegmentationDataset) -> AugmentationConfig:
-    """The settings with a crop: theirs, or if they have none, the short side of the median picture.
+    """The settings with a crop: theirs, or if they have none, the short side of the median image.
 
-    A ``base_size`` counts as the pictures' size. The side is rounded down to a multiple of 32 and kept within 256 and
+    A ``base_size`` counts as the images' size. The side is rounded down to a multiple of 32 and kept within 256 and
     512 pixels.
     """
     if settings.crop is not None:
@@ -31,7 +31,7 @@ def with_crop(settings: AugmentationConfig, dataset: SegmentationDataset) -> Aug
 
 def _short_side(dataset: SegmentationDataset) -> int:
     sides = []
-    for index in np.unique(np.linspace(0, len(dataset) - 1, PICTURES).round().astype(int)).tolist():
+    for index in np.unique(np.linspace(0, len(dataset) - 1, IMAGES).round().astype(int)).tolist():
         try:
             sides.append(min(dataset.read(index).labels.shape))
         except UnreadableImageError:  # training replaces or reports it

@@ -1,4 +1,4 @@
-"""Data sets: pictures with contiguous labels, whatever lies on disk."""
+"""Data sets: images with contiguous labels, whatever lies on disk."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
@@ -26,11 +26,11 @@ Split = Literal["train", "val", "test"]
 
 
 class FileDataset:
-    """Pairs of picture and mask files.
+    """Pairs of image and mask files.
 
     Attributes:
         classes: The classes.
-        names: Name of every picture.
+        names: Name of every image.
         config: The settings it was opened with.
         pairs: The files.
         reading: How mask files are read.
@@ -62,16 +62,16 @@ class FileDataset:
         self.remarks = list(remarks)
 
     def __len__(self) -> int:
-        """Number of pictures."""
+        """Number of images."""
         return len(self.pairs)
 
     def read(self, index: int) -> Sample:
-        """Reads a picture and its labels.
+        """Reads an image and its labels.
 
         Raises:
-            vit_adapter.images.UnreadableImageError: When the picture cannot be decoded; such a picture may be
+            vit_adapter.images.UnreadableImageError: When the image cannot be decoded; such an image may be
                 skipped.
-            InputError: When the mask cannot be read, has another size than the picture, holds an unknown value,
+            InputError: When the mask cannot be read, has another size than the image, holds an unknown value,
                 or has a palette that disagrees with other files'.
         """
         pair = self.pairs[index]
@@ -92,15 +92,13 @@ class FileDataset:
 
 
 def check_size(pair: Pair, image: tuple[int, ...], mask: tuple[int, ...]) -> None:
-    """Raises InputError when a picture and its mask differ in (height, width), in displayed orientation."""
+    """Raises InputError when an image and its mask differ in (height, width), in displayed orientation."""
     if image != mask:
         turned = (
-            "; draw masks as a viewer shows the picture, turned by its EXIF tag"
-            if image == mask[::-1]
-            else ""
+            "; draw masks as a viewer shows the image, turned by its EXIF tag" if image == mask[::-1] else ""
         )
         raise InputError(
-            f"{pair.mask}: {mask[1]}x{mask[0]} pixels (width x height), but its picture {pair.image} has "
+            f"{pair.mask}: {mask[1]}x{mask[0]} pixels (width x height), but its image {pair.image} has "
             f"{image[1]}x{image[0]}{turned}"
         )
 
@@ -147,7 +145,7 @@ def open_dataset(
         more = f" (and {len(part.problems) - 1} further problems)" if len(part.problems) > 1 else ""
         raise InputError(part.problems[0] + more)
     if not part.pairs:
-        raise InputError(f"{source.layout.root}: the {split} part holds no picture")
+        raise InputError(f"{source.layout.root}: the {split} part holds no image")
     files = source.mask_files()
     summaries = _scan(source, evenly(files, None if source.needs_values else SAMPLE))
     mapping, palettes = settle(source, summaries)

@@ -18,7 +18,7 @@ _HUE = np.rint((HUES << SHIFT) / (6 * _DIVISORS)).astype(np.int32)
 
 
 def rgb_to_hsv(image: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Split a picture into hue, saturation and value.
+    """Split an image into hue, saturation and value.
 
     Args:
         image: uint8 [H, W, 3] RGB.

@@ -18,8 +18,8 @@ class ClassRow:
         id: Mask value.
         pixels: Number of pixels.
         share: Share of all pixels, 0..1, ignored ones included.
-        train: Training pictures with the class.
-        val: Validation pictures with the class.
+        train: Training images with the class.
+        val: Validation images with the class.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Report:
         root: The data set.
         layout: Name of its layout.
         classes_from: Where the class list comes from.
-        pictures: Number of pairs by part, "train" and "val".
+        image_counts: Number of pairs by part, "train" and "val".
         looked_at: Number of pairs that were looked at.
         rows: The classes, in the order of their labels.
         ignored_share: Share of the pixels that are ignored, 0..1.
@@ -62,7 +62,7 @@ class Report:
     root: str
     layout: str
     classes_from: str = ""
-    pictures: dict[str, int] = field(default_factory=dict)
+    image_counts: dict[str, int] = field(default_factory=dict)
     looked_at: int = 0
     rows: list[ClassRow] = field(default_factory=list)
     ignored_share: float = 0.0
@@ -77,7 +77,7 @@ class Report:
     @property
     def sampled(self) -> bool:
         """Not all pairs were looked at, so what was not found may still be there."""
-        return self.looked_at < sum(self.pictures.values())
+        return self.looked_at < sum(self.image_counts.values())
 
     def add_unless_sampled(self, text: str) -> None:
         """Adds an error that all pairs together make; of a sample alone it is a warning."""
@@ -106,8 +106,8 @@ class Report:
         def show(text: str, style: str = "") -> None:
             console.print(Text(printable(text, encoding), style=style), soft_wrap=True)
 
-        parts = ", ".join(f"{count} {part}" for part, count in self.pictures.items())
-        show(f"{self.root}: layout {self.layout}, pictures: {parts}; classes from {self.classes_from}")
+        parts = ", ".join(f"{count} {part}" for part, count in self.image_counts.items())
+        show(f"{self.root}: layout {self.layout}, images: {parts}; classes from {self.classes_from}")
         if self.sampled:
             show(f"looked at {self.looked_at} of them")
         if self.rows:

@@ -1,4 +1,4 @@
-"""What every data set gives: a picture with contiguous labels."""
+"""What every data set gives: an image with contiguous labels."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -10,7 +10,7 @@ from vit_adapter.config import ClassTable, DataConfig
 
 @dataclass(frozen=True)
 class Sample:
-    """A picture and its labels.
+    """An image and its labels.
 
     Attributes:
         image: uint8 [H, W, C], RGB for three channels, in displayed orientation (other than 1 or 3 channels:
@@ -29,7 +29,7 @@ class SegmentationDataset(Protocol):
 
     Attributes:
         classes: The classes.
-        names: Name of every picture.
+        names: Name of every image.
         config: The settings it was opened with.
     """
 
@@ -38,9 +38,9 @@ class SegmentationDataset(Protocol):
     config: DataConfig
 
     def __len__(self) -> int:
-        """Number of pictures."""
+        """Number of images."""
         ...
 
     def read(self, index: int) -> Sample:
-        """Reads a picture and its labels."""
+        """Reads an image and its labels."""
         ...

@@ -49,7 +49,7 @@ def check_before_run(parts: Mapping[str, SegmentationDataset], first: int | None
         more = f" (and {len(errors) - 1} further errors; see {command})" if len(errors) > 1 else ""
         raise InputError(errors[0] + more)
     counts = " and ".join(
-        f"{report.pictures[name]} of {len(part)} {_WORDS[name]}" for name, part in files.items()
+        f"{report.image_counts[name]} of {len(part)} {_WORDS[name]}" for name, part in files.items()
     )
     found = f"{len(warnings)} warning{'s' * (len(warnings) > 1)}" if warnings else "nothing wrong"
     rest = "" if whole else f"; {command} looks at all"
@@ -61,7 +61,7 @@ def check_before_run(parts: Mapping[str, SegmentationDataset], first: int | None
 
 
 def look_at_sample(files: Mapping[str, FileDataset], first: int | None = None) -> tuple[Report, bool]:
-    """The report on the sample, with the number looked at in ``pictures``, and whether that was everything.
+    """The report on the sample, with the number looked at in ``images``, and whether that was everything.
 
     Which classes occur is told only of everything: a sample may lack rare ones.
     """
@@ -69,7 +69,7 @@ def look_at_sample(files: Mapping[str, FileDataset], first: int | None = None) -
     report = Report(opened.config.root, "")
     items = [(name, pair) for name, part in files.items() for pair in evenly(part.pairs[:first], LOOKED_AT)]
     looked = _look_at(items, opened)
-    report.pictures = {name: sum(item.part == name for item in looked) for name in files}
+    report.image_counts = {name: sum(item.part == name for item in looked) for name in files}
     report.looked_at = len(looked)
     report_files(report, opened.config, looked)
     report_copies(report, looked)
@@ -79,7 +79,7 @@ def look_at_sample(files: Mapping[str, FileDataset], first: int | None = None) -
         report_palettes(report, summaries)
     report_unknown(report, opened.mapping, summaries)
     report.add("warning", unlabelled(summaries, opened.mapping))
-    whole = all(report.pictures[name] == len(part) for name, part in files.items())
+    whole = all(report.image_counts[name] == len(part) for name, part in files.items())
     if whole and files.keys() == {"train", "val"}:
         count_classes(report, opened.mapping, masks)
     return report, whole

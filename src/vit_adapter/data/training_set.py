@@ -1,4 +1,4 @@
-"""A data set as training sees it: transformed pictures, every random draw a function of the position in the run."""
+"""A data set as training sees it: transformed images, every random draw a function of the position in the run."""
 
 from typing import Any, Protocol, TypedDict
 
@@ -14,22 +14,22 @@ from .transforms import TrainingTransform, check_augmentation
 REPLACEMENT_ATTEMPTS = 100
 
 
-class LabelledPictures(Protocol):
+class LabelledImages(Protocol):
     """What is needed of a data set: ``classes.ignore_index``, a length, names, and ``read``.
 
     ``read(index)`` returns an object with ``image`` ([H, W, C]), ``labels`` ([H, W]) and ``name``, and raises
-    ``UnreadableImageError`` where the picture cannot be decoded.
+    ``UnreadableImageError`` where the image cannot be decoded.
     """
 
     classes: Any
     names: list[str]
 
     def __len__(self) -> int:
-        """Number of pictures."""
+        """Number of images."""
         ...
 
     def read(self, index: int) -> Any:
-        """Picture and labels."""
+        """Image and labels."""
         ...
 
 
@@ -39,8 +39,8 @@ class TrainingSample(TypedDict):
     Attributes:
         image: float32 [C, crop, crop], normalised.
         labels: int64 [crop, crop].
-        name: Name of the picture that is in ``image``.
-        replaced: Name of the picture that should have been there but cannot be decoded, or "".
+        name: Name of the image that is in ``image``.
+        replaced: Name of the image that should have been there but cannot be decoded, or "".
         reason: Why it cannot be decoded, or "".
     """
 
@@ -52,17 +52,17 @@ class TrainingSample(TypedDict):
 
 
 class TrainingSet(Dataset[TrainingSample]):
-    """Transformed pictures, indexed with (epoch, index).
+    """Transformed images, indexed with (epoch, index).
 
     All draws come from a generator seeded with (seed, epoch, index): number of workers, order of reading and
-    restarts change nothing. A picture that cannot be decoded is replaced by one drawn from the same
+    restarts change nothing. An image that cannot be decoded is replaced by one drawn from the same
     generator; the sample says so, which survives the way out of a worker process. Errors of masks are never
     caught.
     """
 
     def __init__(
         self,
-        dataset: LabelledPictures,
+        dataset: LabelledImages,
         augmentation: AugmentationConfig,
         normalization: Normalization,
         seed: int,
@@ -71,11 +71,11 @@ class TrainingSet(Dataset[TrainingSample]):
         """Wrap a data set.
 
         Args:
-            dataset: Pictures and labels.
+            dataset: Images and labels.
             augmentation: Random changes.
             normalization: Mean and standard deviation of the model.
             seed: Seed of the run, 0 or more.
-            stop_on_bad_image: Raise at a picture that cannot be decoded instead of replacing it.
+            stop_on_bad_image: Raise at an image that cannot be decoded instead of replacing it.
         """
         if seed < 0:
             raise InputError(f"seed {seed}: expected 0 or more")
@@ -91,15 +91,15 @@ class TrainingSet(Dataset[TrainingSample]):
         self.stop_on_bad_image = stop_on_bad_image
 
     def __len__(self) -> int:
-        """Number of pictures, that is, of samples in an epoch."""
+        """Number of images, that is, of samples in an epoch."""
         return len(self.dataset)
 
     def __getitem__(self, position: tuple[int, int]) -> TrainingSample:
-        """Read and transform the picture ``index`` of ``epoch``.
+        """Read and transform the image ``index`` of ``epoch``.
 
         Raises:
-            UnreadableImageError: The picture cannot be decoded, and replacing is switched off.
-            InputError: A mask does not fit, or no picture that can be decoded was found.
+            UnreadableImageError: The image cannot be decoded, and replacing is switched off.
+            InputError: A mask does not fit, or no image that can be decoded was found.
         """
         epoch, index = position
         draws = np.random.Generator(np.random.Philox(np.random.SeedSequence([self.seed, epoch, index])))
@@ -124,4 +124,4 @@ class TrainingSet(Dataset[TrainingSample]):
                     raise
                 reason = reason or str(error)
             index = int(draws.integers(0, len(self.dataset)))
-        raise InputError(f"no picture can be decoded among {REPLACEMENT_ATTEMPTS} that were drawn; {reason}")
+        raise InputError(f"no image can be decoded among {REPLACEMENT_ATTEMPTS} that were drawn; {reason}")

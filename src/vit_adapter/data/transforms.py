@@ -38,7 +38,7 @@ class Draws(Protocol):
 
 
 def check_augmentation(settings: AugmentationConfig) -> None:
-    """Refuses settings that give no picture.
+    """Refuses settings that give no image.
 
     Raises:
         InputError: Names the setting, its value and what is expected.
@@ -52,10 +52,10 @@ def check_augmentation(settings: AugmentationConfig) -> None:
 
 @dataclass(frozen=True)
 class RandomResize:
-    """Draw a size: base size times a random factor, the picture's ratio kept.
+    """Draw a size: base size times a random factor, the image's ratio kept.
 
     Attributes:
-        base_size: Two limits in pixels, the larger for the long side; None: the sides of the picture itself.
+        base_size: Two limits in pixels, the larger for the long side; None: the sides of the image itself.
         scale_range: Smallest and largest factor.
     """
 
@@ -63,7 +63,7 @@ class RandomResize:
     scale_range: tuple[float, float]
 
     def draw(self, draws: Draws, size: Size) -> Size:
-        """(height, width) that a picture of ``size`` is to be resized to."""
+        """(height, width) that an image of ``size`` is to be resized to."""
         low, high = self.scale_range
         factor = draws.random() * (high - low) + low
         return fit_size(size, scaled_limits(self.base_size or size, factor))
@@ -74,7 +74,7 @@ class RandomCrop:
     """Draw a box in which no class fills more than its share.
 
     Attributes:
-        size: (height, width) of the box; a side of the picture that is smaller is taken whole.
+        size: (height, width) of the box; a side of the image that is smaller is taken whole.
         category_max_ratio: A box is drawn again while it has fewer than two classes, or one class fills this
             share of its valid pixels or more. Ten boxes are checked, the eleventh is used as it is. 1: no
             check.

@@ -1,17 +1,17 @@
-"""How good a model is: exact counts, scores, tables and pictures."""
+"""How good a model is: exact counts, scores, tables and images."""
 
 from .example_sheet import write_example_sheet
-from .loop import EvaluationResult, PictureScore, evaluate
+from .loop import EvaluationResult, ImageScore, evaluate
 from .metrics import ConfusionMatrix
 from .provenance import provenance
 from .report import print_table, score_table, write_report
 from .scores import Scores
-from .worst_pictures import write_worst_pictures
+from .worst_images import write_worst_images
 
 __all__ = [
     "ConfusionMatrix",
     "EvaluationResult",
-    "PictureScore",
+    "ImageScore",
     "Scores",
     "evaluate",
     "print_table",
@@ -19,5 +19,5 @@ __all__ = [
     "score_table",
     "write_example_sheet",
     "write_report",
-    "write_worst_pictures",
+    "write_worst_images",
 ]

@@ -1,4 +1,4 @@
-"""A model over a data set: every picture at its own size, counted in one matrix."""
+"""A model over a data set: every image at its own size, counted in one matrix."""
 
 import math
 from collections.abc import Callable, Collection, Iterator
@@ -19,7 +19,7 @@ REST = "(nothing there)"
 
 
 @dataclass(frozen=True)
-class PictureScore:
+class ImageScore:
     """One image's own result.
 
     Attributes:
@@ -48,9 +48,9 @@ class EvaluationResult:
         matrix: Counts, truth by prediction.
         class_names: Names of the classes.
         config: How it was measured.
-        pictures: Number of pictures that were measured.
-        worst: The pictures with the lowest scores of their own, worst first.
-        skipped: (name, reason) of the pictures that could not be decoded.
+        measured: Number of images that were measured.
+        worst: The images with the lowest scores of their own, worst first.
+        skipped: (name, reason) of the images that could not be decoded.
         protocol: How the model was applied; None: as its own protocol says.
         images: Every measured image's own result, in the order of the data set.
         published: F1 follows the published rule, which leaves out classes that are never predicted; otherwise they
@@ -61,11 +61,11 @@ class EvaluationResult:
     matrix: ConfusionMatrix
     class_names: tuple[str, ...]
     config: EvaluationConfig
-    pictures: int
-    worst: list[PictureScore] = field(default_factory=list)
+    measured: int
+    worst: list[ImageScore] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
     protocol: Protocol | None = None
-    images: list[PictureScore] = field(default_factory=list)
+    images: list[ImageScore] = field(default_factory=list)
     published: bool = False
 
     @property
@@ -92,9 +92,9 @@ def evaluate(
     """Measures a model; memory grows by a few numbers for each image, not by images (S56).
 
     Args:
-        model: A ``Segmenter``: ``predict`` gives labels at the picture's own size, the same walk as prediction.
+        model: A ``Segmenter``: ``predict`` gives labels at the image's own size, the same walk as prediction.
         dataset: A ``data.SegmentationDataset``.
-        config: Limit, batch, precision, threshold, number of worst pictures.
+        config: Limit, batch, precision, threshold, number of worst images.
         protocol: How the model is applied; None: as its own protocol says.
         progress: Show a progress bar on the error stream.
         observe: Called with number, sample and prediction of every image.
@@ -104,8 +104,8 @@ def evaluate(
         Scores, those of each image, and which are the worst.
 
     Raises:
-        InputError: No picture could be measured, a mask cannot be used, or, where the data set's
-            ``stop_on_bad_image`` says so, a picture cannot be decoded.
+        InputError: No image could be measured, a mask cannot be used, or, where the data set's
+            ``stop_on_bad_image`` says so, an image cannot be decoded.
     """
     config = config or EvaluationConfig()
     if config.limit is not None and config.limit < 1:
@@ -114,10 +114,10 @@ def evaluate(
         raise InputError(f"evaluation.batch_size is {config.batch_size}, expected at least 1")
     count = len(dataset) if config.limit is None else min(config.limit, len(dataset))
     if count == 0:
-        raise InputError("the data set has no picture to evaluate on")
+        raise InputError("the data set has no image to evaluate on")
     matrix = empty_matrix(model)
     left_out = labels_left_out(config.exclude_from_mean, model, dataset)
-    images: list[PictureScore] = []
+    images: list[ImageScore] = []
     skipped: list[tuple[str, str]] = []
     for group in _groups(dataset, count, max(1, config.batch_size), skipped, progress):
         results = model.predict(
@@ -139,7 +139,7 @@ def evaluate(
             if observe is not None:
                 observe(index, sample, result)
     if len(skipped) == count:
-        raise InputError(f"none of the {count} pictures could be read; the first: {skipped[0][1]}")
+        raise InputError(f"none of the {count} images could be read; the first: {skipped[0][1]}")
     scores = matrix.scores(left_out)
     return EvaluationResult(
         scores if published else scores.counting_missed(),
@@ -155,7 +155,7 @@ def evaluate(
     )
 
 
-def worst_of(images: list[PictureScore], count: int) -> list[PictureScore]:
+def worst_of(images: list[ImageScore], count: int) -> list[ImageScore]:
     """The ``count`` images with the lowest scores of their own, worst first; those without a score are left out."""
     return sorted(
         (image for image in images if not math.isnan(image.mIoU)), key=lambda image: (image.mIoU, image.index)
@@ -169,11 +169,11 @@ def counted_names(model: Any) -> tuple[str, ...]:
 
 def _own_score(
     name: str, index: int, own: ConfusionMatrix, pixels: int, left_out: Collection[int]
-) -> PictureScore:
+) -> ImageScore:
     labelled = int(own.state.sum())
     right = int(own.intersection.sum())
     accuracy = right / labelled if labelled else math.nan
-    return PictureScore(name, index, own.scores(left_out).mIoU, accuracy, pixels, labelled)
+    return ImageScore(name, index, own.scores(left_out).mIoU, accuracy, pixels, labelled)
 
 
 def empty_matrix(model: Any) -> ConfusionMatrix:
@@ -186,7 +186,7 @@ def empty_matrix(model: Any) -> ConfusionMatrix:
 def _groups(
     dataset: Any, count: int, size: int, skipped: list[tuple[str, str]], progress: bool
 ) -> Iterator[list[tuple[int, Any]]]:
-    """Samples in groups that are handled together; pictures that cannot be decoded are noted and left out."""
+    """Samples in groups that are handled together; images that cannot be decoded are noted and left out."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 

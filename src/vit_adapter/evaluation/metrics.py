@@ -9,14 +9,14 @@ from vit_adapter.config import InputError
 
 from .scores import Scores
 
-_PIXELS_AT_ONCE = 1 << 20  # bounds the int64 copies to some 30 MB whatever the size of the picture
+_PIXELS_AT_ONCE = 1 << 20  # bounds the int64 copies to some 30 MB whatever the size of the image
 
 
 class ConfusionMatrix:
-    """Counts of (true class, predicted class) over all pixels of all pictures.
+    """Counts of (true class, predicted class) over all pixels of all images.
 
-    Scores are made from the sum over the whole data set, never averaged over pictures or batches. Counts are
-    int64, so they are exact and the order or grouping of the pictures changes nothing.
+    Scores are made from the sum over the whole data set, never averaged over images or batches. Counts are
+    int64, so they are exact and the order or grouping of the images changes nothing.
 
     A label outside the classes that is not ``ignore_index`` counts in the predicted area but in no label area
     (FACTS rule 34): a row beside the matrix holds these pixels.
@@ -39,7 +39,7 @@ class ConfusionMatrix:
         self._counts = np.zeros((num_classes + 1, num_classes), dtype=np.int64)
 
     def update(self, labels: Any, prediction: Any) -> None:
-        """Count one picture or batch.
+        """Count one image or batch.
 
         Args:
             labels: True classes, any shape, any integer dtype (array or tensor in main memory).
@@ -110,7 +110,7 @@ class ConfusionMatrix:
 
     @property
     def state(self) -> np.ndarray:
-        """int64 [K + 1, K], a copy: sums over processes are states of the union of their pictures."""
+        """int64 [K + 1, K], a copy: sums over processes are states of the union of their images."""
         return self._counts.copy()
 
     @classmethod

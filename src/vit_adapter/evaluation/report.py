@@ -1,4 +1,4 @@
-"""An evaluation as a table, JSON and pictures."""
+"""An evaluation as a table, JSON and images."""
 
 import csv
 import json
@@ -18,7 +18,7 @@ from vit_adapter.visualization import plot_confusion
 from .loop import EvaluationResult
 from .provenance import provenance
 from .scores import Scores
-from .worst_pictures import write_worst_pictures
+from .worst_images import write_worst_images
 
 
 def score_table(scores: Scores, names: tuple[str, ...], title: str = "") -> Table:
@@ -45,14 +45,14 @@ def print_table(result: EvaluationResult, console: Console | None = None) -> Non
     console.print(score_table(scores, _marked_names(result)))
     parts = [("aAcc", scores.aAcc), ("mIoU", scores.mIoU), ("mAcc", scores.mAcc), ("mF1", scores.mF1)]
     totals = "  ".join(f"{name} {_percent(value)}" for name, value in parts)
-    count = f"{result.pictures} picture" + ("" if result.pictures == 1 else "s")
+    count = f"{result.measured} image" + ("" if result.measured == 1 else "s")
     console.print(f"\n{count}: {totals}", highlight=False, soft_wrap=True)
     for line in notes(result):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     for name, reason in result.skipped[:10]:
         console.print(f"skipped {name}: {reason}", highlight=False, markup=False, soft_wrap=True)
     if len(result.skipped) > 10:
-        console.print(f"... {len(result.skipped)} pictures skipped in all", highlight=False)
+        console.print(f"... {len(result.skipped)} images skipped in all", highlight=False)
 
 
 def notes(result: EvaluationResult) -> list[str]:
@@ -122,7 +122,7 @@ def write_report(
             "confusion.png needs matplotlib: pip install 'vit-adapter[train]'", markup=False
         )
     if worst:
-        sheets = write_worst_pictures(result, model, dataset, folder / "worst", batch_size)
+        sheets = write_worst_images(result, model, dataset, folder / "worst", batch_size)
         written += [folder / "worst"] if sheets else []
     return written
 
@@ -155,7 +155,7 @@ def write_image_scores(result: EvaluationResult, path: Path) -> Path:
 def result_values(result: EvaluationResult) -> dict[str, Any]:
     """Everything as plain values, scores 0..1; figures that cannot be said are null."""
     return {
-        "pictures": result.pictures,
+        "images": result.measured,
         "void_pixels": result.void_pixels,
         "excluded_from_mean": result.left_out,
         "f1_rule": "published: never predicted classes are left out"
@@ -163,7 +163,7 @@ def result_values(result: EvaluationResult) -> dict[str, Any]:
         else "never predicted classes count as 0",
         **result.scores.to_dict(result.class_names),
         "confusion": result.matrix.counts.tolist(),
-        "worst": [{"name": picture.name, "mIoU": picture.mIoU} for picture in result.worst],
+        "worst": [{"name": image.name, "mIoU": image.mIoU} for image in result.worst],
         "skipped": [{"name": name, "reason": reason} for name, reason in result.skipped],
     }
 

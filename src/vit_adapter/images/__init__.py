@@ -1,4 +1,4 @@
-"""Pictures in: the one reader of photos and masks, resizes, normalisation."""
+"""Images in: the one reader of photos and masks, resizes, normalisation."""
 
 from vit_adapter.config import MAX_PIXELS
 

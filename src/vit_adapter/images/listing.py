@@ -28,7 +28,7 @@ IMAGE_SUFFIXES = frozenset(
         ".pbm",
     }
 )
-# Listed although they cannot be read: a picture that is reported as unsupported is better than one
+# Listed although they cannot be read: an image that is reported as unsupported is better than one
 # overlooked.
 UNSUPPORTED_SUFFIXES = frozenset({".heic", ".heif", ".avif", ".jxl", ".jp2"})
 
@@ -67,7 +67,7 @@ def list_images(where: str | os.PathLike[str], channels: int = 3) -> list[Path]:
     found = sorted(candidate for candidate in candidates if _is_listed(candidate, suffixes))
     if not found:
         raise InputError(
-            f"{where}: no picture there (looked for {', '.join(sorted(suffixes))})"
+            f"{where}: no image there (looked for {', '.join(sorted(suffixes))})"
             + arrays_remark(candidates, channels)
         )
     return found

@@ -52,7 +52,7 @@ class Decoded:
     """A decoded file; exactly one of ``image`` and ``array`` is set.
 
     Attributes:
-        image: Pillow's picture, loaded, not yet oriented.
+        image: Pillow's image, loaded, not yet oriented.
         array: [H, W, C] of a TIFF file that Pillow cannot read, or whatever an NPY file holds.
         format: Name as in ``FORMATS``, or "NPY".
         orientation: EXIF orientation still to be applied, 1..8.
@@ -79,7 +79,7 @@ class Decoded:
 def load_file(
     path: Path, bands: bool, max_pixels: int, content: BinaryIO | None = None, deep: bool = False
 ) -> Decoded:
-    """Decode a picture file.
+    """Decode an image file.
 
     Args:
         path: The file; its suffix does not matter.
@@ -91,10 +91,10 @@ def load_file(
 
     Raises:
         InputError: There is no such file.
-        UnreadableImageError: It is not a picture, damaged, of an unsupported kind or too large.
+        UnreadableImageError: It is not an image, damaged, of an unsupported kind or too large.
     """
     if content is None and path.is_dir():
-        raise InputError(f"{path}: a folder, expected a picture file")
+        raise InputError(f"{path}: a folder, expected an image file")
     try:
         with path.open("rb") if content is None else nullcontext(content) as file:
             start = file.read(64)
@@ -129,7 +129,7 @@ def load_file(
             return _load_bands(path, data, directory)
         stated = stated_by_tiff(directory)
     image, count = _load_with_pillow(path, kind, data, max_pixels)
-    # Pillow turns TIFF pictures by itself and then drops the tag.
+    # Pillow turns TIFF images by itself and then drops the tag.
     orientation = image.getexif().get(tiff_directory.ORIENTATION, 1) if kind == "TIFF" else 1
     if kind != "TIFF":
         orientation = tiff_directory.read_orientation(exif or image.info.get("exif"))
@@ -195,7 +195,7 @@ def _check_png(path: Path, data: bytes, max_pixels: int) -> tuple[int, bytes]:
 def _split_exif(path: Path, data: bytes) -> tuple[bytes | None, bytes]:
     """EXIF block of a JPEG file, and the file without it."""
     if ImageFile.LOAD_TRUNCATED_IMAGES and data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda"):
-        # Somebody switched on tolerant decoding for the whole process; half pictures are refused all the
+        # Somebody switched on tolerant decoding for the whole process; half images are refused all the
         # same.
         raise UnreadableImageError(f"{path}: truncated JPEG file (it ends before its end mark)")
     position = 2

@@ -47,8 +47,8 @@ def read_mask(
 ) -> Mask:
     """Read a mask.
 
-    Palette pictures give the index (GIF and BMP with a palette of greys: the grey value), 1-bit pictures 0 and
-    1, pictures of 2 and 4 bits their stored numbers, 16-bit pictures all 16 bits. Alpha is dropped. RGB with
+    Palette images give the index (GIF and BMP with a palette of greys: the grey value), 1-bit images 0 and
+    1, images of 2 and 4 bits their stored numbers, 16-bit images all 16 bits. Alpha is dropped. RGB with
     equal channels is one channel of ids; other RGB is returned as colours. Floating-point files are accepted if
     every value is a whole number. A mask is read in displayed orientation, like a photo: an EXIF tag of its own
     is applied, and one without a tag is taken as drawn in a viewer.
@@ -108,7 +108,7 @@ def _stored_values(decoded: Decoded, path: Path) -> tuple[np.ndarray, np.ndarray
         # Damaged files hold indices beyond their palette: black.
         table = np.zeros((max(len(colours) // 3, int(indices.max()) + 1), 3), np.uint8)
         table.reshape(-1)[: len(colours)] = colours
-        # GIF and BMP know no grey pictures: there a palette of greys is only a way to store grey values.
+        # GIF and BMP know no grey images: there a palette of greys is only a way to store grey values.
         if decoded.format in ("GIF", "BMP") and (table == table[:, :1]).all():
             return table[indices, 0], None
         return indices, table

@@ -16,12 +16,12 @@ def normalize(image: np.ndarray, normalization: Normalization) -> np.ndarray:
         float32 [H, W, C].
 
     Raises:
-        InputError: The picture has another number of channels than ``normalization``.
+        InputError: The image has another number of channels than ``normalization``.
     """
     channels = image.shape[2]
     if not len(normalization.mean) == len(normalization.std) == channels:
         raise InputError(
-            f"the picture has {channels} channels, but mean has {len(normalization.mean)} and std "
+            f"the image has {channels} channels, but mean has {len(normalization.mean)} and std "
             f"{len(normalization.std)} numbers: one for each channel is needed"
         )
     result = image.astype(np.float32)  # always a copy

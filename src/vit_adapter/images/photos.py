@@ -110,7 +110,7 @@ def _without_range(array: np.ndarray, name: str) -> np.ndarray:
             f"smallest value {smallest:g}" if smallest < -FRACTION_TOLERANCE else f"largest value {largest:g}"
         )
         raise InputError(
-            f"{name}: floating-point picture with {wrong}; expected 0..1 (or uint8 in 0..255); {ADVICE}"
+            f"{name}: floating-point image with {wrong}; expected 0..1 (or uint8 in 0..255); {ADVICE}"
         )
     return np.rint(np.clip(array, 0, 1) * 255).astype(np.uint8)
 

@@ -1,4 +1,4 @@
-"""The one reader of pictures: a file, a Pillow picture, an array or a tensor becomes [H, W, C].
+"""The one reader of images: a file, a Pillow image, an array or a tensor becomes [H, W, C].
 
 Rules, the same for every source:
 
@@ -57,12 +57,12 @@ def read_image(
     value_range: Range | None = None,
     remarks: ImageRemarks | None = None,
 ) -> np.ndarray:
-    """Read a picture; of a file with several images the first.
+    """Read an image; of a file with several images the first.
 
     Args:
         source: A path (JPEG, PNG, TIFF, BMP, WebP, GIF (first frame), PPM, NPY; recognised by content), the content
             of such a file as bytes, a file opened for binary reading (read from where it stands, not closed), a
-            Pillow picture, a numpy array [H, W] or [H, W, C], or a tensor [C, H, W]. Arrays of photos are
+            Pillow image, a numpy array [H, W] or [H, W, C], or a tensor [C, H, W]. Arrays of photos are
             uint8, uint16 or floating point in 0..1, with ``value_range`` any whole or floating-point numbers; three
             channels are RGB, two grey and alpha, four RGB and alpha.
         channels: 3 for RGB, 1 for grey; any other number: bands as stored, exactly so many.
@@ -76,7 +76,7 @@ def read_image(
 
     Raises:
         InputError: No such file, a wrong number of channels, values outside 0..1, an unsupported type.
-        UnreadableImageError: A file from which no picture can be decoded, or beyond ``max_pixels``.
+        UnreadableImageError: A file from which no image can be decoded, or beyond ``max_pixels``.
     """
     check_value_range(value_range, "value_range")
     photo = channels in (1, 3)
@@ -87,18 +87,18 @@ def read_image(
         name = "image bytes"
         decoded = _load(Path(name), bytes(source), photo, max_pixels, value_range)
     elif isinstance(source, Image.Image):
-        decoded, name = _from_pillow(source), "Pillow picture"
+        decoded, name = _from_pillow(source), "Pillow image"
     elif isinstance(source, np.ndarray):
-        decoded, name = Decoded(None, source, "array"), "picture array"
+        decoded, name = Decoded(None, source, "array"), "image array"
     elif isinstance(source, torch.Tensor):
-        decoded, name = Decoded(None, _from_tensor(source), "array"), "picture tensor"
+        decoded, name = Decoded(None, _from_tensor(source), "array"), "image tensor"
     elif hasattr(source, "read"):
         name = _name_of(source)
         decoded = _load(Path(name), _bytes_of(source, name), photo, max_pixels, value_range)
     else:
         raise InputError(
-            f"a picture of type {type(source).__name__}; "
-            "expected a path, bytes, a binary file, a Pillow picture, a numpy array or a tensor"
+            f"an image of type {type(source).__name__}; "
+            "expected a path, bytes, a binary file, a Pillow image, a numpy array or a tensor"
         )
     if remarks is not None and decoded.images > 1:
         remarks.several[name] = decoded.images
@@ -166,14 +166,14 @@ def _from_pillow(image: Image.Image) -> Decoded:
     try:
         image.load()
     except Exception as error:  # a lazily opened file: whatever its decoder raises
-        name = getattr(image, "filename", "") or "Pillow picture"
+        name = getattr(image, "filename", "") or "Pillow image"
         raise UnreadableImageError(f"{name}: cannot be decoded ({' '.join(str(error).split())})") from None
     return Decoded(image, None, image.format or "", image.getexif().get(tiff_directory.ORIENTATION, 1))
 
 
 def _from_tensor(tensor: torch.Tensor) -> np.ndarray:
     if tensor.ndim != 3:
-        raise InputError(f"picture tensor of shape {tuple(tensor.shape)}; expected [channels, height, width]")
+        raise InputError(f"image tensor of shape {tuple(tensor.shape)}; expected [channels, height, width]")
     if tensor.dtype in (torch.bfloat16, torch.float16):
         tensor = tensor.float()
     return tensor.detach().cpu().permute(1, 2, 0).numpy()

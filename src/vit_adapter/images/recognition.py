@@ -1,4 +1,4 @@
-"""What a file is, by its first bytes, and why it is not a picture."""
+"""What a file is, by its first bytes, and why it is not an image."""
 
 from pathlib import Path
 
@@ -22,11 +22,11 @@ VIDEO_SIGNATURES = (b"\x1aE\xdf\xa3", b"\0\0\1\xba", b"\0\0\1\xb3")  # Matroska 
 
 
 class UnreadableImageError(InputError):
-    """No picture can be decoded from the file. Training skips, counts and reports such files."""
+    """No image can be decoded from the file. Training skips, counts and reports such files."""
 
 
 def recognise(path: Path, start: bytes) -> str:
-    """Format by the first bytes, or the reason why there is no picture in the file."""
+    """Format by the first bytes, or the reason why there is no image in the file."""
     if not start:
         raise UnreadableImageError(f"{path}: empty file (0 bytes)")
     for signature, kind in SIGNATURES.items():
@@ -41,20 +41,20 @@ def recognise(path: Path, start: bytes) -> str:
 
 
 def _reason(start: bytes, container: bytes, brand: bytes) -> str:
-    """Why a file with these first bytes is no picture."""
+    """Why a file with these first bytes is no image."""
     text = start.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if start.startswith(b"version https://git-lfs"):
-        return "a Git LFS pointer, not the picture itself; fetch it with: git lfs pull"
+        return "a Git LFS pointer, not the image itself; fetch it with: git lfs pull"
     if text.startswith((b"<!doctype html", b"<html")):
-        return "not a picture but a web page (HTML), perhaps a download that failed"
+        return "not an image but a web page (HTML), perhaps a download that failed"
     if start[4:8] == b"ftyp" and brand in HEIF_BRANDS:
-        return f"HEIC and AVIF pictures are not supported; convert to one of {SUPPORTED_FORMATS}"
+        return f"HEIC and AVIF images are not supported; convert to one of {SUPPORTED_FORMATS}"
     avi = container == b"RIFF" and brand == b"AVI "
     if avi or start[4:8] in QUICKTIME_ATOMS or container in VIDEO_SIGNATURES:
-        return "a video; video is not supported, extract its frames as pictures first"
+        return "a video; video is not supported, extract its frames as images first"
     if _is_text(start):
-        return f"not a picture but text; supported formats are {SUPPORTED_FORMATS}"
-    return f"not a picture in a supported format ({SUPPORTED_FORMATS})"
+        return f"not an image but text; supported formats are {SUPPORTED_FORMATS}"
+    return f"not an image in a supported format ({SUPPORTED_FORMATS})"
 
 
 def _is_text(start: bytes) -> bool:

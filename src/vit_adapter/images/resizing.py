@@ -1,6 +1,6 @@
 """Sizes and resizes of the published pipeline, without OpenCV.
 
-The published pictures were resized by OpenCV's 8-bit bilinear kernel (half-pixel centres, no antialiasing,
+The published images were resized by OpenCV's 8-bit bilinear kernel (half-pixel centres, no antialiasing,
 weights with 11 fractional bits), the label maps by its nearest rule. Both are reproduced bit by bit.
 """
 
@@ -13,14 +13,14 @@ from vit_adapter.config import InputError
 WEIGHT_ONE = 2048  # a bilinear weight of 1, with 11 fractional bits
 STRIP_ELEMENTS = (
     1 << 19
-)  # output values computed at once: small enough for the cache, whatever the picture's size
+)  # output values computed at once: small enough for the cache, whatever the image's size
 
 Size = tuple[int, int]
 Window = tuple[int, int, int, int]  # top, left, height, width
 
 
 def resize_image(image: np.ndarray, size: Size, window: Window | None = None) -> np.ndarray:
-    """Resize a picture bilinearly with half-pixel centres and without antialiasing, as OpenCV does.
+    """Resize an image bilinearly with half-pixel centres and without antialiasing, as OpenCV does.
 
     Args:
         image: [H, W, C]; uint8 gives OpenCV's very bytes, uint16 is interpolated in float32 and rounded,
@@ -88,10 +88,10 @@ def resize_labels(labels: np.ndarray, size: Size, window: Window | None = None) 
 
 
 def fit_size(size: Size, limits: tuple[float, float]) -> Size:
-    """Size of a picture scaled, ratio kept, until it just fits both limits (FACTS 18).
+    """Size of an image scaled, ratio kept, until it just fits both limits (FACTS 18).
 
     Args:
-        size: (height, width) of the picture.
+        size: (height, width) of the image.
         limits: Two numbers in any order: the larger bounds the long side, the smaller the short one.
 
     Returns:
@@ -105,7 +105,7 @@ def short_side_size(size: Size, limits: tuple[float, float], crop: int) -> Size:
     """Size under the rule of the multi-scale files: the long side has no limit (FACTS 28).
 
     Args:
-        size: (height, width) of the picture.
+        size: (height, width) of the image.
         limits: The scale of the view; only the smaller number counts.
         crop: Side of a window: the short side never gets smaller.
 
@@ -117,7 +117,7 @@ def short_side_size(size: Size, limits: tuple[float, float], crop: int) -> Size:
 
 
 def multiple_size(size: Size, multiple: int) -> Size:
-    """Each side up to the next multiple: the size a picture is stretched to, not padded (FACTS 27)."""
+    """Each side up to the next multiple: the size an image is stretched to, not padded (FACTS 27)."""
     return math.ceil(size[0] / multiple) * multiple, math.ceil(size[1] / multiple) * multiple
 
 

@@ -1,7 +1,7 @@
 """The bands of TIFF files that Pillow cannot read.
 
 Pillow reads TIFF photos. This reader is for what it does not: more than four bands, 64-bit floats, 16-bit colours, and
-pictures beyond Pillow's own pixel limit.
+images beyond Pillow's own pixel limit.
 """
 
 import io
@@ -37,7 +37,7 @@ class Layout(NamedTuple):
 
 
 def read_layout(data: bytes, directory: Directory) -> Layout:
-    """Layout of the first picture of a TIFF file.
+    """Layout of the first image of a TIFF file.
 
     Raises:
         TiffError: Tags are missing, or sample type or compression is not supported.
@@ -60,7 +60,7 @@ def read_layout(data: bytes, directory: Directory) -> Layout:
     if kind is None or bit_count not in ((16, 32, 64) if kind == "f" else (8, 16, 32)):
         raise TiffError(f"samples of {bit_count} bits (sample format {sample_format}) are not supported")
     if number(259, 1) not in LOSSLESS:
-        raise TiffError(f"compression {number(259)} is not supported for this kind of picture")
+        raise TiffError(f"compression {number(259)} is not supported for this kind of image")
     tiled = 322 in directory
     return Layout(
         height=height,
@@ -143,7 +143,7 @@ def _decode_block(raw: bytes, layout: Layout, shape: tuple[int, int, int]) -> np
 
 
 def _decode_with_pillow(raw: bytes, compression: int, row_bytes: int, rows: int) -> bytes:
-    """Let Pillow's TIFF library decode a block, dressed up as a grey 8-bit picture of one strip."""
+    """Let Pillow's TIFF library decode a block, dressed up as a grey 8-bit image of one strip."""
     limit = Image.MAX_IMAGE_PIXELS
     if limit is not None and row_bytes * rows > limit:
         raise TiffError(

@@ -1,4 +1,4 @@
-"""How a model is applied to pictures: views, windows, merging, labels and results. Arrays and callables, no model."""
+"""How a model is applied to images: views, windows, merging, labels and results. Arrays and callables, no model."""
 
 from .augmentation import View, check_protocol, plan_views
 from .protocol import Prediction, apply_protocol, predict_labels

@@ -1,8 +1,8 @@
-"""The walk from pixels to labels: views, windows, probabilities, arg-max - for pictures of any size.
+"""The walk from pixels to labels: views, windows, probabilities, arg-max - for images of any size.
 
 Labels never need full-size scores: everything after the model is a stream of rows (``strips.py``). What is held at
 once is one row of windows for each view, ``classes x crop x shorter side`` scores: 1.2 GB for 150 classes and
-6000x4000 pixels, a few megabytes for usual pictures.
+6000x4000 pixels, a few megabytes for usual images.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,7 +20,7 @@ from .views import PreparedView
 from .windows import ScoreFunction
 
 HELD_BYTES = 1 << 28
-"""Scores of a picture that are kept for a later ``.scores()``; beyond that the model runs again."""
+"""Scores of an image that are kept for a later ``.scores()``; beyond that the model runs again."""
 SCORES_LIMIT_BYTES = 1 << 32
 """Largest full-size score map that is made without being forced: 4 GiB."""
 NOTHING = 255
@@ -28,18 +28,18 @@ NOTHING = 255
 BLOCK_BYTES = 1 << 29
 """Full-size probabilities in which the views are added up before the next rows are begun."""
 TRANSPOSE_ABOVE_BYTES = 1 << 28
-"""Rows of windows larger than this run along the shorter side of the picture."""
+"""Rows of windows larger than this run along the shorter side of the image."""
 CPU_BATCH_BYTES = 1 << 28
 """Window scores of one call on the CPU, where larger batches gain nothing."""
 
 
 class Application:
-    """A model and pictures of one size that it is applied to; it runs when labels or scores are asked for.
+    """A model and images of one size that it is applied to; it runs when labels or scores are asked for.
 
     Args:
-        score_function: From normalised pictures [B, C, h, w] float32 to scores [B, K, h, w] (or of a lower
+        score_function: From normalised images [B, C, h, w] float32 to scores [B, K, h, w] (or of a lower
             resolution, see ``view_strips``). Sides need not be multiples of 32: it pads and cuts by itself.
-        images: Pictures [H, W, C] of one size and type; uint8, uint16 or float32, RGB for three channels.
+        images: Images [H, W, C] of one size and type; uint8, uint16 or float32, RGB for three channels.
         protocol: How the model is applied.
         num_classes: K.
         scores_are: "logits", or "class_sums": Mask2Former's class x mask sums, which are no logits.
@@ -101,7 +101,7 @@ class Application:
                 with the largest score, of equal ones the first. For one class: the smallest that makes it so.
 
         Returns:
-            For each picture [H, W], 0..K-1; uint8, or uint16 for more than 255 classes. Of a single class: 0, and
+            For each image [H, W], 0..K-1; uint8, or uint16 for more than 255 classes. Of a single class: 0, and
             ``NOTHING`` where its probability is below the threshold (None: one half).
 
         Raises:
@@ -135,7 +135,7 @@ class Application:
             limit_bytes: Largest size of the result; None: no limit.
 
         Returns:
-            For each picture float32 [K, H, W]; the sum over classes is 1.
+            For each image float32 [K, H, W]; the sum over classes is 1.
 
         Raises:
             InputError: The result would be larger than the limit; scores that are not finite.
@@ -159,7 +159,7 @@ class Application:
         return scores
 
     def _strips(self, probabilities: bool) -> Iterator[Tensor]:
-        """Scores or probabilities at the picture's size, [B, K, rows, W] (transposed: columns and H)."""
+        """Scores or probabilities at the image's size, [B, K, rows, W] (transposed: columns and H)."""
         streams = [self._view_strips(index) for index in range(len(self._views))]
         if len(streams) == 1:
             for strip in streams[0]:
@@ -177,7 +177,7 @@ class Application:
         def cut(box: Box) -> Tensor:
             if not prepared:
                 prepared.extend(PreparedView(image, view, self._protocol) for image in self._images)
-            return torch.cat([picture.cut(box) for picture in prepared])
+            return torch.cat([one.cut(box) for one in prepared])
 
         strips = view_strips(
             self._score,
@@ -229,8 +229,8 @@ def mean_probabilities(streams: Sequence[Iterator[Tensor]], rows: int, block: in
     Mask2Former): it changes the average.
 
     Args:
-        streams: Scores of each view at the picture's size, [B, K, rows, W].
-        rows: Rows of the picture.
+        streams: Scores of each view at the image's size, [B, K, rows, W].
+        rows: Rows of the image.
         block: Rows that are added up before the next are begun. A block that holds all rows runs the views one
             after the other; several blocks keep all views under way.
 

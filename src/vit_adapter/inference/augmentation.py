@@ -1,4 +1,4 @@
-"""Which views of a picture the model sees: one, or several scales with their mirror images."""
+"""Which views of an image the model sees: one, or several scales with their mirror images."""
 
 from dataclasses import dataclass
 
@@ -8,8 +8,8 @@ from vit_adapter.images import fit_size, multiple_size, scaled_limits, short_sid
 from .strips import Size
 
 LONGEST_IN_CROPS = 64
-"""Under the rule "short_side" a side gets at most so many crops long. No picture of the published sets comes near; a
-picture of 5x4000 pixels would become 400,000 pixels long."""
+"""Under the rule "short_side" a side gets at most so many crops long. No image of the published sets comes near; a
+image of 5x4000 pixels would become 400,000 pixels long."""
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class View:
 
     Attributes:
         resized: After the resize that keeps the ratio.
-        size: After each side was stretched to the multiple: what counts as the picture.
+        size: After each side was stretched to the multiple: what counts as the image.
         padded: After padding at the right and at the bottom: what the model sees.
         flip: Mirrored left to right, before padding.
     """
@@ -30,10 +30,10 @@ class View:
 
 
 def plan_views(size: Size, protocol: Protocol) -> list[View]:
-    """All views of a picture, for each scale first unflipped, then flipped (rule 64).
+    """All views of an image, for each scale first unflipped, then flipped (rule 64).
 
     Args:
-        size: (height, width) of the picture in pixels.
+        size: (height, width) of the image in pixels.
         protocol: How the model is applied.
 
     Returns:
@@ -58,7 +58,7 @@ def plan_views(size: Size, protocol: Protocol) -> list[View]:
 
 
 def check_protocol(protocol: Protocol) -> None:
-    """Refuses what cannot be done, or would give labels that do not lie on the picture.
+    """Refuses what cannot be done, or would give labels that do not lie on the image.
 
     Raises:
         InputError: Names the field, its value and what is expected.
@@ -73,7 +73,7 @@ def check_protocol(protocol: Protocol) -> None:
     if protocol.mode not in ("slide", "whole"):
         raise InputError(f"protocol: mode is {protocol.mode!r}, expected 'slide' or 'whole'")
     if protocol.mode == "whole" and protocol.pad_to_crop:
-        raise InputError("protocol: pad_to_crop needs mode 'slide'; a whole picture is not padded to a crop")
+        raise InputError("protocol: pad_to_crop needs mode 'slide'; a whole image is not padded to a crop")
     if protocol.multiple is not None and protocol.multiple < 1:
         raise InputError(f"protocol: multiple is {protocol.multiple}, expected at least 1 or none")
     if not protocol.scales or min(protocol.scales) <= 0:

@@ -1,4 +1,4 @@
-"""How a model is applied: to one picture, or to many of any sizes."""
+"""How a model is applied: to one image, or to many of any sizes."""
 
 from collections.abc import Sequence
 
@@ -12,14 +12,14 @@ from .augmentation import plan_views
 from .windows import ScoreFunction
 
 TOGETHER_BYTES = 1 << 28
-"""Scores of the pictures that are handled together: more of them are taken in turns."""
+"""Scores of the images that are handled together: more of them are taken in turns."""
 
 
 class Prediction:
-    """A model and the picture it is applied to; it runs when labels or scores are asked for.
+    """A model and the image it is applied to; it runs when labels or scores are asked for.
 
     Args:
-        application: The work behind it, of this one picture.
+        application: The work behind it, of this one image.
     """
 
     def __init__(self, application: Application) -> None:
@@ -46,10 +46,10 @@ def apply_protocol(
     held_bytes: int = HELD_BYTES,
     mirrored: Sequence[int] | None = None,
 ) -> Prediction:
-    """Applies a model to one picture of any size.
+    """Applies a model to one image of any size.
 
     Args:
-        score_function: From normalised pictures [B, C, h, w] float32 to scores [B, K, h, w], or to scores of a
+        score_function: From normalised images [B, C, h, w] float32 to scores [B, K, h, w], or to scores of a
             lower resolution: those of its input padded at the right and at the bottom to multiples of 32.
         image: [H, W, C], RGB for three channels; uint8, uint16 or float32.
         protocol: How the model is applied.
@@ -91,13 +91,13 @@ def predict_labels(
     threshold: float | None = None,
     mirrored: Sequence[int] | None = None,
 ) -> list[np.ndarray]:
-    """Labels of pictures of any sizes; windows of pictures of one size share calls of the model.
+    """Labels of images of any sizes; windows of images of one size share calls of the model.
 
-    Pictures are never padded to each other: the labels are those that each picture has alone.
+    Images are never padded to each other: the labels are those that each image has alone.
 
     Args:
         score_function: See ``apply_protocol``, as for the other arguments.
-        images: Pictures [H, W, C].
+        images: Images [H, W, C].
         protocol: How the model is applied.
         num_classes: K.
         scores_are: "logits" or "class_sums".
@@ -107,7 +107,7 @@ def predict_labels(
         mirrored: For every class the one that it becomes in a mirror image; None: itself.
 
     Returns:
-        Labels [H, W] in the order of the pictures, see ``Application.labels``.
+        Labels [H, W] in the order of the images, see ``Application.labels``.
 
     Raises:
         InputError: See ``Application``.

@@ -12,7 +12,7 @@ from PIL import Image
 from vit_adapter.config import InputError
 from vit_adapter.config.files import write_together
 from vit_adapter.config.own_files import marked_png
-from vit_adapter.visualization import default_palette, overlay_picture
+from vit_adapter.visualization import default_palette, overlay_image
 
 from .application import SCORES_LIMIT_BYTES
 
@@ -22,13 +22,13 @@ LARGEST_PALETTE_VALUE = 255
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """The segmentation of one picture.
+    """The segmentation of one image.
 
     Attributes:
         labels: Class of every pixel [H, W], 0..K-1; uint8, or uint16 for more than 255 classes. A model of one class
             gives 255 where nothing is.
         class_names: Names of the K classes.
-        image: The picture itself [H, W, C], upright.
+        image: The image itself [H, W, C], upright.
         palette: uint8 [K, 3], RGB; None: ``default_palette``.
         ids: The value of each class in the user's own masks, 0..65535; None: 0..K-1.
         ignore_id: The value of pixels without a class in those masks.
@@ -81,14 +81,14 @@ class Result:
         return self.make_scores(limit_bytes)
 
     def overlay(self, alpha: float = 0.5, legend: bool = True) -> Image.Image:
-        """The picture with its classes in colour.
+        """The image with its classes in colour.
 
         Args:
             alpha: Opacity of the colours, 0 to 1.
             legend: With names and shares of the classes beside it; small images are enlarged for it. False: the
                 overlay has the size of the image.
         """
-        return overlay_picture(
+        return overlay_image(
             self.image,
             self.labels,
             self.palette,

@@ -1,6 +1,6 @@
 """Score maps as a stream of rows: resizing, cutting and joining them without ever holding a whole one.
 
-A stream is an iterator of strips [B, K, rows, W] that lie below each other. 150 classes of a 24 megapixel picture
+A stream is an iterator of strips [B, K, rows, W] that lie below each other. 150 classes of a 24 megapixel image
 are 14 GB of scores and more elements than 32-bit indices count; a stream of them needs a few megabytes.
 """
 

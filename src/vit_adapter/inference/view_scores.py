@@ -1,4 +1,4 @@
-"""Scores of one view, brought back to the size and the orientation of the picture."""
+"""Scores of one view, brought back to the size and the orientation of the image."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -23,8 +23,8 @@ class Frame:
 
     Attributes:
         size: (height, width) of the view.
-        flip: How the view is mirrored against the picture; the stream is not.
-        transposed: The stream runs over the columns of the picture instead of its rows.
+        flip: How the view is mirrored against the image; the stream is not.
+        transposed: The stream runs over the columns of the image instead of its rows.
     """
 
     size: Size
@@ -47,13 +47,13 @@ class Frame:
         return scores.mT if self.transposed else scores
 
     def oriented(self, size: Size) -> Size:
-        """A size of the picture as a size of the stream."""
+        """A size of the image as a size of the stream."""
         return (size[1], size[0]) if self.transposed else size
 
 
 @dataclass
 class HeldScores:
-    """Scores of a view before they are resized to the picture, so that the model need not run twice.
+    """Scores of a view before they are resized to the image, so that the model need not run twice.
 
     Attributes:
         rows: How many rows make the view complete.
@@ -89,14 +89,14 @@ def view_strips(
     valid_size: Size | None = None,
     held: HeldScores | None = None,
 ) -> Iterator[Tensor]:
-    """Scores of a view at the picture's size, un-flipped (rules 60-63, 43-47 of Mask2Former).
+    """Scores of a view at the image's size, un-flipped (rules 60-63, 43-47 of Mask2Former).
 
     Args:
         score_function: The model. It may return scores of a lower resolution, those of its input padded at the
             right and at the bottom to multiples of 32 pixels; they are resized to it and cut.
         cut: From a box of the view to its normalised pixels [B, C, h, w].
         frame: Size and orientation of the view.
-        original_size: (height, width) of the picture.
+        original_size: (height, width) of the image.
         mode: Windows, or the whole view at once.
         crop: Size of a window in pixels.
         stride: Distance between windows in pixels.
@@ -143,18 +143,18 @@ def view_scores(
     valid_size: Size | None = None,
     flip: Flip | None = None,
 ) -> Tensor:
-    """Scores of normalised views as whole maps, for pictures that are small enough.
+    """Scores of normalised views as whole maps, for images that are small enough.
 
     Args:
         score_function: The model.
         images: [B, C, h, w] normalised, as the model sees them.
-        original_size: Size of the pictures; None: that of ``images``.
+        original_size: Size of the images; None: that of ``images``.
         mode: See ``view_strips``, as for ``crop``, ``stride``, ``batch_size`` and ``valid_size``.
         crop: Size of a window in pixels.
         stride: Distance between windows in pixels.
         batch_size: Largest number of windows in one call, but never less than B.
         valid_size: Size of the views without padding.
-        flip: How ``images`` are mirrored against the pictures.
+        flip: How ``images`` are mirrored against the images.
 
     Returns:
         [B, K, H, W], un-flipped.

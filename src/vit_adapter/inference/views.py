@@ -1,4 +1,4 @@
-"""What the model sees of a picture: resized, stretched, mirrored, padded and normalised, window by window."""
+"""What the model sees of an image: resized, stretched, mirrored, padded and normalised, window by window."""
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from .strips import Box
 
 
 class PreparedView:
-    """One view of a picture. Pixels are kept as they came; floats are made of what is cut only.
+    """One view of an image. Pixels are kept as they came; floats are made of what is cut only.
 
     Args:
         image: [H, W, C], RGB for three channels; uint8, uint16 or float32.
@@ -48,7 +48,7 @@ class PreparedView:
 
 
 def prepare(image: np.ndarray, protocol: Protocol) -> list[PreparedView]:
-    """All views of a picture, in the order in which they are averaged (rule 64).
+    """All views of an image, in the order in which they are averaged (rule 64).
 
     Args:
         image: [H, W, C], RGB for three channels; uint8, uint16 or float32.

@@ -9,7 +9,7 @@ from torch import Tensor
 from .strips import Box, Size, joined, split_rows
 
 ScoreFunction = Callable[[Tensor], Tensor]
-"""From normalised pictures [B, C, h, w] to scores [B, K, h, w]."""
+"""From normalised images [B, C, h, w] to scores [B, K, h, w]."""
 
 
 def window_starts(side: int, crop: int, stride: int) -> list[int]:
@@ -32,16 +32,16 @@ def window_starts(side: int, crop: int, stride: int) -> list[int]:
 
 
 def window_boxes(size: Size, crop: int | Size, stride: int | Size) -> list[Box]:
-    """Windows of a picture, rows outer, columns inner (rule 61).
+    """Windows of an image, rows outer, columns inner (rule 61).
 
     Args:
-        size: (height, width) of the picture in pixels.
+        size: (height, width) of the image in pixels.
         crop: Size of a window; one number: square.
         stride: Distance between windows, down and across; one number: the same both ways.
 
     Returns:
         (top, left, bottom, right) of each window in pixels, ends exclusive. All have the same size, that of the
-        crop or, where the picture is smaller, of the picture.
+        crop or, where the image is smaller, of the image.
     """
     (crop_height, crop_width), (down, across) = _pair(crop), _pair(stride)
     height, width = min(crop_height, size[0]), min(crop_width, size[1])
@@ -59,7 +59,7 @@ def score_windows(
 
     Args:
         score_function: The model.
-        cut: From a box to the normalised windows [B, C, h, w] of B pictures of the same size.
+        cut: From a box to the normalised windows [B, C, h, w] of B images of the same size.
         boxes: Windows of one and the same size.
         batch_size: Largest number of windows in one call, but never less than the B windows of one box.
 
@@ -69,14 +69,14 @@ def score_windows(
     position = 0
     while position < len(boxes):
         windows = cut(boxes[position])
-        pictures = windows.shape[0]
-        together = boxes[position + 1 : position + max(1, batch_size // pictures)]
+        images = windows.shape[0]
+        together = boxes[position + 1 : position + max(1, batch_size // images)]
         if together:
             windows = torch.cat([windows, *map(cut, together)])  # [n * B, C, h, w]
         with torch.no_grad():
             scores = score_function(windows)
         position += 1 + len(together)
-        yield from scores.split(pictures)
+        yield from scores.split(images)
         del scores, windows  # not held while the next ones are made
 
 
@@ -86,9 +86,9 @@ def merge_windows(boxes: Sequence[Box], scores: Iterable[Tensor], size: Size) ->
     Sums are kept in float32, in float64 for float64 scores.
 
     Args:
-        boxes: All windows of a picture, as ``window_boxes`` gives them.
+        boxes: All windows of an image, as ``window_boxes`` gives them.
         scores: Scores [B, K, h, w] of each window, in the same order.
-        size: (height, width) of the picture.
+        size: (height, width) of the image.
 
     Yields:
         Finished rows from top to bottom, [B, K, rows, width]. A strip may be overwritten when the next one is
@@ -130,7 +130,7 @@ def slide(
     stride: int | Size,
     batch_size: int = 1,
 ) -> Tensor:
-    """Scores pictures in overlapping windows (rules 61, 62).
+    """Scores images in overlapping windows (rules 61, 62).
 
     Args:
         score_function: The model.

@@ -35,7 +35,7 @@ def model_card(
     Args:
         config: What the model is made of.
         classes: Its classes.
-        protocol: How it is applied to a picture.
+        protocol: How it is applied to an image.
         repository: "owner/name" on the hub; None: a folder.
         facts: Where the weights come from, see ``Segmenter.training_facts``.
     """
@@ -51,7 +51,7 @@ def model_card(
         license_name=None if known else licence,
     )
     size = f"windows of {protocol.crop} pixels, {protocol.stride} apart"
-    applied = size if protocol.mode == "slide" else "the whole picture at once"
+    applied = size if protocol.mode == "slide" else "the whole image at once"
     return f"""---
 {data.to_yaml()}
 ---

@@ -41,7 +41,7 @@ STEP = 32
 
 
 class Segmenter(ModelFolder, Prediction):
-    """A feature pyramid and a head on it, with its classes and the way it is applied to a picture.
+    """A feature pyramid and a head on it, with its classes and the way it is applied to an image.
 
     Args:
         backbone: Gives a list of maps, fine to coarse; ``channels`` and ``strides`` describe them.
@@ -50,7 +50,7 @@ class Segmenter(ModelFolder, Prediction):
         num_classes: Number of classes; with ``classes`` or ``class_names`` their number.
         class_names: Their names; None: "class 0" ...
         classes: Names, mask values and colours together, instead of ``class_names``.
-        protocol: How it is applied to a picture; None: windows of 512 pixels, native resolution, the backbone's
+        protocol: How it is applied to an image; None: windows of 512 pixels, native resolution, the backbone's
             own normalisation.
         norm: "batch" or "group", in the head; None: as in the backbone.
 
@@ -143,7 +143,7 @@ class Segmenter(ModelFolder, Prediction):
         return next(self.parameters()).device
 
     def _pyramid(self, images: Tensor) -> tuple[list[Tensor], tuple[int, int]]:
-        """The pyramid of pictures padded at the right and at the bottom, and the padded size."""
+        """The pyramid of images padded at the right and at the bottom, and the padded size."""
         images = prepared_images(
             images, getattr(self.backbone, "in_chans", None), next(self.parameters(), None)
         )

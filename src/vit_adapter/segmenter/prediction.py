@@ -1,4 +1,4 @@
-"""Prediction: pictures of any size to labels, as a segmenter's protocol says."""
+"""Prediction: images of any size to labels, as a segmenter's protocol says."""
 
 import warnings
 from functools import partial
@@ -23,15 +23,15 @@ ImageLike = str | Path | bytes | BinaryIO | Image.Image | np.ndarray | Tensor
 """What ``Segmenter.predict`` takes as one image."""
 
 
-def _is_floating(picture: Any) -> bool:
+def _is_floating(image: Any) -> bool:
     """An array or tensor of floats, which is in 0..1 whatever range the model's files have."""
-    if isinstance(picture, Tensor):
-        return picture.is_floating_point()
-    return isinstance(picture, np.ndarray) and picture.dtype.kind == "f"
+    if isinstance(image, Tensor):
+        return image.is_floating_point()
+    return isinstance(image, np.ndarray) and image.dtype.kind == "f"
 
 
 class Prediction(nn.Module):
-    """The part of a segmenter that applies it to pictures."""
+    """The part of a segmenter that applies it to images."""
 
     if TYPE_CHECKING:
         classes: ClassTable
@@ -46,7 +46,7 @@ class Prediction(nn.Module):
     @overload
     def predict(
         self,
-        pictures: list[Any] | tuple[Any, ...],
+        images: list[Any] | tuple[Any, ...],
         *,
         batch_size: int = 4,
         protocol: Protocol | None = None,
@@ -58,7 +58,7 @@ class Prediction(nn.Module):
     @overload
     def predict(
         self,
-        pictures: ImageLike,
+        images: ImageLike,
         *,
         batch_size: int = 4,
         protocol: Protocol | None = None,
@@ -69,7 +69,7 @@ class Prediction(nn.Module):
 
     def predict(
         self,
-        pictures: Any,
+        images: Any,
         *,
         batch_size: int = 4,
         protocol: Protocol | None = None,
@@ -77,10 +77,10 @@ class Prediction(nn.Module):
         precision: Literal["float32", "bfloat16", "float16"] = "float32",
         value_range: tuple[float, float] | None = None,
     ) -> Result | list[Result]:
-        """Segments pictures of any size as the model's protocol says, in evaluation mode.
+        """Segments images of any size as the model's protocol says, in evaluation mode.
 
         Args:
-            pictures: A path, the bytes of an image file, an open binary file, PIL image, uint8 or uint16 array (H×W×C,
+            images: A path, the bytes of an image file, an open binary file, PIL image, uint8 or uint16 array (H×W×C,
                 RGB), uint8 tensor (C×H×W), floats in 0..1; or a list of them.
             batch_size: Windows handled together.
             protocol: Another way of applying the model than its own.
@@ -93,22 +93,22 @@ class Prediction(nn.Module):
             A ``Result``; a list of them for a list. Labels are made now, probabilities when they are asked for.
 
         Raises:
-            InputError: A picture cannot be read, or its values are in another range.
+            InputError: An image cannot be read, or its values are in another range.
         """
         check_argument("batch_size", batch_size, int, at_least=1)
         check_argument("threshold", threshold, float | None, at_least=0, at_most=1)
         protocol = protocol or self.protocol
         channels = channels_of(self, protocol)
-        several = isinstance(pictures, (list, tuple))
+        several = isinstance(images, (list, tuple))
         remarks = ImageRemarks()
-        images = [
+        arrays = [
             read_image(
-                picture,
+                image,
                 channels,
-                value_range=value_range or (None if _is_floating(picture) else protocol.value_range),
+                value_range=value_range or (None if _is_floating(image) else protocol.value_range),
                 remarks=remarks,
             )
-            for picture in (pictures if several else [pictures])
+            for image in (images if several else [images])
         ]
         for line in remarks.lines():
             warnings.warn(line, stacklevel=2)
@@ -121,25 +121,25 @@ class Prediction(nn.Module):
         }
         score = partial(self._window_scores, precision=precision)
         if several:
-            labels = predict_labels(score, images, protocol, threshold=threshold, **settings)
+            labels = predict_labels(score, arrays, protocol, threshold=threshold, **settings)
             predictions = [
-                apply_protocol(score, image, protocol, held_bytes=0, **settings) for image in images
+                apply_protocol(score, array, protocol, held_bytes=0, **settings) for array in arrays
             ]
         else:
-            predictions = [apply_protocol(score, images[0], protocol, **settings)]
+            predictions = [apply_protocol(score, arrays[0], protocol, **settings)]
             labels = [predictions[0].labels(threshold)]
         palette = None if self.classes.colours is None else np.array(self.classes.colours, np.uint8)
         results = [
             Result(
                 label,
                 self.classes.names,
-                image,
+                array,
                 palette,
                 self.classes.ids,
                 prediction.scores,
                 ignore_id=self.classes.ignore_id,
             )
-            for label, image, prediction in zip(labels, images, predictions, strict=True)
+            for label, array, prediction in zip(labels, arrays, predictions, strict=True)
         ]
         return results if several else results[0]
 

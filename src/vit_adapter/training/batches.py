@@ -10,7 +10,7 @@ from typing import Any
 
 from vit_adapter.config import InputError
 
-from .loader import NO_SHARED_MEMORY, MicroBatch, PictureSource, make_loader, name_of, usable_workers
+from .loader import NO_SHARED_MEMORY, ImageSource, MicroBatch, make_loader, name_of, usable_workers
 from .sampler import StepSampler
 from .shared_memory import fitting_workers
 from .signals import StopAsked, StopRequest
@@ -48,7 +48,7 @@ class StepBatches:
 
     def __init__(
         self,
-        source: PictureSource,
+        source: ImageSource,
         sampler: StepSampler,
         workers: int,
         pin: bool,

@@ -6,7 +6,7 @@ from vit_adapter.config import InputError, RunConfig
 from vit_adapter.heads import Head
 
 
-def check_settings(config: RunConfig, pictures: int) -> None:
+def check_settings(config: RunConfig, images: int) -> None:
     """Numbers that no run can work with.
 
     Raises:
@@ -33,27 +33,27 @@ def check_settings(config: RunConfig, pictures: int) -> None:
         raise InputError(
             f"training.clip_gradient_norm={training.clip_gradient_norm:g}, expected a number above 0"
         )
-    if pictures < 1:
-        raise InputError(f"{config.data.root or 'the data set'}: no training picture, expected at least one")
+    if images < 1:
+        raise InputError(f"{config.data.root or 'the data set'}: no training image, expected at least one")
 
 
 def check_batch_norm(model: nn.Module, config: RunConfig, processes: int, synchronised: bool) -> None:
-    """Batch norm needs more than one value a channel: one picture pooled to 1x1 has a single one.
+    """Batch norm needs more than one value a channel: one image pooled to 1x1 has a single one.
 
     Args:
         model: To be trained.
         config: Its settings.
         processes: Number of processes.
-        synchronised: Batch norm looks at the pictures of all of them.
+        synchronised: Batch norm looks at the images of all of them.
 
     Raises:
-        InputError: A batch of one picture meets the 1x1 pooled branch of UperNet.
+        InputError: A batch of one image meets the 1x1 pooled branch of UperNet.
     """
     seen_together = config.training.batch_size * (processes if synchronised else 1)
     head: Head = model.head  # pyright: ignore
     has_batch_norm = any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in model.modules())
     if seen_together == 1 and head.pools_to_one_pixel and has_batch_norm:
         raise InputError(
-            "training.batch_size=1: batch norm in UperNet's 1x1 pooled branch needs two pictures or more at a time; "
+            "training.batch_size=1: batch norm in UperNet's 1x1 pooled branch needs two images or more at a time; "
             "use --model.norm group (with training.accumulate for a larger effective batch) or training.batch_size 2"
         )

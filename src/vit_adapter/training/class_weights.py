@@ -17,7 +17,7 @@ class LabelSource(Protocol):
 
 
 COUNTED = 1000
-"""Pictures whose labels are counted, evenly spaced over the data set: more would only make the start slow."""
+"""Images whose labels are counted, evenly spaced over the data set: more would only make the start slow."""
 
 
 BOUNDS = 0.1, 10.0
@@ -32,7 +32,7 @@ def count_pixels(dataset: LabelSource, num_classes: int, most: int = COUNTED) ->
         int64 [num_classes].
     """
     counts = np.zeros(num_classes, np.int64)
-    # No picture is decoded where a mask is a file of its own.
+    # No image is decoded where a mask is a file of its own.
     read_labels = getattr(dataset, "read_labels", None)
     count = min(len(dataset), most)
     for index in np.linspace(0, len(dataset) - 1, count).round().astype(int).tolist():

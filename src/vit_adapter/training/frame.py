@@ -1,4 +1,4 @@
-"""How a run begins (its folder, the start block) and how it ends (last model, unreadable pictures)."""
+"""How a run begins (its folder, the start block) and how it ends (last model, unreadable images)."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path

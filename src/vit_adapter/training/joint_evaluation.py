@@ -120,7 +120,7 @@ def _joined(parts: list[EvaluationResult | None], model: Any, config: Evaluation
         matrix,
         counted_names(model),
         config,
-        sum(part.pictures for part in found),
+        sum(part.measured for part in found),
         worst_of(images, config.worst),
         skipped,
         None,

@@ -20,11 +20,11 @@ PREFETCHED = 2
 """Steps that each worker prepares ahead."""
 
 MicroBatch = dict[str, Any]
-"""One forward pass: "image" float32 [B, C, H, W], "labels" int64 [B, H, W], "names" of the B pictures, "replaced":
+"""One forward pass: "image" float32 [B, C, H, W], "labels" int64 [B, H, W], "names" of the B images, "replaced":
 name and reason of those that could not be decoded."""
 
 
-class PictureSource(Protocol):
+class ImageSource(Protocol):
     """What ``data.TrainingSet`` offers."""
 
     def __len__(self) -> int: ...
@@ -41,7 +41,7 @@ class _Guarded(Dataset[Any]):
             plus 1, or 0.
     """
 
-    def __init__(self, source: PictureSource, reading: Any = None) -> None:
+    def __init__(self, source: ImageSource, reading: Any = None) -> None:
         self.source, self.reading = source, reading
 
     def __len__(self) -> int:
@@ -114,7 +114,7 @@ def _shared(batches: list[MicroBatch]) -> list[MicroBatch]:
 
 
 def make_loader(
-    source: PictureSource,
+    source: ImageSource,
     sampler: StepSampler,
     workers: int,
     pin: bool = False,

@@ -64,7 +64,7 @@ class TrainingModule(lightning.LightningModule):
         """Some process was asked to stop; all know it and end behind this step."""
         self.last_checkpoint: str | None = None
         self.replaced: dict[str, str] = {}
-        """Pictures that this process could not decode, and why."""
+        """Images that this process could not decode, and why."""
         self.remedy: list[str] = []
         """Settings with which a run that went astray may be taken up again."""
         self._batch: list[MicroBatch] = []

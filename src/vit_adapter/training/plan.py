@@ -21,7 +21,7 @@ from .validation_plan import plan_validation
 def print_plan(
     model: Any,
     config: RunConfig,
-    pictures: tuple[int, int],
+    images: tuple[int, int],
     operator_forms: dict[str, str],
     notes: Sequence[str],
     console: Console | None = None,
@@ -32,25 +32,25 @@ def print_plan(
     Args:
         model: A ``Segmenter``; one on the meta device will do.
         config: All settings of the run.
-        pictures: Numbers of training and validation pictures.
+        images: Numbers of training and validation images.
         operator_forms: Operator to the form of it that will run.
         notes: Further lines.
         console: Where the lines go; None: standard output.
-        published_batch: Pictures in a step of the published model; None: not told.
+        published_batch: Images in a step of the published model; None: not told.
 
     Raises:
         InputError: A setting or device cannot be used.
     """
     training = config.training
-    check_settings(config, pictures[0])
+    check_settings(config, images[0])
     accelerator = choose_accelerator(training)
     world = count_devices(training, accelerator) * training.nodes
     check_batch_norm(model, config, world, synchronised=accelerator == "cuda")
     folder = training.out or "a new one under runs/"
     names = list(model.class_names)
-    facts = *pictures, names, world, accelerator, 0, None, operator_forms, folder, [*notes]
+    facts = *images, names, world, accelerator, 0, None, operator_forms, folder, [*notes]
     # How large the images are is not known, so neither is what validation costs.
-    validation = plan_validation(training, pictures[1], None, config.evaluation.limit)
+    validation = plan_validation(training, images[1], None, config.evaluation.limit)
     block = StartBlock(*facts, published_batch, validation.words())
     lines = [*block.lines(training, model), "", *plan_lines(model, config, rule_name)]
     print_lines(console or Console(), lines)

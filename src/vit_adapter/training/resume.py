@@ -27,7 +27,7 @@ def fingerprint(
     model: nn.Module,
     config: RunConfig,
     class_names: list[str],
-    pictures: int,
+    images: int,
     data: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """What a checkpoint keeps about its run.
@@ -36,12 +36,12 @@ def fingerprint(
         model: Whose trained parameters are noted with their shapes.
         config: Settings.
         class_names: In the order of the class numbers.
-        pictures: Number of training pictures.
+        images: Number of training images.
         data: Digests of the data by part, "training" and "validation".
     """
     return {
         "class_names": list(class_names),
-        "pictures": pictures,
+        "pictures": images,
         "parameters": {name: list(p.shape) for name, p in model.named_parameters() if p.requires_grad},
         "settings": json.dumps(asdict(config)),
         "data": data or {},
@@ -72,9 +72,7 @@ def check_same_run(old: dict[str, Any], new: dict[str, Any], where: str) -> list
         if key not in _IRRELEVANT and before.get(key) != now.get(key)
     ]
     if old["pictures"] != new["pictures"]:
-        notes.append(
-            f"training pictures: {old['pictures']} -> {new['pictures']} (another order from here on)"
-        )
+        notes.append(f"training images: {old['pictures']} -> {new['pictures']} (another order from here on)")
     notes += changes_of(old, new, "training")
     validation = changes_of(old, new, "validation")
     if validation:

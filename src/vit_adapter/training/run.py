@@ -52,7 +52,7 @@ class RunResult:
         best_mIoU: Highest score, 0..1, of all validation images; None without validation.
         best_step: Steps done then.
         scores: Of the last validation of this call ("mIoU", "mAcc", "aAcc", 0..1).
-        unreadable: Pictures that could not be decoded and were replaced by others, and why.
+        unreadable: Images that could not be decoded and were replaced by others, and why.
         evaluation: The best model on all validation images; None without validation, and where the run was finished
             before.
     """
@@ -90,7 +90,7 @@ def run_training(
         console: Where lines and the progress bar go; None: standard output.
         operator_forms: Operator to the form of it that will run, for the start block.
         notes: Further lines for the start block.
-        published_batch: Pictures in a step of the published model, for the start block; None: not told.
+        published_batch: Images in a step of the published model, for the start block; None: not told.
         dry_run: Print the plan of the run and its start block, and do nothing.
 
     Returns:
@@ -127,11 +127,11 @@ def run_training(
     lines += [] if plan is None else plan.advice(training)
 
     def block(process_count: int, device: str, folder: str) -> StartBlock:
-        pictures = len(train_set), 0 if validation_set is None else len(validation_set)
+        images = len(train_set), 0 if validation_set is None else len(validation_set)
         forms = operator_forms or {}
         notes_ = [*notes, *lines]
         return StartBlock(
-            *pictures,
+            *images,
             names,
             process_count,
             device,
@@ -250,7 +250,7 @@ def _unreadable_lines(unreadable: dict[str, str]) -> list[str]:
     if not unreadable:
         return []
     first = [f"  {name}: {reason}" for name, reason in sorted(unreadable.items())[:10]]
-    return [f"{len(unreadable)} pictures could not be decoded and were replaced by others:", *first]
+    return [f"{len(unreadable)} images could not be decoded and were replaced by others:", *first]
 
 
 def _end_interrupted(request: StopRequest, frame: RunFrame, module: TrainingModule, console: Console) -> None:

@@ -11,7 +11,7 @@ from . import processes
 from .batches import StepBatches
 from .engine import choose_accelerator
 from .frame import print_lines
-from .loader import PictureSource
+from .loader import ImageSource
 from .sampler import SampleOrder, StepSampler
 from .signals import StopRequest
 
@@ -29,7 +29,7 @@ class RunData(lightning.LightningDataModule):
 
     def __init__(
         self,
-        source: PictureSource,
+        source: ImageSource,
         config: RunConfig,
         first_step: int,
         request: StopRequest,

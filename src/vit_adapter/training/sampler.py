@@ -1,4 +1,4 @@
-"""Which pictures a step sees, as a function of the step alone."""
+"""Which images a step sees, as a function of the step alone."""
 
 from collections.abc import Iterator
 
@@ -8,23 +8,23 @@ from torch.utils.data import Sampler
 from .randomness import position_seed
 
 Key = tuple[int, int]
-"""(pass over the data, index of the picture): the key of ``TrainingSet``."""
+"""(pass over the data, index of the image): the key of ``TrainingSet``."""
 
 
 class SampleOrder:
-    """An endless sequence of pictures: pass after pass, each in its own random order.
+    """An endless sequence of images: pass after pass, each in its own random order.
 
     A batch is a piece of that sequence, so one at the end of a pass is filled from the next pass. Data sets
-    smaller than a batch work, no batch is ever incomplete, and no picture is left out (S27, S28).
+    smaller than a batch work, no batch is ever incomplete, and no image is left out (S27, S28).
 
     Args:
-        length: Number of pictures.
+        length: Number of images.
         seed: Of the run.
     """
 
     def __init__(self, length: int, seed: int) -> None:
         if length < 1:
-            raise ValueError(f"length={length}, expected at least one picture")
+            raise ValueError(f"length={length}, expected at least one image")
         self.length, self.seed = length, seed
         self._epoch, self._order = -1, np.empty(0, np.int64)
 
@@ -41,14 +41,14 @@ class SampleOrder:
 
 
 class StepSampler(Sampler[list[Key]]):
-    """Keys of the pictures that one process reads for each step, from any step on.
+    """Keys of the images that one process reads for each step, from any step on.
 
     A step of all processes together reads ``accumulate * processes * batch_size`` neighbouring positions of the
-    sequence: which pictures form a step depends on that product only, not on how it is split.
+    sequence: which images form a step depends on that product only, not on how it is split.
 
     Args:
         order: The sequence.
-        batch_size: Pictures of one process and one forward pass.
+        batch_size: Images of one process and one forward pass.
         accumulate: Forward passes of one step.
         first_step: Where to begin.
         last_step: Where to end (not included).

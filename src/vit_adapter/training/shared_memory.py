@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from .loader import PREFETCHED, PictureSource
+from .loader import PREFETCHED, ImageSource
 from .sampler import StepSampler
 
 FOLDER = "/dev/shm"
@@ -25,7 +25,7 @@ def free_shared_memory() -> int | None:
 
 
 def fitting_workers(
-    source: PictureSource,
+    source: ImageSource,
     sampler: StepSampler,
     workers: int,
     local_processes: int,
@@ -61,7 +61,7 @@ def fitting_workers(
     return fitting
 
 
-def _sample_bytes(source: PictureSource, key: Any) -> int:
+def _sample_bytes(source: ImageSource, key: Any) -> int:
     try:
         sample = source[key]
     except Exception:  # whatever it is, the loader will meet it and say so

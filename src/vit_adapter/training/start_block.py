@@ -11,7 +11,7 @@ from vit_adapter.config import TrainingConfig
 from .schedule import Schedule
 
 PUBLISHED_BATCH = 16
-"""Pictures in a step of nearly all published models."""
+"""Images in a step of nearly all published models."""
 
 
 @dataclass
@@ -19,8 +19,8 @@ class StartBlock:
     """The facts, gathered from several places.
 
     Attributes:
-        training_pictures: Number of them.
-        validation_pictures: Number of them.
+        training_images: Number of them.
+        validation_images: Number of them.
         class_names: In order.
         processes: Devices of all machines together.
         device: Their kind.
@@ -29,13 +29,13 @@ class StartBlock:
         operator_forms: Operator and the form of it that will run.
         folder: The run's folder.
         notes: Further lines (resumed from ..., settings that changed).
-        published_batch: Pictures in a step of the published model; None: not told.
+        published_batch: Images in a step of the published model; None: not told.
         validation: When and on what the run validates; empty: never.
         uncounted: Labels of classes without a pixel to make an automatic weight from.
     """
 
-    training_pictures: int
-    validation_pictures: int
+    training_images: int
+    validation_images: int
     class_names: Sequence[str]
     processes: int
     device: str
@@ -52,13 +52,13 @@ class StartBlock:
         """One line for each fact, the name first."""
         schedule = Schedule.of(config)
         batch = self.processes * config.batch_size * config.accumulate
-        passes = config.steps * batch / max(1, self.training_pictures)
+        passes = config.steps * batch / max(1, self.training_images)
         devices = f"{self.processes} {self.device}"
         trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
         frozen = sum(p.numel() for p in model.parameters() if not p.requires_grad)
         base = config.learning_rate
         facts = {
-            "data": f"{self.training_pictures} training and {self.validation_pictures} validation pictures, "
+            "data": f"{self.training_images} training and {self.validation_images} validation images, "
             f"{len(self.class_names)} classes",
             "steps": f"{config.steps - self.first_step} to go, {config.steps} in all ({passes:.1f} passes), "
             f"warm-up {schedule.warmup_steps}",

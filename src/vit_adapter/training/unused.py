@@ -17,7 +17,7 @@ def unused_parameters(model: nn.Module, channels: int = 3) -> list[str]:
 
     Args:
         model: A ``Segmenter``.
-        channels: Of its pictures.
+        channels: Of its images.
     """
     probe: Any = copy.deepcopy(model).cpu().float().train()
     with torch.random.fork_rng(devices=[]), torch.enable_grad():

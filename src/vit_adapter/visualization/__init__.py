@@ -1,10 +1,10 @@
-"""Pictures out: palettes, overlays with a legend, contact sheets, curves and confusion matrices."""
+"""Images out: palettes, overlays with a legend, contact sheets, curves and confusion matrices."""
 
 from .confusion import plot_confusion
 from .contact_sheet import contact_sheet
 from .curves import plot_curves
 from .legend import LegendEntry
-from .overlay import colorize, overlay, overlay_picture
+from .overlay import colorize, overlay, overlay_image
 from .palette import default_palette
 
 __all__ = [
@@ -13,7 +13,7 @@ __all__ = [
     "contact_sheet",
     "default_palette",
     "overlay",
-    "overlay_picture",
+    "overlay_image",
     "plot_confusion",
     "plot_curves",
 ]

@@ -1,4 +1,4 @@
-"""What is taken for what, as a picture."""
+"""What is taken for what, as an image."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -48,7 +48,7 @@ def plot_confusion(matrix: np.ndarray, names: Sequence[str] | None, path: str | 
     axes = figure.subplots()
     colours = colormaps["Blues"].with_extremes(bad="#e8e8e6")
     # The square root shows the rare mistakes, which matter here, beside the large diagonal.
-    picture = axes.imshow(np.sqrt(share), cmap=colours, vmin=0, vmax=1, interpolation="nearest")
+    image = axes.imshow(np.sqrt(share), cmap=colours, vmin=0, vmax=1, interpolation="nearest")
     size = 10 if classes <= _NUMBERS_UP_TO else max(7.0, min(9.0, cell * 40))
     ticks = np.arange(classes)
     axes.set_xticks(ticks, labels, rotation=90 if classes > 3 else 0, fontsize=size, parse_math=False)
@@ -71,7 +71,7 @@ def plot_confusion(matrix: np.ndarray, names: Sequence[str] | None, path: str | 
             axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=9)
 
     levels = np.array([0, 1, 5, 10, 25, 50, 100])
-    bar = figure.colorbar(picture, ax=axes, shrink=min(0.74, 4.0 / side), aspect=18, pad=0.02)
+    bar = figure.colorbar(image, ax=axes, shrink=min(0.74, 4.0 / side), aspect=18, pad=0.02)
     bar.set_ticks(np.sqrt(levels / 100).tolist(), labels=[f"{level} %" for level in levels])
     bar.outline.set_visible(False)  # type: ignore[attr-defined]
     bar.ax.tick_params(length=0, labelsize=9, labelcolor=FAINT)

@@ -1,4 +1,4 @@
-"""Many small pictures on one sheet: rows of a data set, columns of what belongs together."""
+"""Many small images on one sheet: rows of a data set, columns of what belongs together."""
 
 from collections.abc import Sequence
 
@@ -20,38 +20,36 @@ def contact_sheet(
     title: str = "",
     legend: Sequence[LegendEntry] = (),
 ) -> Image.Image:
-    """Put pictures in a table.
+    """Put images in a table.
 
     Args:
-        rows: Pictures [H, W, C] of any sizes, as for ``overlay``; None leaves a place empty. Rows may differ in length.
+        rows: Images [H, W, C] of any sizes, as for ``overlay``; None leaves a place empty. Rows may differ in length.
         column_titles: Written above the columns.
         captions: One for each row, written below it, such as the file's name and its score; or a list for a row, one
             below each of its images.
-        cell: (width, height) in pixels that a picture is fitted into, ratio kept.
+        cell: (width, height) in pixels that an image is fitted into, ratio kept.
         title: Written above everything.
         legend: Classes and colours, written below everything.
 
     Returns:
-        RGB picture.
+        RGB image.
 
     Raises:
-        InputError: No picture at all, or a picture that is no array of numbers.
+        InputError: No image at all, or an image that is no array of numbers.
     """
     columns = max((len(row) for row in rows), default=0)
     if columns == 0:
-        raise InputError("the contact sheet has no pictures")
-    pictures = [
-        [None if image is None else _fitted(displayable(image), cell) for image in row] for row in rows
-    ]
+        raise InputError("the contact sheet has no images")
+    images = [[None if image is None else _fitted(displayable(image), cell) for image in row] for row in rows]
 
     letter = max(13, round(cell[1] / 15))
     margin, gap = round(letter * 1.6), max(4, round(letter * 0.5))
     title_height = round(letter * 2.6) if title else 0
     titles_height = round(letter * 1.8) if any(column_titles) else 0
     caption_height = round(letter * 1.7) if any(captions) else 0
-    heights = [max((image.height for image in row if image), default=gap) for row in pictures]
+    heights = [max((image.height for image in row if image), default=gap) for row in images]
     widths = [gap] * columns
-    for row in pictures:
+    for row in images:
         for column, image in enumerate(row):
             widths[column] = max(widths[column], image.width if image else 0)
     width = 2 * margin + sum(widths) + gap * (columns - 1)
@@ -75,7 +73,7 @@ def contact_sheet(
     for text, left, room in zip(column_titles, lefts, widths):
         write(text, left, top + titles_height * 0.4, letter, room, INK)
     top += titles_height
-    for index, row in enumerate(pictures):
+    for index, row in enumerate(images):
         for image, left in zip(row, lefts):
             if image:
                 sheet.paste(image, (left, top))
@@ -96,9 +94,9 @@ def contact_sheet(
 
 
 def _fitted(image: np.ndarray, cell: tuple[int, int]) -> Image.Image:
-    picture = Image.fromarray(image)
-    scale = min(cell[0] / picture.width, cell[1] / picture.height)
-    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+    whole = Image.fromarray(image)
+    scale = min(cell[0] / whole.width, cell[1] / whole.height)
+    size = (max(1, round(whole.width * scale)), max(1, round(whole.height * scale)))
     # Whole squares when enlarged much, so that labels are seen as they are.
     filter_ = Image.Resampling.NEAREST if scale >= 3 else Image.Resampling.LANCZOS
-    return picture if size == picture.size else picture.resize(size, filter_)
+    return whole if size == whole.size else whole.resize(size, filter_)

@@ -1,4 +1,4 @@
-"""The course of a training run as a picture."""
+"""The course of a training run as an image."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -107,7 +107,7 @@ def _smoothed(values: np.ndarray) -> np.ndarray:
 
 
 def _loss_limits(losses: np.ndarray) -> tuple[float, float]:
-    """Room for the usual values: a few spikes may leave the picture, the rest must stay readable."""
+    """Room for the usual values: a few spikes may leave the image, the rest must stay readable."""
     low, high = losses.min(), losses.max()
     usual = np.quantile(losses, 0.98)
     if len(losses) > 50 and high > 3 * usual > 0:

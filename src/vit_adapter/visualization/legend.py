@@ -1,4 +1,4 @@
-"""A legend beside or below a picture, sized with it."""
+"""A legend beside or below an image, sized with it."""
 
 import math
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ class LegendEntry:
     Attributes:
         name: What is written.
         colour: RGB of the swatch; None: an empty one.
-        share: Share of the picture, 0..1; None: not written.
+        share: Share of the image, 0..1; None: not written.
         fallback: Written when no font has the letters of the name.
     """
 
@@ -54,42 +54,42 @@ class _Measure:
         return round(self.letter * 0.6)
 
 
-def beside(picture: Image.Image, entries: Sequence[LegendEntry]) -> Image.Image:
-    """The picture with the legend in one column to its right, below it if it is wide or has many classes."""
+def beside(image: Image.Image, entries: Sequence[LegendEntry]) -> Image.Image:
+    """The image with the legend in one column to its right, below it if it is wide or has many classes."""
     if not entries:
-        return picture
-    letter = max(13, round(math.sqrt(picture.width * picture.height) / 36))
-    if picture.width < 1.6 * picture.height:
+        return image
+    letter = max(13, round(math.sqrt(image.width * image.height) / 36))
+    if image.width < 1.6 * image.height:
         # A few lines too many: smaller letters, down to three quarters.
         for smaller in range(letter, max(12, letter * 3 // 4) - 1, -1):
             measure = _Measure(smaller)
-            if len(entries) * measure.line + 2 * measure.margin <= picture.height:
-                return _with_panel_at_right(picture, entries, measure)
-    return _with_panel_below(picture, entries, _Measure(letter))
+            if len(entries) * measure.line + 2 * measure.margin <= image.height:
+                return _with_panel_at_right(image, entries, measure)
+    return _with_panel_below(image, entries, _Measure(letter))
 
 
 def _with_panel_at_right(
-    picture: Image.Image, entries: Sequence[LegendEntry], measure: _Measure
+    image: Image.Image, entries: Sequence[LegendEntry], measure: _Measure
 ) -> Image.Image:
     lines = [_Line(entry, measure) for entry in entries]
-    panel = _panel(lines, 1, _column_width(lines, measure), measure, height=picture.height)
-    canvas = Image.new("RGB", (picture.width + panel.width, picture.height), BACKGROUND)
-    canvas.paste(picture, (0, 0))
-    canvas.paste(panel, (picture.width, 0))
+    panel = _panel(lines, 1, _column_width(lines, measure), measure, height=image.height)
+    canvas = Image.new("RGB", (image.width + panel.width, image.height), BACKGROUND)
+    canvas.paste(image, (0, 0))
+    canvas.paste(panel, (image.width, 0))
     return canvas
 
 
-def _with_panel_below(picture: Image.Image, entries: Sequence[LegendEntry], measure: _Measure) -> Image.Image:
+def _with_panel_below(image: Image.Image, entries: Sequence[LegendEntry], measure: _Measure) -> Image.Image:
     lines = [_Line(entry, measure) for entry in entries]
     column = _column_width(lines, measure)
-    columns = max(1, (picture.width - 2 * measure.margin + 2 * measure.gap) // column)
-    # at most as high as the picture, whatever the number of classes
-    rows = min(math.ceil(len(lines) / columns), max(4, picture.height // measure.line))
+    columns = max(1, (image.width - 2 * measure.margin + 2 * measure.gap) // column)
+    # at most as high as the image, whatever the number of classes
+    rows = min(math.ceil(len(lines) / columns), max(4, image.height // measure.line))
     lines = _at_most(lines, rows * columns, measure)
     panel = _panel(lines, columns, column, measure)
-    canvas = Image.new("RGB", (max(picture.width, panel.width), picture.height + panel.height), BACKGROUND)
-    canvas.paste(picture, (0, 0))
-    canvas.paste(panel, (0, picture.height))
+    canvas = Image.new("RGB", (max(image.width, panel.width), image.height + panel.height), BACKGROUND)
+    canvas.paste(image, (0, 0))
+    canvas.paste(panel, (0, image.height))
     return canvas
 
 

@@ -1,4 +1,4 @@
-"""Labels over a picture, with a legend of the classes that occur."""
+"""Labels over an image, with a legend of the classes that occur."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from .legend import LegendEntry, beside
 from .palette import default_palette
 
 _LEGIBLE_SIDE = (
-    512  # smaller pictures are enlarged to about this long side, so that a legend can be read beside
+    512  # smaller images are enlarged to about this long side, so that a legend can be read beside
 )
 
 
@@ -44,9 +44,9 @@ def overlay(
     alpha: float = 0.5,
     legend: bool = True,
 ) -> np.ndarray:
-    """The picture with its classes laid over it in colour, thin borders between them, and a legend.
+    """The image with its classes laid over it in colour, thin borders between them, and a legend.
 
-    Pixels whose label lies outside the palette (the ignored ones) show the bare picture. Pictures with a long
+    Pixels whose label lies outside the palette (the ignored ones) show the bare image. Images with a long
     side below 512 pixels are enlarged by a whole factor. The legend, beside or below, lists the classes that
     occur with their share of the pixels, largest first.
 
@@ -56,19 +56,19 @@ def overlay(
         labels: Integers [H, W].
         palette: uint8 [K, 3]; None: ``default_palette``.
         names: K class names; None: "class 0", "class 1" ...
-        alpha: Opacity of the colours, 0 (picture only) to 1 (colours only).
-        legend: False: the picture only.
+        alpha: Opacity of the colours, 0 (image only) to 1 (colours only).
+        legend: False: the image only.
 
     Returns:
         uint8 [H', W', 3].
 
     Raises:
-        InputError: Labels of another size than the picture, or ``alpha`` outside 0..1.
+        InputError: Labels of another size than the image, or ``alpha`` outside 0..1.
     """
-    return np.asarray(overlay_picture(image, labels, palette, names, alpha, legend))
+    return np.asarray(overlay_image(image, labels, palette, names, alpha, legend))
 
 
-def overlay_picture(
+def overlay_image(
     image: np.ndarray,
     labels: np.ndarray,
     palette: np.ndarray | None = None,
@@ -77,11 +77,11 @@ def overlay_picture(
     legend: bool = True,
     enlarge: bool = True,
 ) -> Image.Image:
-    """As ``overlay``, for a file: one copy less of a large picture; without ``enlarge`` a small one keeps its size."""
+    """As ``overlay``, for a file: one copy less of a large image; without ``enlarge`` a small one keeps its size."""
     labels = _checked_labels(labels)
-    picture = displayable(image)
-    if picture.shape[:2] != labels.shape:
-        raise InputError(f"labels of size {labels.shape} do not fit a picture of size {picture.shape[:2]}")
+    shown = displayable(image)
+    if shown.shape[:2] != labels.shape:
+        raise InputError(f"labels of size {labels.shape} do not fit an image of size {shown.shape[:2]}")
     if not 0 <= alpha <= 1:
         raise InputError(f"alpha is {alpha}, expected 0 to 1")
     colours = _palette_for(labels, palette)
@@ -90,26 +90,24 @@ def overlay_picture(
 
     factor = max(1, round(_LEGIBLE_SIDE / max(labels.shape))) if enlarge else 1
     if factor > 1:
-        small = Image.fromarray(picture)
+        small = Image.fromarray(shown)
         large = small.resize((small.width * factor, small.height * factor), Image.Resampling.BICUBIC)
-        picture = np.asarray(large)
+        shown = np.asarray(large)
         classes = classes.repeat(factor, axis=0).repeat(factor, axis=1)
-    blended = _blend(picture, classes, colours, alpha)
+    blended = _blend(shown, classes, colours, alpha)
     if alpha > 0:
         _draw_borders(blended, classes, width=max(1, round(max(blended.shape) / 1500)))
     return beside(Image.fromarray(blended), entries)
 
 
 def displayable(image: np.ndarray) -> np.ndarray:
-    """uint8 [H, W, 3] of a picture [H, W] or [H, W, C] of any type and number of channels.
+    """uint8 [H, W, 3] of an image [H, W] or [H, W, C] of any type and number of channels.
 
-    Of types other than uint8 (16-bit pictures, measurements) the range of the values is made 0..255.
+    Of types other than uint8 (16-bit images, measurements) the range of the values is made 0..255.
     """
     image = np.asarray(image)
     if image.dtype.kind not in "uif" or image.ndim not in (2, 3) or image.size == 0:
-        raise InputError(
-            f"picture has dtype {image.dtype} and shape {image.shape}, expected numbers [H, W, C]"
-        )
+        raise InputError(f"image has dtype {image.dtype} and shape {image.shape}, expected numbers [H, W, C]")
     if image.ndim == 2:
         image = image[:, :, None]
     image = image[:, :, :1] if image.shape[2] < 3 else image[:, :, :3]
@@ -172,22 +170,22 @@ def _entries(classes: np.ndarray, colours: np.ndarray, names: Sequence[str] | No
     return entries
 
 
-def _blend(picture: np.ndarray, classes: np.ndarray, colours: np.ndarray, alpha: float) -> np.ndarray:
-    """Strip by strip, so that a picture of 24 megapixels needs no float copy of it."""
-    # 8 bits of fixed point: table of alpha * colour; the last entry leaves the picture alone
+def _blend(image: np.ndarray, classes: np.ndarray, colours: np.ndarray, alpha: float) -> np.ndarray:
+    """Strip by strip, so that an image of 24 megapixels needs no float copy of it."""
+    # 8 bits of fixed point: table of alpha * colour; the last entry leaves the image alone
     opacity = round(alpha * 256)
     table = np.concatenate([colours.astype(np.uint16) * opacity, np.zeros((1, 3), np.uint16)])
     keep = np.full(len(table), 256 - opacity, np.uint16)
     keep[-1] = 256
-    blended = np.empty_like(picture)
-    for top in range(0, len(picture), 256):
+    blended = np.empty_like(image)
+    for top in range(0, len(image), 256):
         strip = classes[top : top + 256]
-        mixed = picture[top : top + 256] * keep[strip][..., None] + table[strip]
+        mixed = image[top : top + 256] * keep[strip][..., None] + table[strip]
         blended[top : top + 256] = mixed >> 8
     return blended
 
 
-def _draw_borders(picture: np.ndarray, classes: np.ndarray, width: int) -> None:
+def _draw_borders(image: np.ndarray, classes: np.ndarray, width: int) -> None:
     """Draw, in place, a light line of ``width`` pixels where two classes meet."""
     height = len(classes)
     for top in range(0, height, 256):
@@ -198,5 +196,5 @@ def _draw_borders(picture: np.ndarray, classes: np.ndarray, width: int) -> None:
         border[:, :-width] = strip[:rows, :-width] != strip[:rows, width:]
         below = strip[width:][:rows]
         border[: len(below)] |= strip[: len(below)] != below
-        part = picture[top:bottom]
+        part = image[top:bottom]
         part[border] = part[border] // 4 + 191

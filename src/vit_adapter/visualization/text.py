@@ -1,4 +1,4 @@
-"""Text in pictures: Pillow's built-in font where it has the letters, a font of the system where not."""
+"""Text in images: Pillow's built-in font where it has the letters, a font of the system where not."""
 
 import math
 import unicodedata

@@ -75,7 +75,7 @@ def resample_patches(kernel: Tensor, size: int, mode: Literal["bilinear", "flexi
     Args:
         kernel: [D, C, height, width].
         size: Side of the wanted patches in pixels.
-        mode: "bilinear": the kernel is resized like a picture, values not rescaled, as published (rule 83).
+        mode: "bilinear": the kernel is resized like an image, values not rescaled, as published (rule 83).
             "flexi": the kernel whose products with resized patches are as near as can be to those of the old
             kernel with the patches as they were (FlexiViT, Beyer et al., CVPR 2023, section 3.4).
 
@@ -90,7 +90,7 @@ def resample_patches(kernel: Tensor, size: int, mode: Literal["bilinear", "flexi
         return resized.to(kernel.dtype)
     if mode != "flexi":
         raise InputError(f"patch_resample={mode!r}, expected 'bilinear' or 'flexi'")
-    # Resizing a patch is linear. Its matrix comes from resizing every picture that has one white pixel.
+    # Resizing a patch is linear. Its matrix comes from resizing every image that has one white pixel.
     pixels = torch.eye(height * width, dtype=torch.float64).reshape(-1, 1, height, width)
     resized = F.interpolate(pixels, size=(size, size), mode="bilinear", align_corners=False, antialias=True)
     matrix = resized.flatten(1).T  # [size * size, height * width]

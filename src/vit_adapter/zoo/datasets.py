@@ -16,8 +16,8 @@ class PublishedDataset:
         class_names: Trimmed names, in the order of the labels.
         palette: (red, green, blue) of each class.
         reduce_zero: The mask value 0 is ignored and k stands for class k - 1.
-        train_images: Published number of pictures for training.
-        val_images: Published number of pictures for validation.
+        train_images: Published number of images for training.
+        val_images: Published number of images for validation.
         metric: What is published: "mIoU" or "mDice".
         homepage: Where it can be had.
         evaluated_on: Name of the data set on which models of this one are measured; None: its own.

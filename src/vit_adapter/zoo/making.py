@@ -48,8 +48,8 @@ def make_recipe(
         steps: Training steps.
         validate_every: Steps between validations; None: ten times.
         dataset: Key of ``DATASETS``.
-        batch: Pictures per device.
-        total_batch: Pictures over all devices, where it is published.
+        batch: Images per device.
+        total_batch: Images over all devices, where it is published.
         mask2former: Sizes of a Mask2Former head; None: UperNet with an auxiliary head.
         head_channels: Width of UperNet.
         multi_scale: From the single-scale to the multi-scale test.

@@ -30,7 +30,7 @@ class Recipe:
         pretraining: Key of ``PRETRAINED``: the ViT it starts from.
         model: Backbone and head.
         training: Optimiser and schedule, per device.
-        augmentation: Random changes of training pictures.
+        augmentation: Random changes of training images.
         protocol: Published single-scale test.
         multi_scale: Published multi-scale test.
         parameters: Exact number of parameters.
@@ -39,7 +39,7 @@ class Recipe:
         checkpoint_url: The published model; None: not published.
         score: Published single-scale score in percent; None: none.
         multi_scale_score: Published multi-scale score in percent; None: none.
-        total_batch: Pictures in a step over all devices, as published; None: not told.
+        total_batch: Images in a step over all devices, as published; None: not told.
         half_precision_scores: The published scores come from half-precision inference (FACTS 7).
         workers: Loader processes per device.
         variant: Which test ``config`` sets: "ss" or "ms".
@@ -133,7 +133,7 @@ class OwnData:
 
     def config(self) -> RunConfig:
         """The settings of the rows in docs/small-data.md: a head of a quarter of the published width, class weights,
-        ViT blocks that learn the slower the nearer they are to the picture; and crops as the pictures are large."""
+        ViT blocks that learn the slower the nearer they are to the image; and crops as the images are large."""
         return RunConfig(
             model=ModelConfig(head=UPerNetConfig(channels=128)),
             data=DataConfig(augmentation=AugmentationConfig(crop=None)),

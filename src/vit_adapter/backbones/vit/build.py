@@ -114,7 +114,7 @@ def _first_convolution(module: nn.Module) -> nn.Conv2d:
         return module.visual_embed.patch_embed.proj
     if not isinstance(getattr(module, "patch_embed", None), PatchEmbed):
         raise InputError(
-            f"{type(module).__name__} does not cut its pictures into patches by one convolution, so it is not a plain "
+            f"{type(module).__name__} does not cut its images into patches by one convolution, so it is not a plain "
             "ViT; take one such as vit_small_patch16_224"
         )
     return module.patch_embed.proj  # pyright: ignore

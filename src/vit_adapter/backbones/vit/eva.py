@@ -63,7 +63,7 @@ class EvaWrapper(ViTWrapper):
         rotation = rope.get_embed(shape=list(size))
         if rotation.shape[-2] != size[0] * size[1]:
             raise InputError(
-                f"this ViT's rotary positions are fixed to a grid of {self.grid[0]} x {self.grid[1]}, the picture "
+                f"this ViT's rotary positions are fixed to a grid of {self.grid[0]} x {self.grid[1]}, the image "
                 f"has {size[0]} x {size[1]}; build it with dynamic_img_size=True"
             )
         return rotation

@@ -27,7 +27,7 @@ class PlainWrapper(ViTWrapper):
         if not isinstance(vit.patch_embed, PatchEmbed):
             raise InputError(
                 f"a ViT with a convolutional stem ({type(vit.patch_embed).__name__}) is not a plain ViT; take one "
-                "that cuts the picture into patches, such as vit_small_patch16_224"
+                "that cuts the image into patches, such as vit_small_patch16_224"
             )
         remove_unused(vit, ("fc_norm", "head_drop", "head", "head_dist", "attn_pool"))
         self.tokens = [

@@ -85,7 +85,7 @@ class EncoderLayer(nn.Module):
 
 
 class PatchEmbedding(nn.Module):
-    """Patches plus a spatial and a temporal position; a still picture has moment 0 (rule 46)."""
+    """Patches plus a spatial and a temporal position; a still image has moment 0 (rule 46)."""
 
     def __init__(self, dim: int, grid: int, patch_size: int, in_chans: int) -> None:
         super().__init__()
@@ -104,7 +104,7 @@ class VisualEmbedding(nn.Module):
 
 
 class UniPerceiver(nn.Module):
-    """Uni-Perceiver's encoder for pictures. Parameter names are those of the published files.
+    """Uni-Perceiver's encoder for images. Parameter names are those of the published files.
 
     Args:
         img_size: Side in pixels that the spatial position table is made for.
@@ -113,7 +113,7 @@ class UniPerceiver(nn.Module):
         num_heads: Attention heads (large: 16).
         mlp_ratio: Width of the feed-forward relative to ``embed_dim``.
         patch_size: Side of a patch in pixels.
-        in_chans: Channels of the picture.
+        in_chans: Channels of the image.
     """
 
     def __init__(
@@ -145,7 +145,7 @@ class UniPerceiverWrapper(ViTWrapper):
     def __init__(self, vit: UniPerceiver, config: ViTConfig) -> None:
         super().__init__(vit, config)
         if config.prefix_tokens:
-            raise InputError("prefix_tokens=True: Uni-Perceiver's encoder has no class token for pictures")
+            raise InputError("prefix_tokens=True: Uni-Perceiver's encoder has no class token for images")
         self.grid = vit.grid_size, vit.grid_size
         self.windows: list[int | None] = [None] * self.depth
 

@@ -101,12 +101,12 @@ class ViTWrapper(ABC):
 
     @property
     def patch_embedding(self) -> Any:
-        """The module whose ``proj`` is the convolution that cuts pictures into patches."""
+        """The module whose ``proj`` is the convolution that cuts images into patches."""
         return self.vit.patch_embed
 
     @abstractmethod
     def embed(self, images: Tensor) -> tuple[Tensor, Tensor, Size]:
-        """Cuts pictures into tokens.
+        """Cuts images into tokens.
 
         Args:
             images: [B, C, H, W] normalised.

@@ -1,4 +1,4 @@
-"""COCO JSON (polygons and run lengths) to a plain folder of pictures and masks."""
+"""COCO JSON (polygons and run lengths) to a plain folder of images and masks."""
 
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -76,7 +76,7 @@ def convert_coco(
             mask = writer.empty_mask(size, 0 if background else writer.void)
             paint(mask, drawn, result.overlaps)
             writer.add(entry["file_name"], file, mask)
-            result.pictures += 1
+            result.images += 1
             if not drawn:
                 result.bare.append(entry["file_name"])
         problems.refuse()
@@ -185,7 +185,7 @@ def _image(
 
 
 def _refuse_nothing(result: Conversion, images: Path, json_file: Path) -> None:
-    if not result.pictures:
+    if not result.images:
         raise InputError(
             f"{json_file}: no image is left of those that it lists; {images} holds them (--images)?"
         )

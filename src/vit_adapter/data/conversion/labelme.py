@@ -81,11 +81,11 @@ def convert_labelme(folder: str | Path, out: str | Path, *, skip: Collection[str
             mask = writer.empty_mask(size, 0)
             paint(mask, drawn, result.overlaps)
             writer.add(name, image, mask)
-            result.pictures += 1
+            result.images += 1
             if not drawn:
                 result.bare.append(name)
         problems.refuse()
-        if not result.pictures:
+        if not result.images:
             raise InputError(f"{folder}: no image is left of its {len(files)} labelme files")
         write_class_list(target, names)
     result.not_annotated = finder.others_beside({path for _, path in annotated.values()})

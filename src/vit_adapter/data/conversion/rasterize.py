@@ -3,7 +3,7 @@
 COCO's rule for a polygon: corners are rounded to fifths of a pixel; the outline is walked in steps of a fifth;
 where it crosses the middle of a pixel column, inside and outside change at the first pixel centre at or below
 it. So a square from 0 to 9 covers 81 pixels, one from 0 to 10 covers 100, and parts of an outline that lie
-outside the picture are cut off.
+outside the image are cut off.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ def polygons_mask(polygons: Sequence[Sequence[float]], size: tuple[int, int]) ->
     """The union of polygons; one inside another cuts no hole.
 
     Args:
-        polygons: Each one flat: x0, y0, x1, y1 ... in pixels from the top left corner of the picture.
+        polygons: Each one flat: x0, y0, x1, y1 ... in pixels from the top left corner of the image.
         size: (height, width) in pixels.
 
     Returns:

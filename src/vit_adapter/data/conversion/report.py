@@ -23,7 +23,7 @@ class Conversion:
         classes: Class names; a class's place is its mask value.
         on_top: The rule of overlaps, such as "the later shape".
         void: Mask value of ignored pixels.
-        pictures: Images written.
+        images: Images written.
         objects: Objects drawn, those without a pixel left out.
         crowds: Number of crowd regions by class (COCO).
         objects_of: Number of objects by class, crowd regions and objects without a pixel included.
@@ -38,7 +38,7 @@ class Conversion:
     classes: list[str] = field(default_factory=list)
     on_top: str = ""
     void: int = 255
-    pictures: int = 0
+    images: int = 0
     objects: int = 0
     crowds: Counter[str] = field(default_factory=Counter)
     objects_of: Counter[str] = field(default_factory=Counter)
@@ -60,7 +60,7 @@ class Conversion:
 
     def __str__(self) -> str:
         lines = [
-            f"{self.out}: {_count(self.pictures, 'image')}, {_count(self.objects, 'object')}, "
+            f"{self.out}: {_count(self.images, 'image')}, {_count(self.objects, 'object')}, "
             f"{len(self.classes)} classes (images, masks, classes.txt)",
             *self._overlap_lines(),
             *self._crowd_lines(),

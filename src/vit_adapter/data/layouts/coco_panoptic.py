@@ -1,4 +1,4 @@
-"""COCO panoptic, read as semantic labels: every segment of a picture is of a category, the rest is ignored."""
+"""COCO panoptic, read as semantic labels: every segment of an image is of a category, the rest is ignored."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ VOID = 0  # segment id and category of what nobody labelled
 ADVICE = (
     "get train2017.zip, val2017.zip and panoptic_annotations_trainval2017.zip from https://cocodataset.org, unpack "
     "them into one folder, and the two archives in annotations too: annotations/panoptic_val2017.json + "
-    "annotations/panoptic_val2017, pictures in val2017 or images/val2017"
+    "annotations/panoptic_val2017, images in val2017 or images/val2017"
 )
 
 
@@ -71,7 +71,7 @@ def find_coco_panoptic(root: Path, validation_share: float) -> Layout:
     """``annotations/panoptic_train2017.json`` with its folder of PNG files, and the same for ``val2017``.
 
     The annotations may also lie in the root or in ``sample_data`` (the sample of COCO's panoptic tools). A single
-    file that is neither for training nor for validation is split by the pictures' names. Classes are the categories
+    file that is neither for training nor for validation is split by the images' names. Classes are the categories
     in ascending order of their ids; crowd regions are of their category.
 
     Raises:
@@ -152,13 +152,13 @@ def _read_part(
 ) -> Part:
     """Pairs of one JSON; ``segments`` gets those of its masks."""
     names = {entry.get("id"): entry.get("file_name") for entry in content["images"]}
-    folder, part, finder = _picture_folder(file, root, names.values()), Part(), FileFinder()
+    folder, part, finder = _image_folder(file, root, names.values()), Part(), FileFinder()
     for annotation in content["annotations"]:
-        where = f"{file}: the annotation of picture {annotation.get('image_id')}"
+        where = f"{file}: the annotation of image {annotation.get('image_id')}"
         name, mask_name = names.get(annotation.get("image_id")), annotation.get("file_name")
         listed = annotation.get("segments_info")
         if not isinstance(name, str) or not isinstance(mask_name, str) or not isinstance(listed, list):
-            raise InputError(f"{where} has no picture, file_name or segments_info")
+            raise InputError(f"{where} has no image, file_name or segments_info")
         try:
             table = {VOID: VOID} | {segment["id"]: segment["category_id"] for segment in listed}
             ids = np.array(sorted(table), np.int64)
@@ -179,8 +179,8 @@ def _read_part(
     return part
 
 
-def _picture_folder(file: Path, root: Path, names: Any) -> Path:
-    """The first of the usual folders that holds the first picture."""
+def _image_folder(file: Path, root: Path, names: Any) -> Path:
+    """The first of the usual folders that holds the first image."""
     part = file.stem.removeprefix("panoptic_")
     first = next((name for name in names if isinstance(name, str)), "")
     folders = [

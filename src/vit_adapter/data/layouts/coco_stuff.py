@@ -5,7 +5,7 @@ from vit_adapter.config.class_names import colours_of, names_of
 
 from .official import MaskForm, OfficialDataset, numbered, numbered_from_one
 
-# Numbers among COCO's 1..182 that no picture has; the 171 others in ascending order are the classes.
+# Numbers among COCO's 1..182 that no image has; the 171 others in ascending order are the classes.
 UNUSED_COCO_IDS = frozenset({12, 26, 29, 30, 45, 66, 68, 69, 71, 83, 91})
 COCO_IDS = tuple(number for number in range(1, 183) if number not in UNUSED_COCO_IDS)
 PREPARED = "_labelTrainIds"
@@ -45,5 +45,5 @@ COCO_STUFF_164K = OfficialDataset(
     ),
     inner=("coco_stuff164k",),
     advice="get train2017.zip and val2017.zip from https://cocodataset.org and stuffthingmaps_trainval2017.zip from "
-    "https://github.com/nightrome/cocostuff, and unpack the pictures into images, the masks into annotations",
+    "https://github.com/nightrome/cocostuff, and unpack the images into images, the masks into annotations",
 )

@@ -1,4 +1,4 @@
-"""Split lists: ``train.txt`` and ``val.txt`` with one picture, or one picture and its mask, a line."""
+"""Split lists: ``train.txt`` and ``val.txt`` with one image, or one image and its mask, a line."""
 
 import os
 import re
@@ -25,7 +25,7 @@ def find_list(root: Path, names: tuple[str, ...]) -> Path | None:
 def read_list(path: Path, root: Path, everything: Part | None, skip_unlabelled: bool = False) -> Part:
     """Pairs that a list names.
 
-    A line is ``picture mask`` (paths below the root, or whose last two parts are), or one name: a picture's
+    A line is ``image mask`` (paths below the root, or whose last two parts are), or one name: an image's
     path, or its name with or without suffix. Blank lines are left out.
 
     Args:
@@ -54,7 +54,7 @@ def read_list(path: Path, root: Path, everything: Part | None, skip_unlabelled: 
             if not skip_unlabelled:
                 part.problems.append(f"{path}: line {number}: {image.image} has no mask; {WITHOUT_THEM}")
         elif pair is None:
-            part.problems.append(f"{path}: line {number} names no picture with a mask: {line!r}")
+            part.problems.append(f"{path}: line {number} names no image with a mask: {line!r}")
         elif pair.image in seen:
             part.problems.append(
                 f"{path}: line {number} names {line!r} again, as line {seen[pair.image]} does"
@@ -65,7 +65,7 @@ def read_list(path: Path, root: Path, everything: Part | None, skip_unlabelled: 
     if len({pair.name for pair in part.pairs}) < len(part.pairs):  # one name in two folders
         part.pairs = [Pair(key_of(pair.image, root), pair.image, pair.mask) for pair in part.pairs]
     if not part.pairs and not part.problems:
-        part.problems.append(f"{path}: names no picture")
+        part.problems.append(f"{path}: names no image")
     return part
 
 
@@ -92,7 +92,7 @@ def _single(line: str, by_name: dict[str, Pair | None]) -> Pair | None:
 
 
 def _double(line: str, root: Path, finder: FileFinder) -> Pair | None:
-    # Names may hold blanks: every blank, tab or comma could be the one between picture and mask.
+    # Names may hold blanks: every blank, tab or comma could be the one between image and mask.
     for gap in re.finditer(r"[ \t,;]+", line):
         image, mask = (_resolve(text, root, finder) for text in (line[: gap.start()], line[gap.end() :]))
         if image is not None and mask is not None:

@@ -1,6 +1,6 @@
 """Mapillary Vistas 1.2, read as the 19 classes of Cityscapes, as the published model was trained on it.
 
-Training joins the training and the validation pictures (FACTS 25); the model is measured on Cityscapes.
+Training joins the training and the validation images (FACTS 25); the model is measured on Cityscapes.
 """
 
 from vit_adapter.config import class_names

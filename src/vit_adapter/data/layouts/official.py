@@ -10,7 +10,7 @@ from vit_adapter.config import InputError
 from ..class_files import CLASS_FILE_NAMES, ClassEntry, Colour
 from .layout import Layout
 from .lists import read_list
-from .pairs import Part, joined, match_folders, pictures_below
+from .pairs import Part, images_below, joined, match_folders
 
 VOID = 255  # of prepared masks
 
@@ -23,7 +23,7 @@ class MaskForm:
 
     Attributes:
         ids: Mask value of each class.
-        ending: What a mask's name has behind its picture's, before the suffix.
+        ending: What a mask's name has behind its image's, before the suffix.
         void_id: Mask value of ignored pixels.
         ignored: Further mask values that are ignored.
         label_map: Mask value to class where several values are one class.
@@ -59,15 +59,15 @@ class OfficialDataset:
         title: As people call it.
         classes: Class names, in the order of the labels.
         palette: Colour of each class, to draw it.
-        arrangements: Each "train" and "val" to folders of pictures and of masks below the root; the first one
+        arrangements: Each "train" and "val" to folders of images and of masks below the root; the first one
             that is there counts.
         forms: Ways in which masks are prepared; the first one that is complete is read.
         advice: How to get and arrange it, for messages.
-        image_ending: What every picture's name has at its end, before the suffix.
+        image_ending: What every image's name has at its end, before the suffix.
         inner: Names of the data set's folder: the root may be the folder itself or the one above.
-        lists: "train" and "val" to lists of their pictures; without: the folders are the parts.
+        lists: "train" and "val" to lists of their images; without: the folders are the parts.
         marks: Files or folders that no other data set has, of which one is there.
-        joined: Training uses the pictures of both parts, since the models are measured on other data.
+        joined: Training uses the images of both parts, since the models are measured on other data.
         mask_names: Pattern of mask names (without suffix) that no other data set has; with neither marks nor a
             pattern, the folders are telling enough.
     """
@@ -98,7 +98,7 @@ class OfficialDataset:
             return True
         if self.mask_names is None or any((place / name).is_file() for name in CLASS_FILE_NAMES):
             return False
-        masks = [path for _, folder in folders.values() for path in pictures_below(place / folder)[:1]]
+        masks = [path for _, folder in folders.values() for path in images_below(place / folder)[:1]]
         return any(re.fullmatch(self.mask_names, path.stem) for path in masks)
 
     def find(self, root: Path) -> Layout:
@@ -163,7 +163,7 @@ class OfficialDataset:
         }
         parts = {split: matched[pair] for split, pair in folders.items()}
         for split, name in self.lists.items():
-            # Most pictures beside the listed ones have no mask, so what the folders lack is no problem.
+            # Most images beside the listed ones have no mask, so what the folders lack is no problem.
             if (place / name).is_file():
                 parts[split] = read_list(place / name, place, parts[split])
             else:

@@ -1,4 +1,4 @@
-"""Which mask belongs to which picture."""
+"""Which mask belongs to which image."""
 
 import unicodedata
 from collections.abc import Iterable
@@ -13,11 +13,11 @@ WITHOUT_THEM = "--data.skip_unlabelled true leaves out images without a mask"
 
 @dataclass(frozen=True)
 class Pair:
-    """A picture and its mask.
+    """An image and its mask.
 
     Attributes:
-        name: Path of the picture below its folder, without suffix, with "/" between parts.
-        image: The picture's file.
+        name: Path of the image below its folder, without suffix, with "/" between parts.
+        image: The image's file.
         mask: The mask's file.
     """
 
@@ -31,7 +31,7 @@ class Part:
     """One side of a split.
 
     Attributes:
-        pairs: Pictures with their masks, sorted by name (by list, where there is one).
+        pairs: Images with their masks, sorted by name (by list, where there is one).
         problems: One line each on files that fit nowhere.
         unlabelled: Images without a mask, also where they are no problem.
     """
@@ -53,19 +53,19 @@ def match_folders(
     """Pairs of two folders and their sub-folders: same place, same name, any suffix.
 
     Where no name fits, masks may have one common addition at the end (``a.jpg`` with ``a_mask.png``). Hidden
-    files and folders are left out. Problems are: pictures without mask, masks without picture, two pictures or
+    files and folders are left out. Problems are: images without mask, masks without image, two images or
     two masks of one name.
 
     Args:
-        image_folder: The pictures.
+        image_folder: The images.
         mask_folder: The masks.
-        channels: Channels of the pictures; with more than three, ``.npy`` files are pictures too.
-        image_ending: What every picture has at the end of its name, before the suffix; other files are left out.
+        channels: Channels of the images; with more than three, ``.npy`` files are images too.
+        image_ending: What every image has at the end of its name, before the suffix; other files are left out.
         mask_ending: The same of masks.
         skip_unlabelled: Images without a mask are no problem; None: they are, and no setting changes it.
     """
     part = Part()
-    images = _by_key(image_folder, channels, "pictures", part.problems, image_ending)
+    images = _by_key(image_folder, channels, "images", part.problems, image_ending)
     masks = _by_key(mask_folder, 0, "masks", part.problems, mask_ending)
     if not mask_ending and images and masks and not images.keys() & masks.keys():
         masks = _without_common_ending(masks, list(images))
@@ -89,7 +89,7 @@ def match_folders(
             continue
         if key not in images:
             part.problems.append(
-                f"{masks[key]}: belongs to no picture, expected {image_folder / key}{image_ending}.jpg "
+                f"{masks[key]}: belongs to no image, expected {image_folder / key}{image_ending}.jpg "
                 "(or another suffix)"
             )
         else:
@@ -105,12 +105,12 @@ def joined(first: Part, second: Part) -> Part:
     return Part(first.pairs + others, problems, first.unlabelled + second.unlabelled)
 
 
-def pictures_below(folder: Path, channels: int = 3, problems: list[str] | None = None) -> list[Path]:
-    """Pictures of a folder and its sub-folders, sorted; empty when there are none.
+def images_below(folder: Path, channels: int = 3, problems: list[str] | None = None) -> list[Path]:
+    """Images of a folder and its sub-folders, sorted; empty when there are none.
 
     Args:
         folder: The folder; one that is not there holds none.
-        channels: Channels of the pictures.
+        channels: Channels of the images.
         problems: Takes one line for each folder that cannot be read; None: the first one is an error.
     """
     return walk_images(folder, channels, problems) if folder.is_dir() else []
@@ -126,7 +126,7 @@ def key_of(path: Path, folder: Path) -> str:
 
 def _by_key(folder: Path, channels: int, what: str, problems: list[str], ending: str = "") -> dict[str, Path]:
     found: dict[str, Path] = {}
-    for path in pictures_below(folder, channels, problems):
+    for path in images_below(folder, channels, problems):
         key = key_of(path, folder)
         if not key.endswith(ending):
             continue
@@ -136,13 +136,13 @@ def _by_key(folder: Path, channels: int, what: str, problems: list[str], ending:
         else:
             found[key] = path
     if not found:
-        arrays = arrays_remark(folder.rglob("*"), channels) if what == "pictures" else ""
+        arrays = arrays_remark(folder.rglob("*"), channels) if what == "images" else ""
         problems.append(f"{folder}: holds no {what}" + (f" named *{ending}.png" if ending else "") + arrays)
     return found
 
 
 def _without_common_ending(masks: dict[str, Path], names: Iterable[str]) -> dict[str, Path]:
-    """Masks by the picture's name where each is a picture's name plus one and the same ending."""
+    """Masks by the image's name where each is an image's name plus one and the same ending."""
     first = min(masks)
     owners = [name for name in names if first.startswith(name)]
     ending = first[len(max(owners, key=len)) :] if owners else ""

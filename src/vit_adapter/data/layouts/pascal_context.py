@@ -1,4 +1,4 @@
-"""PASCAL Context on the pictures of VOC 2010: 59 classes, or 60 with the background."""
+"""PASCAL Context on the images of VOC 2010: 59 classes, or 60 with the background."""
 
 from dataclasses import replace
 

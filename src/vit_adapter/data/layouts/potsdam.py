@@ -13,7 +13,7 @@ POTSDAM = OfficialDataset(
     arrangements=({"train": ("img_dir/train", "ann_dir/train"), "val": ("img_dir/val", "ann_dir/val")},),
     forms=(numbered_from_one(6),),
     inner=("potsdam",),
-    mask_names=r"\d_\d{1,2}(_\d+){4}",  # row and column of the picture, corners of the tile
+    mask_names=r"\d_\d{1,2}(_\d+){4}",  # row and column of the image, corners of the tile
     advice="get 2_Ortho_RGB.zip and 5_Labels_all_noBoundary.zip from "
     "https://www.isprs.org/education/benchmarks/UrbanSemLab and run MMSegmentation's tools/convert_datasets/potsdam.py",
 )

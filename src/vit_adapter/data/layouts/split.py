@@ -11,14 +11,14 @@ from .pairs import Pair
 def split_by_name(pairs: Sequence[Pair], validation_share: float, where: str) -> dict[str, list[Pair]]:
     """Training and validation part.
 
-    A picture is validated when the SHA-256 of its name (path below the picture folder, without suffix), as a
-    fraction of 1, is below the share. So a picture never changes sides when others are added, except that a
-    side which would be empty gets the picture nearest to it. The shares hold on average: of ten pictures and a
+    An image is validated when the SHA-256 of its name (path below the image folder, without suffix), as a
+    fraction of 1, is below the share. So an image never changes sides when others are added, except that a
+    side which would be empty gets the image nearest to it. The shares hold on average: of ten images and a
     share of 0.2, one or four may be validated.
 
     Args:
         pairs: All pairs.
-        validation_share: Share of the pictures for validation, above 0 and below 1.
+        validation_share: Share of the images for validation, above 0 and below 1.
         where: The data set, for messages.
 
     Raises:
@@ -28,7 +28,7 @@ def split_by_name(pairs: Sequence[Pair], validation_share: float, where: str) ->
         raise InputError(f"--data.validation_share: {validation_share}, expected more than 0 and less than 1")
     if len(pairs) < 2:
         raise InputError(
-            f"{where}: {len(pairs)} picture with mask cannot be split into training and validation; add a "
+            f"{where}: {len(pairs)} image with mask cannot be split into training and validation; add a "
             "second pair, or name the parts yourself (images/train + masks/train, images/val + masks/val)"
         )
     ordered = sorted(pairs, key=lambda pair: name_fraction(pair.name))

@@ -34,7 +34,7 @@ def paint_sky(canvas: Canvas, street: Street, rng: np.random.Generator) -> np.nd
     draw = rng.random(8).tolist()
     overhead, low = _SKIES[int(draw[0] * len(_SKIES))] * np.float32(0.85 + 0.25 * draw[1])
     bottom = min(height, max(int(camera.horizon.max()) + 2, 1))
-    # 0 at the horizon, 1 one picture height above it.
+    # 0 at the horizon, 1 one image height above it.
     rise = np.maximum(camera.horizon - np.arange(bottom, dtype=np.float32)[:, None], 0) * np.float32(
         1 / height
     )
@@ -183,15 +183,15 @@ def _shadows(street: Street, top: int) -> np.ndarray:
             fill(_footprint(across, along), 235)
         else:
             fill(ring(across, along, 0.35 * item.size), 150)
-    picture = Image.new("L", (camera.width, camera.height - top))
-    draw, start = ImageDraw.Draw(picture), 0
+    image = Image.new("L", (camera.width, camera.height - top))
+    draw, start = ImageDraw.Draw(image), 0
     points = (
         (camera.project_all(np.array(corners or [(0, 1, 0)], np.float32)) - (0.5, 0.5 + top)).ravel().tolist()
     )
     for end, value in ends:
         draw.polygon(points[2 * start : 2 * end], fill=value)
         start = end
-    return np.asarray(picture)
+    return np.asarray(image)
 
 
 _CIRCLE = [(float(np.cos(angle)), float(np.sin(angle))) for angle in np.linspace(0, 2 * np.pi, 11)[:-1]]

@@ -1,4 +1,4 @@
-"""From light to picture: haze, lens, colour cast, exposure and sensor noise of an embedded scene."""
+"""From light to image: haze, lens, colour cast, exposure and sensor noise of an embedded scene."""
 
 import numpy as np
 
@@ -21,7 +21,7 @@ _CASTS = np.array(
 
 
 def expose(canvas: Canvas, street: Street, sky: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Takes the picture.
+    """Takes the image.
 
     Args:
         canvas: The painted scene.

@@ -44,7 +44,7 @@ def _doubled(kind: NoiseKind) -> np.ndarray:
 
 
 def noise_patch(kind: NoiseKind, rng: np.random.Generator, height: int, width: int) -> np.ndarray:
-    """Noise at the resolution of the picture, from a random place of the tile.
+    """Noise at the resolution of the image, from a random place of the tile.
 
     Returns:
         float32 [height, width], read-only where it is a view of the tile.

@@ -1,7 +1,7 @@
 """The embedded data set: street scenes made by a procedure, with semantic, instance and panoptic truth.
 
 Nothing is read from disk. A scene follows from its split and index alone, so that everyone trains on the same
-pictures; no scene of one split occurs in the other. Classes share their colours on purpose: grey is a road, a
+images; no scene of one split occurs in the other. Classes share their colours on purpose: grey is a road, a
 pavement, a wall, a car or the sky, and only texture and shape tell which.
 """
 
@@ -27,7 +27,7 @@ class SceneClass(NamedTuple):
 
     Attributes:
         name: Its name.
-        colour: RGB 0..255 for pictures of labels.
+        colour: RGB 0..255 for images of labels.
         is_thing: Whether its pixels fall into countable instances.
     """
 
@@ -69,7 +69,7 @@ class SceneSegment(NamedTuple):
 
 @dataclass(frozen=True)
 class Scene:
-    """A picture and its truth, which is exact: each pixel belongs to the surface painted on it.
+    """An image and its truth, which is exact: each pixel belongs to the surface painted on it.
 
     Attributes:
         image: uint8 [H, W, 3] RGB.
@@ -109,7 +109,7 @@ def render_scene(index: int, size: tuple[int, int] = (128, 128), split: SceneSpl
 
     Args:
         index: Which one, from 0; there is no end.
-        size: (height, width) in pixels, 32 or more each. A larger picture of one shape shows the same street in
+        size: (height, width) in pixels, 32 or more each. A larger image of one shape shows the same street in
             more detail.
         split: "train" or "val".
 

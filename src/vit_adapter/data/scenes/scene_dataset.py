@@ -1,4 +1,4 @@
-"""The embedded street scenes as a data set: nothing on disk, the same pictures everywhere."""
+"""The embedded street scenes as a data set: nothing on disk, the same images everywhere."""
 
 from typing import Literal
 

@@ -2,7 +2,7 @@
 
 The street is straight. *Across* counts metres from the middle of the road to the right, *along* counts metres from
 the camera in the direction of the street, *up* counts metres above the ground. A plan does not depend on the
-picture's size, apart from what a wider picture shows in addition.
+image's size, apart from what a wider image shows in addition.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ class Camera:
     """A pinhole camera; verticals stay vertical and roll tilts the ground (a shear), so columns stay columns.
 
     Attributes:
-        height, width: Size of the picture in pixels.
+        height, width: Size of the image in pixels.
         focal: Focal length in pixels.
         level: Height above the ground in metres.
         across: Position on the across axis in metres.
@@ -42,7 +42,7 @@ class Camera:
         self.horizon = (self._row + roll * columns).astype(np.float32)
 
     def depth(self, across: float, along: float) -> float:
-        """Distance in metres from the picture plane; negative behind the camera."""
+        """Distance in metres from the image plane; negative behind the camera."""
         return along * self._cos - (across - self.across) * self._sin
 
     def project(self, across: float, along: float, up: float) -> tuple[float, float]:
@@ -71,7 +71,7 @@ class Standing(NamedTuple):
     Attributes:
         kind: "tree", "car" or "person".
         across, along: Where its middle stands, in metres.
-        depth: Distance from the picture plane in metres.
+        depth: Distance from the image plane in metres.
         size: Factor on its usual size.
     """
 
@@ -196,7 +196,7 @@ def _people(rng: np.random.Generator, camera: Camera, kerb: float, walls: float)
 
 
 def _seen(camera: Camera, across: float, along: float, margin: float) -> bool:
-    """Whether the point, give or take a margin in metres, lies between the sides of the picture."""
+    """Whether the point, give or take a margin in metres, lies between the sides of the image."""
     depth = camera.depth(across, along)
     if depth < 1:
         return False

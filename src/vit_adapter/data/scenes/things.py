@@ -1,4 +1,4 @@
-"""Cars and people of an embedded scene: polygons in one picture of part numbers, then coloured all at once."""
+"""Cars and people of an embedded scene: polygons in one image of part numbers, then coloured all at once."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ Colour = Sequence[float]
 
 
 class _Parts:
-    """A picture in which every part of every thing has a number, and the table of what the numbers stand for."""
+    """An image in which every part of every thing has a number, and the table of what the numbers stand for."""
 
     def __init__(self, camera: Camera):
         self.thing = 0
@@ -34,15 +34,15 @@ class _Parts:
 
     def draw(self) -> tuple[np.ndarray, np.ndarray]:
         """int32 [H, W] numbers of the visible parts, 0 for none, and float32 [N, 3] colours of the numbers."""
-        picture = Image.new("I", (self._camera.width, self._camera.height))
-        drawing = ImageDraw.Draw(picture)
+        image = Image.new("I", (self._camera.width, self._camera.height))
+        drawing = ImageDraw.Draw(image)
         # Pillow counts from the middle of a pixel.
         points = (self._camera.project_all(np.array(self._corners, np.float32)) - 0.5).ravel().tolist()
         start = 0
         for number, end in enumerate(self._ends, start=1):
             drawing.polygon(points[2 * start : 2 * end], fill=number)
             start = end
-        return np.asarray(picture), np.array(self._colours, np.float32)
+        return np.asarray(image), np.array(self._colours, np.float32)
 
 
 def paint_things(canvas: Canvas, street: Street, rng: np.random.Generator) -> None:

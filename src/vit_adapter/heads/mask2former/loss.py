@@ -49,7 +49,7 @@ class Mask2FormerLoss(nn.Module):
         settings: Weights and numbers of points.
 
     Attributes:
-        draw: Source of random points. They are asked for set by set: for matching picture by picture, then
+        draw: Source of random points. They are asked for set by set: for matching image by image, then
             candidates and fresh points of all matched masks (item 35).
         average: Mean of a vector over all processes.
     """
@@ -71,7 +71,7 @@ class Mask2FormerLoss(nn.Module):
 
         Args:
             predictions: All sets.
-            targets: One for each picture.
+            targets: One for each image.
             num_masks: What mask and Dice loss are divided by; None: matched masks of this batch, averaged over
                 the processes, at least 1 (item 37). Where gradients of several batches are accumulated, give the
                 average over them and over the processes.
@@ -105,11 +105,11 @@ class Mask2FormerLoss(nn.Module):
         """class_logits [B, Q, K + 1], mask_logits [B, Q, h, w]."""
         settings = self.settings
         pairs, trouble = [], ""
-        for picture, target in enumerate(targets):
+        for image, target in enumerate(targets):
             try:
-                pairs.append(self._match(class_logits[picture], mask_logits[picture], target))
+                pairs.append(self._match(class_logits[image], mask_logits[image], target))
             except NotFiniteCosts as error:
-                trouble = f"prediction set {index}, picture {picture} of the batch: {error}"
+                trouble = f"prediction set {index}, image {image} of the batch: {error}"
                 break
         matched = sum(len(queries) for queries, _ in pairs)
         # One process alone must not stop: the others would wait for it.
@@ -147,7 +147,7 @@ class Mask2FormerLoss(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Sums of cross entropy over all points and of Dice over all masks; N matched masks in all."""
         logits = torch.cat(
-            [picture[queries] for picture, (queries, _) in zip(mask_logits, pairs, strict=True)]
+            [image[queries] for image, (queries, _) in zip(mask_logits, pairs, strict=True)]
         )  # [N, h, w]
         points = uncertain_points(
             logits.detach(),

@@ -55,7 +55,7 @@ def dice_cost(logits: Tensor, masks: Tensor) -> Tensor:
 def weighted_costs(
     class_logits: Tensor, mask_logits: Tensor, classes: Tensor, masks: Tensor, weights: CostWeights
 ) -> dict[str, Tensor]:
-    """All costs of one picture, at least in float32 (S43).
+    """All costs of one image, at least in float32 (S43).
 
     Args:
         class_logits: [Q, K + 1].
@@ -111,7 +111,7 @@ def match(
     points: int,
     draw: PointSource,
 ) -> tuple[Tensor, Tensor]:
-    """Matches the queries of one picture with its masks.
+    """Matches the queries of one image with its masks.
 
     Args:
         class_logits: [Q, K + 1].

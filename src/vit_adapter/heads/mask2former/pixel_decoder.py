@@ -38,7 +38,7 @@ class ConvGroupNorm(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         """[B, inputs, H, W] -> [B, outputs, H, W]."""
-        # torch's own GroupNorm refuses a single value a group, which a picture of 32x32 pixels gives narrow heads;
+        # torch's own GroupNorm refuses a single value a group, which an image of 32x32 pixels gives narrow heads;
         # it becomes 0, as any constant group does.
         norm = self.norm
         return torch.group_norm(self.conv(maps), norm.num_groups, norm.weight, norm.bias, norm.eps)

@@ -10,11 +10,11 @@ from vit_adapter.config import InputError
 
 @dataclass(frozen=True)
 class Target:
-    """What one picture shows: a mask for each class in it (item 24).
+    """What one image shows: a mask for each class in it (item 24).
 
     Attributes:
         classes: int64 [N], ascending.
-        masks: bool [N, H, W], at the full size of the picture. Ignored pixels lie in none, so they count as
+        masks: bool [N, H, W], at the full size of the image. Ignored pixels lie in none, so they count as
             outside of every mask (item 40).
     """
 

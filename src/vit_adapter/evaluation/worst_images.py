@@ -1,4 +1,4 @@
-"""The pictures a model did worst on, drawn so that one sees why."""
+"""The images a model did worst on, drawn so that one sees why."""
 
 import re
 from pathlib import Path
@@ -11,19 +11,19 @@ from vit_adapter.config.files import write_atomically
 from vit_adapter.config.own_files import marked_png
 from vit_adapter.visualization import LegendEntry, contact_sheet, default_palette, overlay
 
-from .loop import EvaluationResult, PictureScore
+from .loop import EvaluationResult, ImageScore
 
 _CELL = (480, 360)
 _MISTAKE = np.array([[230, 25, 60]], np.uint8)
 _OURS = re.compile(r"\d\d+_.*\.png")
 
 
-def write_worst_pictures(
+def write_worst_images(
     result: EvaluationResult, model: Any, dataset: Any, folder: Path, batch_size: int | None = None
 ) -> list[Path]:
-    """Writes one sheet for each: picture, truth, prediction and, in red, the wrong pixels.
+    """Writes one sheet for each: image, truth, prediction and, in red, the wrong pixels.
 
-    The pictures are predicted again: none was kept. Sheets of an earlier evaluation in the folder are removed.
+    The images are predicted again: none was kept. Sheets of an earlier evaluation in the folder are removed.
 
     Args:
         result: What ``evaluate`` gave.
@@ -44,8 +44,8 @@ def write_worst_pictures(
                 old.unlink()
     config = result.config
     files = []
-    for rank, picture in enumerate(result.worst, start=1):
-        sample = dataset.read(picture.index)
+    for rank, image in enumerate(result.worst, start=1):
+        sample = dataset.read(image.index)
         predicted = model.predict(
             sample.image,
             batch_size=batch_size or config.batch_size,
@@ -53,14 +53,12 @@ def write_worst_pictures(
             threshold=config.threshold,
             precision=config.precision,
         )
-        sheet = _sheet(picture, sample, predicted, result)
-        files.append(
-            write_atomically(folder / f"{rank:02}_{_file_stem(picture.name)}.png", marked_png(sheet))
-        )
+        sheet = _sheet(image, sample, predicted, result)
+        files.append(write_atomically(folder / f"{rank:02}_{_file_stem(image.name)}.png", marked_png(sheet)))
     return files
 
 
-def _sheet(picture: PictureScore, sample: Any, predicted: Any, result: EvaluationResult) -> Image.Image:
+def _sheet(image: ImageScore, sample: Any, predicted: Any, result: EvaluationResult) -> Image.Image:
     names, ignored = result.class_names, result.matrix.ignore_index
     palette = predicted.palette if predicted.palette is not None else default_palette(len(names))
     valid = np.ones(sample.labels.shape, bool) if ignored is None else sample.labels != ignored
@@ -70,7 +68,7 @@ def _sheet(picture: PictureScore, sample: Any, predicted: Any, result: Evaluatio
         overlay(sample.image, labels, palette, alpha=0.6, legend=False)
         for labels in (sample.labels, predicted.labels)
     ]
-    # label 0 is the one colour; 1 lies outside the palette and shows the bare picture
+    # label 0 is the one colour; 1 lies outside the palette and shows the bare image
     cells.append(overlay(sample.image, np.where(wrong, 0, 1), _MISTAKE, alpha=0.6, legend=False))
 
     seen = np.union1d(sample.labels[valid], predicted.labels[valid])
@@ -78,12 +76,12 @@ def _sheet(picture: PictureScore, sample: Any, predicted: Any, result: Evaluatio
         LegendEntry(names[label], tuple(palette[label].tolist())) for label in seen if label < len(names)
     ]
     share = wrong.sum() / max(1, valid.sum())
-    caption = f"mIoU {100 * picture.mIoU:.1f} %, {100 * share:.1f} % of the pixels wrong"
-    titles = ["picture", "truth", "prediction", "mistakes"]
-    return contact_sheet([cells], titles, [caption], _CELL, title=picture.name, legend=legend)
+    caption = f"mIoU {100 * image.mIoU:.1f} %, {100 * share:.1f} % of the pixels wrong"
+    titles = ["image", "truth", "prediction", "mistakes"]
+    return contact_sheet([cells], titles, [caption], _CELL, title=image.name, legend=legend)
 
 
 def _file_stem(name: str) -> str:
     """A name that may have folders in it as one that every file system takes."""
     stem = str(Path(name).with_suffix("")) if Path(name).suffix else name
-    return re.sub(r"[^\w.-]+", "_", stem).strip("._")[-80:] or "picture"
+    return re.sub(r"[^\w.-]+", "_", stem).strip("._")[-80:] or "image"

@@ -1,4 +1,4 @@
-"""Memory of large pictures with 150 classes, each measured in a process of its own (without a resize: S57)."""
+"""Memory of large images with 150 classes, each measured in a process of its own (without a resize: S57)."""
 
 import resource
 import subprocess
@@ -22,7 +22,7 @@ PROTOCOLS = {
 
 
 def last_class_where_blue(windows):
-    """Class 149 where the picture is blue, class 3 elsewhere."""
+    """Class 149 where the image is blue, class 3 elsewhere."""
     scores = torch.zeros(windows.shape[0], CLASSES, *windows.shape[-2:])
     scores[:, 3] = 0.5
     scores[:, -1] = windows[:, 2] > 0
@@ -48,7 +48,7 @@ def _measure(name: str, size: tuple[int, int]) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss has other units")
 @pytest.mark.parametrize(("name", "size"), [("published", SIZE), ("views", (2400, 3600))])
 def test_peak_memory(name, size):
-    code = f"from test_large_pictures import _measure; _measure({name!r}, {size!r})"
+    code = f"from test_large_images import _measure; _measure({name!r}, {size!r})"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=Path(__file__).parent, capture_output=True, text=True, check=False
     )
