@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from vit_adapter.annotations import polygon_mask
 from vit_adapter.config import DataConfig, InputError
 from vit_adapter.data.conversion import convert_coco, convert_labelme
-from vit_adapter.data.conversion.rasterize import polygon_mask
 from vit_adapter.data.dataset import open_dataset
 from vit_adapter.data.layouts.pairs import match_folders
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from vit_adapter.annotations import RunLengths, polygons_mask
 from vit_adapter.config import InputError
 from vit_adapter.config.paths import takes_paths
 from vit_adapter.images import read_image
@@ -16,7 +17,6 @@ from .coco_file import coco_classes, objects_by_image, read_coco, refuse_other_k
 from .conversion import FolderWriter, folder_in_place, safe_path, size_problem, write_class_list
 from .painting import DrawnObject, paint
 from .problems import Problems
-from .rasterize import polygons_mask, runs_mask
 from .report import Conversion
 
 
@@ -128,7 +128,7 @@ def segmentation_mask(segmentation: Any, size: tuple[int, int]) -> np.ndarray:
         counts = segmentation.get("counts")
         if not isinstance(counts, (list, str)):
             raise InputError("run lengths without counts")
-        return runs_mask(counts, size)
+        return RunLengths.read(counts, size).mask()
     if not isinstance(segmentation, list):
         raise InputError(
             f"no segmentation (found {type(segmentation).__name__}), expected polygons or run lengths"

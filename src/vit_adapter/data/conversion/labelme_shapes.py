@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from vit_adapter.annotations import polygon_mask
 from vit_adapter.config import InputError
 from vit_adapter.images import read_mask
 
 from .problems import WITHOUT_AREA
-from .rasterize import polygon_mask
 
 CIRCLE_CORNERS = 128
 FOUR_CORNERS = ("rotation", "oriented_rectangle", "quadrilateral")

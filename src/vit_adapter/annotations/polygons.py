@@ -1,4 +1,4 @@
-"""The one rasteriser: polygons and run lengths to masks, by COCO's rule.
+"""The one rasteriser: polygons to masks, by COCO's rule.
 
 COCO's rule for a polygon: corners are rounded to fifths of a pixel; the outline is walked in steps of a fifth;
 where it crosses the middle of a pixel column, inside and outside change at the first pixel centre at or below
@@ -97,55 +97,3 @@ def _walk(start: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if backwards:
         points = points[:, ::-1]
     return points[0], points[1]
-
-
-def runs_mask(counts: Sequence[int] | str | bytes, size: tuple[int, int]) -> np.ndarray:
-    """Run lengths as bool [H, W].
-
-    Args:
-        counts: Lengths of runs of outside, inside, outside ... down the columns one after the other; or COCO's
-            compressed text of them.
-        size: (height, width) in pixels.
-
-    Raises:
-        InputError: When the lengths are negative or do not add up to height x width.
-    """
-    height, width = size
-    if isinstance(counts, (str, bytes)):
-        lengths = _decompress(counts)
-    else:
-        if not all(isinstance(count, int) and not isinstance(count, bool) for count in counts):
-            raise InputError("run lengths that are not whole numbers")
-        lengths = list(counts)
-    if any(length < 0 for length in lengths):
-        raise InputError(f"a run of the negative length {min(lengths)}")
-    if sum(lengths) != height * width:
-        raise InputError(
-            f"run lengths for {sum(lengths)} pixels, but height {height} x width {width} = {height * width}"
-        )
-    inside = np.arange(len(lengths)) % 2 == 1
-    return np.repeat(inside, lengths).reshape(width, height).T.copy()
-
-
-def _decompress(text: str | bytes) -> list[int]:
-    """COCO's text: groups of five bits from 48 on, lowest first, bit 32 says that more follow, bit 16 of the
-    last is the sign; from the fourth length on, the difference to the one two before.
-    """
-    codes = text.encode("ascii", "replace") if isinstance(text, str) else text
-    lengths: list[int] = []
-    value, shift = 0, 0
-    for code in codes:
-        bits = code - 48
-        if not 0 <= bits < 64:
-            raise InputError(f"compressed run lengths with the character {chr(code)!r}")
-        value |= (bits & 31) << shift
-        shift += 5
-        if bits & 32:
-            continue
-        if bits & 16:
-            value -= 1 << shift
-        lengths.append(value + lengths[-2] if len(lengths) > 2 else value)
-        value, shift = 0, 0
-    if shift:
-        raise InputError("compressed run lengths that end in the middle of a number")
-    return lengths

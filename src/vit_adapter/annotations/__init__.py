@@ -1,0 +1,20 @@
+"""What is true of an image: labels and objects, their boxes and masks. Truth and prediction have the same form."""
+
+from .annotation import Annotation
+from .boxes import Boxes, boxes_of_masks
+from .instances import Instances, Masks
+from .polygons import polygon_mask, polygons_mask
+from .run_lengths import RunLengths
+from .window import Window
+
+__all__ = [
+    "Annotation",
+    "Boxes",
+    "Instances",
+    "Masks",
+    "RunLengths",
+    "Window",
+    "boxes_of_masks",
+    "polygon_mask",
+    "polygons_mask",
+]

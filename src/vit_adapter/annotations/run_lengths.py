@@ -1,0 +1,108 @@
+"""Masks as run-lengths, in COCO's two forms: a list of counts, and a compressed string."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from vit_adapter.config import InputError
+
+
+@dataclass(frozen=True)
+class RunLengths:
+    """A mask as the lengths of its runs, down the columns one after the other.
+
+    Attributes:
+        size: (height, width) in pixels.
+        counts: Lengths of runs of outside, inside, outside ...; the first may be 0.
+
+    Raises:
+        InputError: The counts are not whole numbers, negative, or do not add up to height x width.
+    """
+
+    size: tuple[int, int]
+    counts: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        height, width = self.size
+        if not all(isinstance(count, int) and not isinstance(count, bool) for count in self.counts):
+            raise InputError("run lengths that are not whole numbers")
+        if any(count < 0 for count in self.counts):
+            raise InputError(f"a run of the negative length {min(self.counts)}")
+        if sum(self.counts) != height * width:
+            raise InputError(
+                f"run lengths for {sum(self.counts)} pixels, but height {height} x width {width} = {height * width}"
+            )
+
+    @classmethod
+    def read(cls, counts: Sequence[int] | str | bytes, size: tuple[int, int]) -> "RunLengths":
+        """Run-lengths from either form of COCO.
+
+        Args:
+            counts: List of counts, or the compressed string.
+            size: (height, width) in pixels.
+
+        Raises:
+            InputError: It is neither, or does not fit the size.
+        """
+        return cls(size, _expanded(counts) if isinstance(counts, (str, bytes)) else tuple(counts))
+
+    @classmethod
+    def from_mask(cls, mask: np.ndarray) -> "RunLengths":
+        """Run-lengths of a mask, bool [H, W] (other numbers: everything but 0 is inside)."""
+        height, width = mask.shape
+        inside = mask.astype(bool).T.reshape(-1)
+        changes = np.flatnonzero(inside[1:] != inside[:-1]) + 1
+        begin = [0] if inside.size and inside[0] else []  # an empty run outside
+        edges = np.concatenate([np.array([0, *begin]), changes, [inside.size]])
+        return cls((height, width), tuple(np.diff(edges).tolist()))
+
+    def mask(self) -> np.ndarray:
+        """The mask as bool [H, W]."""
+        height, width = self.size
+        inside = np.arange(len(self.counts)) % 2 == 1
+        return np.repeat(inside, self.counts).reshape(width, height).T.copy()
+
+    @property
+    def area(self) -> int:
+        """Pixels inside."""
+        return sum(self.counts[1::2])
+
+    def compressed(self) -> str:
+        """COCO's compressed string: groups of five bits, lowest first, each a character from code 48 on.
+
+        Bit 32 says that more groups follow; bit 16 of the last one is the sign. From the fourth count on, what is
+        stored is the difference to the count two before.
+        """
+        codes: list[int] = []
+        for index, count in enumerate(self.counts):
+            value = count - self.counts[index - 2] if index > 2 else count
+            while True:
+                bits, value = value & 31, value >> 5
+                ends = value == (-1 if bits & 16 else 0)
+                codes.append(48 + (bits if ends else bits | 32))
+                if ends:
+                    break
+        return bytes(codes).decode("ascii")
+
+
+def _expanded(text: str | bytes) -> tuple[int, ...]:
+    """Counts from the compressed string, see ``RunLengths.compressed``."""
+    codes = text.encode("ascii", "replace") if isinstance(text, str) else text
+    counts: list[int] = []
+    value, shift = 0, 0
+    for code in codes:
+        bits = code - 48
+        if not 0 <= bits < 64:
+            raise InputError(f"compressed run lengths with the character {chr(code)!r}")
+        value |= (bits & 31) << shift
+        shift += 5
+        if bits & 32:
+            continue
+        if bits & 16:
+            value -= 1 << shift
+        counts.append(value + counts[-2] if len(counts) > 2 else value)
+        value, shift = 0, 0
+    if shift:
+        raise InputError("compressed run lengths that end in the middle of a number")
+    return tuple(counts)

@@ -1,0 +1,34 @@
+"""The part of an image that is cut out of it."""
+
+from typing import NamedTuple
+
+
+class Window(NamedTuple):
+    """A rectangle of whole pixels; what a crop takes, or a model sees at once.
+
+    Attributes:
+        top: First row.
+        left: First column.
+        height: Number of rows.
+        width: Number of columns.
+    """
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+    @property
+    def bottom(self) -> int:
+        """The row behind the last one."""
+        return self.top + self.height
+
+    @property
+    def right(self) -> int:
+        """The column behind the last one."""
+        return self.left + self.width
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Rows and columns, to index an array or a tensor [..., H, W] with."""
+        return slice(self.top, self.bottom), slice(self.left, self.right)
