@@ -1,4 +1,4 @@
-"""Gradients at batch one against float64 finite differences (rule 85 says which silent fault this finds)."""
+"""Gradients at batch one against float64 finite differences (behaviour 23 says which silent fault this finds)."""
 
 import pytest
 import torch

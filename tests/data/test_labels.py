@@ -99,7 +99,7 @@ def test_300_classes_while_255_means_void(tmp_path):
 
 
 def test_reduce_zero_as_recorded():
-    """FACTS 24: 0 becomes 255, k becomes k - 1, 255 stays, 254 becomes 253."""
+    """Behaviour 91: 0 becomes 255, k becomes k - 1, 255 stays, 254 becomes 253."""
     mapping = _mapping(entries=_entries(*range(254)), reduce_zero=True)
     values = np.array([[254, 150, 253, 0, 1, 255]], np.uint8)
     assert mapping.encode(Mask(values), "m").tolist() == [[253, 149, 252, 255, 0, 255]]

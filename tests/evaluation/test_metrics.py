@@ -78,7 +78,7 @@ def test_labels_outside_the_classes_count_in_the_predicted_area_only():
     np.testing.assert_array_equal(matrix.label_area, [1, 1])
     np.testing.assert_array_equal(matrix.prediction_area, [2, 2])
     np.testing.assert_array_equal(matrix.union, [2, 2])
-    assert matrix.scores().aAcc == 1  # rule 34: they are in no label area
+    assert matrix.scores().aAcc == 1  # behaviour 93: they are in no label area
 
 
 def test_not_a_number_rules():

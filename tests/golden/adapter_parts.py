@@ -150,7 +150,7 @@ def _check_shapes(case: Case, grids: list[Size]) -> None:
 
 
 def _reference(case: Case) -> Tensor:
-    # In the type in which they are recorded, float32 (rule 10).
+    # In the type in which they are recorded, float32 (behaviour 3).
     reference = case.stored_inputs["reference_points"]
     assert reference.dtype == torch.float32
     return reference

@@ -45,7 +45,7 @@ def _build(case: Case) -> DeformableAttention:
 
 
 def _call(case: Case, module: DeformableAttention) -> torch.Tensor:
-    # Reference points keep the type in which they are recorded, float32 (rule 10).
+    # Reference points keep the type in which they are recorded, float32 (behaviour 3).
     reference = case.stored_inputs["reference_points"]
     inputs = case.inputs
     return module(

@@ -54,7 +54,7 @@ def build_backbone(config: Config, official: str) -> nn.Module:
         name, form = "beit_base_patch16_224", _beit(vit, adapter["init_values"])
         options["layer_scale"] = adapter["init_values"]
     elif official == "UniPerceiverAdapter":
-        vit.pop("pretrain_size", None)  # it is not used (rule 46)
+        vit.pop("pretrain_size", None)  # it is not used (behaviour 7)
         name, form = "uniperceiver_large", _shared(vit)
     else:
         raise ValueError(f"no backbone for the official class {official}")
@@ -141,7 +141,7 @@ def _shared(vit: Config) -> Config:
 
 def _plain(vit: Config) -> Config:
     assert vit["img_size"] == vit.pop("pretrain_size", 224), (
-        "one sizes the table, the other reads it (rule 33)"
+        "one sizes the table, the other reads it (behaviour 6)"
     )
     return {**_shared(vit), "qkv_bias": vit.pop("qkv_bias", True)}
 
@@ -176,7 +176,7 @@ def _build_baseline(config: Config) -> BeitPyramid:
 
 
 def _windows(vit: Config) -> list[int | None] | None:
-    """Side of the window of each block; scalars hold for all blocks (rule 35)."""
+    """Side of the window of each block; scalars hold for all blocks (behaviour 13)."""
     depth = vit["depth"]
     used, sizes = vit.pop("window_attn", False), vit.pop("window_size", 14)
     used = used if isinstance(used, list) else [used] * depth

@@ -20,7 +20,7 @@ def run(path: Path) -> None:
     record = json.loads(path.read_text())
     ours = DATASETS[path.stem]
     assert ours.title == record["name"]
-    assert list(ours.class_names) == [name.strip() for name in record["classes"]]  # FACTS 39
+    assert list(ours.class_names) == [name.strip() for name in record["classes"]]  # behaviour 109
     assert [list(colour) for colour in ours.palette] == record["palette"]
     assert len(ours.classes()) == record["num_classes"]
     assert ours.reduce_zero == record["reduce_zero_label"]

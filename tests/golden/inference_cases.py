@@ -88,7 +88,7 @@ def run_mask2former_inference(path: Path) -> None:
     slides = config["mode"] == "slide"
     crop, stride = (tuple(config["crop"]), tuple(config["stride"])) if slides else (0, 0)
     answers = [
-        # Class x mask sums at stride 4 (rule 42).
+        # Class x mask sums at stride 4 (behaviour 73).
         torch.einsum("bqk,bqhw->bkhw", classes.softmax(dim=-1)[..., :-1], masks.sigmoid())
         for classes, masks in zip(case.input_list("cls"), case.input_list("mask"), strict=True)
     ]

@@ -27,7 +27,7 @@ def check_statistics(case: Case, module: nn.Module, part: str) -> None:
 def _check_parameter(case: Case, name: str, values: Tensor, row: list[float]) -> None:
     mean, deviation, largest, count, constant = row
     assert values.numel() == count, f"{name}: {values.numel()} values, recorded {count:g}"
-    if name.endswith("sampling_offsets.bias"):  # a fixed pattern (rule 7)
+    if name.endswith("sampling_offsets.bias"):  # a fixed pattern (behaviour 24)
         ours = torch.stack([values.mean(), values.std(correction=0), values.abs().max()])
         assert (ours - torch.tensor(row[:3], dtype=ours.dtype)).abs().max() < 1e-6, (
             f"{name}: {ours} for {row}"

@@ -70,7 +70,7 @@ def build_mask2former(config: Config, train_cfg: Config | None = None) -> Mask2F
 
 
 def feedforward_width(layer: Config) -> int:
-    """Hidden width of a layer: its own setting wins over that of its feed-forward part (item 19)."""
+    """Hidden width of a layer: its own setting wins over that of its feed-forward part (behaviour 50)."""
     return layer.get("feedforward_channels") or layer["ffn_cfgs"]["feedforward_channels"]
 
 

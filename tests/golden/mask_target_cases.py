@@ -82,7 +82,7 @@ def run_mapillary_record(path: Path) -> None:
 
 
 def _check_mapillary(values: np.ndarray, recorded: Tensor) -> None:
-    """A label file in the official layout, read as a data set; training joins both folders (FACTS 25)."""
+    """A label file in the official layout, read as a data set; training joins both folders (behaviour 92)."""
     with TemporaryDirectory() as folder:
         for split in ("training", "validation"):
             (Path(folder) / split / "images").mkdir(parents=True)

@@ -49,7 +49,7 @@ class Theirs(nn.Module):
 
 
 def their_state(head: Mask2FormerHead) -> dict[str, Tensor]:
-    """Our weights under Hugging Face's names (item 58)."""
+    """Our weights under Hugging Face's names (behaviour 104)."""
     state: dict[str, Tensor] = {}
     for name, tensor in head.state_dict().items():
         state |= dict(_renamed(name, tensor))

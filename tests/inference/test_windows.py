@@ -1,4 +1,4 @@
-"""Window boxes and the mean of their scores (rules 61, 62)."""
+"""Window boxes and the mean of their scores (behaviours 69 and 70)."""
 
 from itertools import pairwise
 

@@ -1,4 +1,4 @@
-"""Errors of the official loaders, which no recorded case holds (rules 76, 80, 81)."""
+"""Errors of the official loaders, which no recorded case holds (behaviours 95, 99 and 100)."""
 
 import pytest
 import torch

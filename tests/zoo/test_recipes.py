@@ -123,7 +123,7 @@ def test_head(official, name):
         assert ours.decoder_layers == head["decoder"]["layers"]
         assert ours.encoder_feedforward == head["pixel_decoder"]["ffn"]
         assert ours.decoder_feedforward == head["decoder"]["ffn"]
-        assert ours.grad_checkpointing == (ours.channels == 1024)  # item 19 of its behaviours
+        assert ours.grad_checkpointing == (ours.channels == 1024)  # behaviour 107
     else:
         assert model.head.kind == "upernet"
         assert model.head.channels == head["channels"]
@@ -153,7 +153,7 @@ def test_training(official, name):
     assert training.power == schedule["power"]
     assert training.minimum_learning_rate == schedule["min_lr"]
     assert training.clip_gradient_norm is theirs["grad_clip"] is None
-    assert training.precision == "32-true"  # FACTS 7
+    assert training.precision == "32-true"  # behaviour 105
     assert training.average_over == "all"
     assert training.validate_every == theirs["evaluation"]["interval"]
     assert training.checkpoint_every == theirs["checkpoint_config"]["interval"]

@@ -31,7 +31,7 @@ def start_from(model: Segmenter, source: str, as_published: bool = False) -> str
         source: A model or run folder, a run's checkpoint (its averaged weights where it has some; ``#model``: those of
             the last step), a checkpoint in official form, or a file of a model's ``state_dict()``.
         as_published: Take the classifier too where its shape is the same, and start it anew where it is not, as
-            the official code does (FACTS 14); otherwise its rows go to the class of the same name, never to the
+            the official code does (behaviour 103); otherwise its rows go to the class of the same name, never to the
             same number (S61).
 
     Returns:

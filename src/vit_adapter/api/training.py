@@ -79,7 +79,7 @@ def run_and_data(
     torch.manual_seed(config.training.seed)
     published = None if recipe is None else find_recipe(recipe)
     resume = config.training.resume
-    # The published starts take every tensor that fits, the classifier's rows not by name (FACTS 14).
+    # The published starts take every tensor that fits, the classifier's rows not by name (behaviour 103).
     as_published = published is not None and published.start is not None and config.training.init is None
     config = with_published_files(config, published, fetch=not dry_run and not resume)
     if published is not None and not isinstance(config.protocol, Protocol):
@@ -148,7 +148,7 @@ def with_published_files(config: RunConfig, recipe: Recipe | None, fetch: bool =
     if not fetch:
         return config
     if recipe is not None and recipe.start is not None and config.training.init is None:
-        # The whole model of another recipe; tensors of another shape (the classifier) start anew (FACTS 14).
+        # The whole model of another recipe; tensors of another shape (the classifier) start anew (behaviour 103).
         start = get_recipe(recipe.start)
         assert isinstance(start, Recipe)
         file = str(published_checkpoint(start))

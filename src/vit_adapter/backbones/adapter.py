@@ -140,7 +140,7 @@ class ViTAdapter(PlainViTBackbone):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """The published initialisation of everything but the ViT (rule 29)."""
+        """The published initialisation of everything but the ViT (behaviour 25)."""
         for part in (self.spatial_prior, self.interactions, self.upsample):
             for module in part.modules():
                 if isinstance(module, nn.Linear):
@@ -205,7 +205,7 @@ class ViTAdapter(PlainViTBackbone):
 
 
 def resample_stages(maps: list[Tensor]) -> list[Tensor]:
-    """Four maps at stride 16, fine stage first, at strides 4, 8, 16 and 32: bilinear, no antialias (rule 26)."""
+    """Four maps at stride 16, fine stage first, at strides 4, 8, 16 and 32: bilinear, no antialias (behaviour 20)."""
     x1, x2, x3, x4 = maps
     resize = partial(F.interpolate, mode="bilinear", align_corners=False)
     return [resize(x1, scale_factor=4), resize(x2, scale_factor=2), x3, resize(x4, scale_factor=0.5)]

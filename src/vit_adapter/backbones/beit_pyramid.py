@@ -1,4 +1,4 @@
-"""The published plain BEiT baseline: maps of single blocks, resampled by small convolutions (rule 84)."""
+"""The published plain BEiT baseline: maps of single blocks, resampled by small convolutions (behaviour 22)."""
 
 from typing import Literal, Unpack
 

@@ -60,7 +60,7 @@ def prepared_images(images: Any, in_chans: int | None, weight: Tensor | None) ->
 
 
 def check_sides(images: Tensor) -> tuple[int, int]:
-    """(height, width) of a batch of images whose sides must be multiples of 32 (rule 22)."""
+    """(height, width) of a batch of images whose sides must be multiples of 32 (behaviour 4)."""
     height, width = images.shape[-2:]
     if height % STEP or width % STEP or height == 0 or width == 0:
         raise InputError(

@@ -21,7 +21,7 @@ def pixel_centres(shapes: list[Size], device: torch.device | None = None) -> Ten
 
     Returns:
         [1, sum of height * width, 1, 2] (x, y) in 0..1, always float32: the published models were trained
-        with points of that precision, and float64 ones move outputs by 4e-6 (rule 10).
+        with points of that precision, and float64 ones move outputs by 4e-6 (behaviour 3).
     """
     levels = []
     for height, width in shapes:
@@ -33,7 +33,7 @@ def pixel_centres(shapes: list[Size], device: torch.device | None = None) -> Ten
 
 
 class ConvFeedForward(nn.Module):
-    """Linear, depth-wise 3×3 on each of the three maps, GELU, linear (rule 16).
+    """Linear, depth-wise 3×3 on each of the three maps, GELU, linear (behaviour 18).
 
     Args:
         dim: Width of the tokens.
@@ -123,7 +123,7 @@ class Extractor(nn.Module):
         points: Sampling points per head.
         ratio: Width of the sampled values relative to ``dim``.
         cffn_ratio: Hidden width of the feed-forward relative to ``dim``; None: no feed-forward.
-        drop_path: Stochastic depth of the feed-forward branch, and of it alone (rule 15).
+        drop_path: Stochastic depth of the feed-forward branch, and of it alone (behaviour 17).
         norm_layer: Makes the layer norm for a width.
     """
 
@@ -169,7 +169,7 @@ class Extractor(nn.Module):
 
 
 class Interaction(nn.Module):
-    """Injector, the ViT's blocks of one stage, extractor, and two more extractors in the last one (rule 17).
+    """Injector, the ViT's blocks of one stage, extractor, and two more extractors in the last one (behaviour 16).
 
     Args:
         injector: None: the ViT is only read (DINOv3's form).

@@ -24,15 +24,16 @@ class Normalization(Checked):
         check_normalization(self.mean, self.std, "normalization")
 
 
+# What the published tests do: behaviours 68 to 82.
 @dataclass(frozen=True)
 class Protocol(Checked):
-    """The test protocol (rules 60-66 of the backbones' behaviours, FACTS 27-33).
+    """The test protocol.
 
     Attributes:
         resize: None: native resolution. Otherwise (long, short): the image is scaled, ratio kept, until it
             fits the larger number with its long side and the smaller with its short one.
         resize_rule: "fit": as above. "short_side": the short side becomes max(crop, smaller number), the long
-            one follows without a limit (multi-scale files of the 480, 512 and 640 pixel recipes, FACTS 28).
+            one follows without a limit (multi-scale files of the 480, 512 and 640 pixel recipes).
         multiple: Each side is stretched up to a multiple of it; None: left as it is.
         mode: "slide": overlapping windows, scores averaged; "whole": the whole image at once.
         crop: Side of a window in pixels.
@@ -43,8 +44,8 @@ class Protocol(Checked):
             them.
         pad_to_crop: Pad images smaller than the crop, right and bottom, to its size: "before" normalisation
             (padding is -mean/std), "after" it (padding is 0), or None: a smaller window instead.
-        unpad: Named in published settings: that padding is cut from the averaged scores before they are resized
-            (FACTS 29). ``pad_to_crop`` implies it; otherwise labels would not lie on the image.
+        unpad: Named in published settings: that padding is cut from the averaged scores before they are resized.
+            ``pad_to_crop`` implies it; otherwise labels would not lie on the image.
         normalization: Mean and standard deviation.
         value_range: Values of black and white in images of more than 8 bits, see ``DataConfig``; None: as each file
             says, else the whole range of its type.

@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 from .values import Checked, number, path
 
 
+# What the published runs do: behaviours 83 to 87.
 @dataclass(frozen=True)
 class TrainingConfig(Checked):
     """Optimiser, schedule and run.
@@ -16,20 +17,20 @@ class TrainingConfig(Checked):
         accumulate: Batches whose gradients are added up for one step.
         learning_rate: Highest rate of AdamW.
         betas: Decay a step of AdamW's averages of gradients and of squared ones.
-        weight_decay: Decoupled decay; 1-dimensional parameters and biases get none (rule 69).
-        layer_decay: Rate of each ViT block relative to the next one (rule 68); 1 or None: none.
-        head_learning_rate_factor: Rate of the head's parameters relative to the rest (rule 73, AugReg-B); 1: same.
+        weight_decay: Decoupled decay; 1-dimensional parameters and biases get none.
+        layer_decay: Rate of each ViT block relative to the next one; 1 or None: none.
+        head_learning_rate_factor: Rate of the head's parameters relative to the rest (AugReg-B); 1: same.
         warmup_steps: Steps of the linear warm-up; None: 1500, or a tenth of ``steps`` if that is less.
         warmup_ratio: Factor at the first step.
         power: Exponent of the polynomial decay to ``minimum_learning_rate``.
-        minimum_learning_rate: Rate at the end, not scaled by layer decay (rule 70).
+        minimum_learning_rate: Rate at the end, not scaled by layer decay.
         clip_gradient_norm: Largest norm of all gradients together; None: no clipping.
         ema_decay: Exponential average of weights and buffers, used for validation and saving; None: none.
         class_weights: None, "auto" (square root of median frequency / frequency, within 0.1 and 10, counted in up to
             1000 images) or a file with one number a class; not for Mask2Former.
         dice_weight: Weight of a Dice loss beside cross entropy.
         focal_gamma: Exponent of a focal loss instead of cross entropy; None: cross entropy.
-        average_over: Loss averaged over "all" pixels, void ones included (published, rule 55), or "valid" ones.
+        average_over: Loss averaged over "all" pixels, void ones included (published), or "valid" ones.
         precision: "32-true", "bf16-mixed" or "16-mixed" (CUDA only).
         devices: Number of devices, or "auto".
         accelerator: "auto", "cpu", "cuda" or "mps" (untested).

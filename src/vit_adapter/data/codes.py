@@ -49,7 +49,7 @@ def mask_codes(
 ) -> Codes:
     """Reads a mask as values, or as colours where a colour table was given.
 
-    Without a colour table a palette gives its index (FACTS 24), three equal channels give that channel, and
+    Without a colour table a palette gives its index (behaviour 91), three equal channels give that channel, and
     other RGB masks their packed colours. With one, palette and RGB masks are read by colour, so that files
     whose palettes are ordered differently mean the same, and grey masks by value. Then a palette index in
     ``ignored`` whose colour is not in the table is no data (the white rim of VOC), and a palette in which index

@@ -65,7 +65,7 @@ def build_mapping(
         void_id: Mask value that this layout uses for ignored pixels, beside ``config.ignore``.
         ignored: Further values that it ignores.
         label_map: The layout's own label map; that of the settings comes before it.
-        reduce_zero: The value 0 is ignored and k stands for class k - 1 (ADE20K; FACTS 24).
+        reduce_zero: The value 0 is ignored and k stands for class k - 1 (ADE20K; behaviour 91).
         by_colour: Masks may be read by the colours of the class list.
         kept: Names of classes that stay in the table though all their mask values are ignored (those of a trained
             model); other such classes are left out.

@@ -1,7 +1,7 @@
 """The published training transforms, each a function of its input and of explicit random draws.
 
 ``draws`` is a ``numpy.random.Generator``, or anything with its ``random``, ``uniform`` and ``integers``:
-recorded draws can be replayed. Order and kind of the draws are those of the published code (FACTS 18-23).
+recorded draws can be replayed. Order and kind of the draws are those of the published code (behaviours 88 to 90).
 """
 
 from collections.abc import Sequence
@@ -136,7 +136,7 @@ def draw_flip(draws: Draws, probability: float) -> bool:
 
 
 def distort_colours(image: np.ndarray, draws: Draws) -> np.ndarray:
-    """Random brightness, contrast, saturation and hue, each with a probability of one half (FACTS 23).
+    """Random brightness, contrast, saturation and hue, each with a probability of one half (behaviour 90).
 
     Contrast comes first or last at random. Every step ends in whole 8-bit values, cut off below the point.
 
@@ -176,7 +176,7 @@ def _linear(image: np.ndarray, factor: float, shift: float) -> np.ndarray:
 
 @dataclass(frozen=True)
 class TrainingTransform:
-    """All of them in the published order: resize, crop, flip, colour, normalise, pad (FACTS 22).
+    """All of them in the published order: resize, crop, flip, colour, normalise, pad (behaviour 88).
 
     Attributes:
         augmentation: Which changes, and how strong.

@@ -19,7 +19,7 @@ class ConfusionMatrix:
     int64, so they are exact and the order or grouping of the images changes nothing.
 
     A label outside the classes that is not ``ignore_index`` counts in the predicted area but in no label area
-    (FACTS rule 34): a row beside the matrix holds these pixels.
+    (behaviour 93): a row beside the matrix holds these pixels.
 
     Args:
         num_classes: Number of classes K; labels and predictions are 0..K-1.

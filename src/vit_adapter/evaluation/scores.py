@@ -38,7 +38,7 @@ class ClassScores:
 class Scores:
     """Scores over a whole data set, 0..1. Arrays are float64 [K].
 
-    NaN means "cannot be said" and is left out of every mean (FACTS rule 35): a class absent from truth and
+    NaN means "cannot be said" and is left out of every mean (behaviour 94): a class absent from truth and
     prediction has NaN throughout; a class that is only predicted has IoU, Dice and precision 0 (they count)
     but NaN accuracy, recall and F1; a class that is never predicted has NaN precision and F1. So is the published
     rule; ``counting_missed`` gives the scores in which F1 counts like Dice.

@@ -6,7 +6,7 @@ from vit_adapter.ops import NormKind, check_batch_norm, make_norm
 
 
 class ConvNormReLU(nn.Module):
-    """Convolution without bias, norm, ReLU; starts as published (rule 50).
+    """Convolution without bias, norm, ReLU; starts as published (behaviour 30).
 
     Args:
         inputs: Channels that come in.
@@ -33,7 +33,7 @@ class ConvNormReLU(nn.Module):
 
 
 def make_classifier(channels: int, num_classes: int) -> nn.Conv2d:
-    """The 1×1 convolution to class scores: normal of 0.01, bias 0 (rule 50)."""
+    """The 1×1 convolution to class scores: normal of 0.01, bias 0 (behaviour 30)."""
     classifier = nn.Conv2d(channels, num_classes, 1)
     nn.init.normal_(classifier.weight, std=0.01)
     nn.init.zeros_(classifier.bias)  # pyright: ignore

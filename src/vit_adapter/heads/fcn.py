@@ -13,7 +13,7 @@ from .pixel_head import PixelHead
 
 
 class FCNHead(PixelHead):
-    """3×3 convolutions on one level, then class scores (rule 53).
+    """3×3 convolutions on one level, then class scores (behaviour 33).
 
     Args:
         in_channels: Width of that map.

@@ -1,4 +1,4 @@
-"""Pixel losses and accuracy (rules 55-58)."""
+"""Pixel losses and accuracy (behaviours 35 to 37)."""
 
 from typing import Literal
 
@@ -14,9 +14,9 @@ class PixelLoss(nn.Module):
 
     Args:
         class_weights: One weight a class; None: all 1. The weighted sum is divided by the number of pixels, not
-            by the sum of weights (rule 56).
+            by the sum of weights (behaviour 36).
         ignore_index: Label of pixels that count as zero.
-        average_over: "all" pixels, void ones included, as published (rule 55), or the "valid" ones alone.
+        average_over: "all" pixels, void ones included, as published (behaviour 35), or the "valid" ones alone.
         focal_gamma: Exponent of the focal loss (Lin et al., ICCV 2017, equation 4); None: cross entropy.
         dice_weight: Weight of the Dice loss (Milletari et al., 3DV 2016), averaged over the classes present.
     """
@@ -79,7 +79,7 @@ class PixelLoss(nn.Module):
 
 
 def pixel_accuracy(scores: Tensor, labels: Tensor) -> Tensor:
-    """Percentage of pixels whose best class is right; ignored pixels stay in the divisor (rule 58).
+    """Percentage of pixels whose best class is right; ignored pixels stay in the divisor (behaviour 37).
 
     Args:
         scores: [B, K, H, W].

@@ -52,7 +52,7 @@ class PixelHead(Head):
     def loss(
         self, pyramid: Sequence[Tensor], targets: Targets, divisor: float | None = None
     ) -> dict[str, Tensor]:
-        """Losses of ``criterion`` and "accuracy" in percent (rule 58)."""
+        """Losses of ``criterion`` and "accuracy" in percent (behaviour 37)."""
         height, width = targets.labels.shape[-2:]
         # In plain order while small: the losses would copy the scores of the full size into it.
         scores = resize_maps(self(pyramid).contiguous(), targets.area)[..., :height, :width]

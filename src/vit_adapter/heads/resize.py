@@ -5,7 +5,7 @@ from torch import Tensor
 
 
 def resize_maps(maps: Tensor, size: tuple[int, int], align_corners: bool = False) -> Tensor:
-    """[B, C, h, w] -> [B, C, *size], bilinear, without antialias, also when shrinking (rule 54)."""
+    """[B, C, h, w] -> [B, C, *size], bilinear, without antialias, also when shrinking (behaviour 34)."""
     if tuple(maps.shape[-2:]) == tuple(size):
         return maps
     return F.interpolate(maps, size=size, mode="bilinear", align_corners=align_corners)

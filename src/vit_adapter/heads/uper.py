@@ -19,7 +19,7 @@ class PyramidPooling(nn.Module):
     Args:
         inputs: Channels that come in.
         channels: Channels of every branch and of the output.
-        scales: Grid sides; larger than the map is allowed (rule 52).
+        scales: Grid sides; larger than the map is allowed (behaviour 32).
         norm: "batch" or "group".
         align_corners: Of the resize back.
     """
@@ -51,7 +51,7 @@ class PyramidPooling(nn.Module):
 
 
 class UPerHead(PixelHead):
-    """Class scores at stride 4 from a four-level pyramid (rule 51).
+    """Class scores at stride 4 from a four-level pyramid (behaviour 31).
 
     Args:
         in_channels: Widths of the maps, fine to coarse.

@@ -88,7 +88,7 @@ def resize_labels(labels: np.ndarray, size: Size, window: Window | None = None) 
 
 
 def fit_size(size: Size, limits: tuple[float, float]) -> Size:
-    """Size of an image scaled, ratio kept, until it just fits both limits (FACTS 18).
+    """Size of an image scaled, ratio kept, until it just fits both limits (behaviour 76).
 
     Args:
         size: (height, width) of the image.
@@ -102,7 +102,7 @@ def fit_size(size: Size, limits: tuple[float, float]) -> Size:
 
 
 def short_side_size(size: Size, limits: tuple[float, float], crop: int) -> Size:
-    """Size under the rule of the multi-scale files: the long side has no limit (FACTS 28).
+    """Size under the rule of the multi-scale files: the long side has no limit (behaviour 78).
 
     Args:
         size: (height, width) of the image.
@@ -117,12 +117,12 @@ def short_side_size(size: Size, limits: tuple[float, float], crop: int) -> Size:
 
 
 def multiple_size(size: Size, multiple: int) -> Size:
-    """Each side up to the next multiple: the size an image is stretched to, not padded (FACTS 27)."""
+    """Each side up to the next multiple: the size an image is stretched to, not padded (behaviour 77)."""
     return math.ceil(size[0] / multiple) * multiple, math.ceil(size[1] / multiple) * multiple
 
 
 def scaled_limits(limits: tuple[int, int], factor: float) -> tuple[int, int]:
-    """Both limits times a factor, cut to whole pixels (FACTS 18)."""
+    """Both limits times a factor, cut to whole pixels (behaviour 76)."""
     return int(limits[0] * factor), int(limits[1] * factor)
 
 

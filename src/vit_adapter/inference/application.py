@@ -212,7 +212,7 @@ class Application:
 
 
 def single_view_probabilities(scores: Tensor, scores_are: ScoresAre) -> Tensor:
-    """Probabilities [B, K, h, w] of the scores of one view: softmax of logits (rule 63), or class sums normalised."""
+    """Probabilities [B, K, h, w] of one view's scores: softmax of logits (behaviour 71), or class sums normalised."""
     if scores.shape[1] == 1 and scores_are == "class_sums":
         return scores.clamp(max=1)  # nothing competes with a single class: its sum says how sure it is
     if scores_are == "logits":
@@ -223,10 +223,10 @@ def single_view_probabilities(scores: Tensor, scores_are: ScoresAre) -> Tensor:
 
 
 def mean_probabilities(streams: Sequence[Iterator[Tensor]], rows: int, block: int) -> Iterator[Tensor]:
-    """Mean over views of their softmax probabilities (rule 64).
+    """Mean over views of their softmax probabilities (behaviour 72).
 
-    The softmax is also taken of Mask2Former's class sums, for which it is a second one, as published (rule 45 of
-    Mask2Former): it changes the average.
+    The softmax is also taken of Mask2Former's class sums, for which it is a second one, as published (behaviour 74):
+    it changes the average.
 
     Args:
         streams: Scores of each view at the image's size, [B, K, rows, W].

@@ -30,7 +30,7 @@ class View:
 
 
 def plan_views(size: Size, protocol: Protocol) -> list[View]:
-    """All views of an image, for each scale first unflipped, then flipped (rule 64).
+    """All views of an image, for each scale first unflipped, then flipped (behaviour 72).
 
     Args:
         size: (height, width) of the image in pixels.
@@ -44,7 +44,7 @@ def plan_views(size: Size, protocol: Protocol) -> list[View]:
     """
     check_protocol(protocol)
     views = []
-    # The mean of equal views is the view itself; several different ones are averaged as probabilities (rule 64).
+    # The mean of equal views is the view itself; several different ones are averaged as probabilities (behaviour 72).
     scales = protocol.scales if len(set(protocol.scales)) > 1 else protocol.scales[:1]
     for scale in scales:
         resized = _resized(size, protocol, scale)

@@ -104,7 +104,7 @@ def resize_strips(strips: Iterable[Tensor], old: Size, new: Size) -> Iterator[Te
 
 
 def resize_scores(scores: Tensor, size: Size) -> Tensor:
-    """Bilinear resize of whole score maps [B, K, H, W] (rules 60, 62); sizes that fit are returned as they are.
+    """Bilinear resize of whole score maps [B, K, H, W] (behaviours 68 and 70); sizes that fit are returned as they are.
 
     Done in strips, since some devices count elements in 32 bits and go wrong silently beyond.
     """

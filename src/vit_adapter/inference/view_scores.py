@@ -89,7 +89,7 @@ def view_strips(
     valid_size: Size | None = None,
     held: HeldScores | None = None,
 ) -> Iterator[Tensor]:
-    """Scores of a view at the image's size, un-flipped (rules 60-63, 43-47 of Mask2Former).
+    """Scores of a view at the image's size, un-flipped (behaviours 68, 69, 70, 71 and 75).
 
     Args:
         score_function: The model. It may return scores of a lower resolution, those of its input padded at the
@@ -102,7 +102,7 @@ def view_strips(
         stride: Distance between windows in pixels.
         batch_size: Largest number of windows in one call, but never less than B.
         valid_size: Size of the view without padding, to which averaged window scores are cut before they are
-            resized; None: not cut. A whole view is never cut (rule 47).
+            resized; None: not cut. A whole view is never cut (behaviour 75).
         held: Where scores are kept, and taken from when it is complete.
 
     Yields:

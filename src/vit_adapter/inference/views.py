@@ -17,7 +17,7 @@ class PreparedView:
     Args:
         image: [H, W, C], RGB for three channels; uint8, uint16 or float32.
         view: The sizes to bring it to.
-        protocol: Normalisation, and whether padding comes before or after it (FACTS 29).
+        protocol: Normalisation, and whether padding comes before or after it (behaviour 79).
 
     Attributes:
         view: The sizes.
@@ -48,7 +48,7 @@ class PreparedView:
 
 
 def prepare(image: np.ndarray, protocol: Protocol) -> list[PreparedView]:
-    """All views of an image, in the order in which they are averaged (rule 64).
+    """All views of an image, in the order in which they are averaged (behaviour 72).
 
     Args:
         image: [H, W, C], RGB for three channels; uint8, uint16 or float32.

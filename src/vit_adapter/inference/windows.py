@@ -13,7 +13,7 @@ ScoreFunction = Callable[[Tensor], Tensor]
 
 
 def window_starts(side: int, crop: int, stride: int) -> list[int]:
-    """First pixel of each window along one axis (rule 61).
+    """First pixel of each window along one axis (behaviour 69).
 
     Windows lie ``stride`` apart; the last one is moved back so that it ends at the border. A side that is not
     larger than the crop has one window, as large as the side.
@@ -32,7 +32,7 @@ def window_starts(side: int, crop: int, stride: int) -> list[int]:
 
 
 def window_boxes(size: Size, crop: int | Size, stride: int | Size) -> list[Box]:
-    """Windows of an image, rows outer, columns inner (rule 61).
+    """Windows of an image, rows outer, columns inner (behaviour 69).
 
     Args:
         size: (height, width) of the image in pixels.
@@ -81,7 +81,7 @@ def score_windows(
 
 
 def merge_windows(boxes: Sequence[Box], scores: Iterable[Tensor], size: Size) -> Iterator[Tensor]:
-    """Averages the scores of overlapping windows (rule 62), holding one row of windows at a time.
+    """Averages the scores of overlapping windows (behaviour 70), holding one row of windows at a time.
 
     Sums are kept in float32, in float64 for float64 scores.
 
@@ -130,7 +130,7 @@ def slide(
     stride: int | Size,
     batch_size: int = 1,
 ) -> Tensor:
-    """Scores images in overlapping windows (rules 61, 62).
+    """Scores images in overlapping windows (behaviours 69 and 70).
 
     Args:
         score_function: The model.

@@ -43,7 +43,7 @@ class DeformableAttention(nn.Module):
 
     @torch.no_grad()
     def reset_parameters(self) -> None:
-        """Head h looks in direction 2πh/heads, point k at k pixels; all weights equal (rule 7)."""
+        """Head h looks in direction 2πh/heads, point k at k pixels; all weights equal (behaviour 24)."""
         angles = torch.arange(self.heads, dtype=torch.float32) * (2 * math.pi / self.heads)
         directions = torch.stack([angles.cos(), angles.sin()], dim=-1)  # [M, 2]
         directions = directions / directions.abs().amax(dim=-1, keepdim=True)
@@ -93,7 +93,7 @@ class DeformableAttention(nn.Module):
 
         reference = reference[:, :, None, :, None, :]  # [B, Q, 1, L, 1, 2 or 4]
         if reference.shape[-1] == 4:
-            # A box spreads its points over half its size on either side of the centre (rule 3).
+            # A box spreads its points over half its size on either side of the centre (behaviour 1).
             locations = reference[..., :2] + offsets / self.points * reference[..., 2:] * 0.5
         else:
             # An offset of 1 is one pixel of the level it reads. Filled, not copied from a list: a copy to an
@@ -103,7 +103,7 @@ class DeformableAttention(nn.Module):
             )  # [L, 2]
             locations = reference + offsets / sizes[:, None, :]
 
-        # Half precision is too coarse for positions on a map; the linear maps around stay in it (rule 8).
+        # Half precision is too coarse for positions on a map; the linear maps around stay in it (behaviour 2).
         if value.dtype in (torch.float16, torch.bfloat16):
             sampled = deformable_attention(value.float(), shapes, locations.float(), weights.float())
             sampled = sampled.to(value.dtype)

@@ -11,7 +11,7 @@ NormKind = Literal["batch", "group"]
 
 
 def make_norm(kind: NormKind, channels: int) -> nn.Module:
-    """Batch norm as published (rule 28), or group norm of up to 32 groups, which works for batches of one.
+    """Batch norm as published (behaviour 21), or group norm of up to 32 groups, which works for batches of one.
 
     A group has two channels at least: on a map of one pixel, a single value would be all that it sees.
 

@@ -71,7 +71,7 @@ class TrainingModule(lightning.LightningModule):
         self._divisor: float | None = None
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """AdamW (rule 67)."""
+        """AdamW (behaviour 83)."""
         groups = parameter_groups(self.segmenter, self.config, self.official_name)
         # The fused form unscales the gradients of half precision itself, which does not go with clipping.
         fused = self.device.type in FUSED_DEVICES and self.config.precision != "16-mixed"

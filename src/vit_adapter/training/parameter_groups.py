@@ -1,4 +1,4 @@
-"""Which parameter gets which learning rate and weight decay (rules 68, 69 and 73, FACTS "Optimizer" 1-4).
+"""Which parameter gets which learning rate and weight decay (behaviours 84, 85 and 87).
 
 The published rules speak of official names, so they are applied to those; which of our parameters has which
 official name is said in ``weights.official``.
@@ -13,7 +13,7 @@ from torch import nn
 
 from vit_adapter.config import InputError, TrainingConfig
 
-# Freshly made parts of the Mask2Former head that the published rule counts to the patch embedding (FACTS 2).
+# Freshly made parts of the Mask2Former head that the published rule counts to the patch embedding (behaviour 84).
 _FIRST_LAYER_OF_HEAD = ("mask_embed", "cls_embed", "level_embed", "query_embed", "query_feat")
 # What stands before the first block. The published rule knows the first five; the others are their like in
 # ViTs that were not published with an adapter.
@@ -52,7 +52,7 @@ def layer_of(official_name: str, layers: int) -> int:
 def layer_decay_setting(
     official_name: str, dimensions: int, weight_decay: float, layer_decay: float, layers: int
 ) -> Setting:
-    """Rules 68 and 69. Biases and one-dimensional parameters do not decay; position tables inside a model do."""
+    """By layer (behaviours 84 and 85): no decay of biases and one-dimensional parameters; position tables do decay."""
     bare = official_name in ("pos_embed", "cls_token", "visual_embed")  # the published list has no prefixes
     decays = dimensions != 1 and not official_name.endswith(".bias") and not bare
     scale = layer_decay ** (layers + 1 - layer_of(official_name, layers))
@@ -60,7 +60,7 @@ def layer_decay_setting(
 
 
 def name_rule_setting(official_name: str, weight_decay: float, head_factor: float) -> Setting:
-    """Rule 73: the longest key found in the name wins, of equally long ones the first in the alphabet."""
+    """By name (behaviour 87): the longest key found wins, of equally long ones the first in the alphabet."""
     found = sorted((key for key in _NAME_RULES if key in official_name), key=lambda key: (-len(key), key))
     if not found:
         return Setting(1.0, weight_decay)
@@ -72,7 +72,7 @@ def settings(shapes: dict[str, int], config: TrainingConfig) -> dict[str, Settin
 
     Args:
         shapes: Number of dimensions by official name.
-        config: ``head_learning_rate_factor`` other than 1 selects the rules by name (rule 73, AugReg-B),
+        config: ``head_learning_rate_factor`` other than 1 selects the rules by name (behaviour 87, AugReg-B),
             otherwise the rules by layer hold, with a ``layer_decay`` of 1 where none is given.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Random draws of a step as a function of its position in the run (DESIGN section 10)."""
+"""Random draws of a step as a function of its position in the run."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""The published learning-rate schedule: polynomial decay with a linear warm-up on top (rule 70)."""
+"""The published learning-rate schedule: polynomial decay with a linear warm-up on top (behaviour 86)."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

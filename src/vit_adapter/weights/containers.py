@@ -10,7 +10,7 @@ from torch import Tensor
 
 from vit_adapter.config import InputError
 
-# In this order, as the official loaders look for them (rule 77).
+# In this order, as the official loaders look for them (behaviour 96).
 _OFFICIAL_CONTAINERS = ("state_dict", "model", "module")
 # Beside these a training file holds things with tensors that are no weights.
 _NO_WEIGHTS = re.compile(

@@ -39,7 +39,7 @@ def match(
         allow_missing: Patterns (``*`` for anything) of entries that the file need not have.
         allow_unused: Patterns of entries that the model need not have.
         broadcast: Take a tensor that can be broadcast to the model's shape, as the official ViT loader does
-            (rule 76).
+            (behaviour 95).
         resampled: Entries of ``source`` that were resampled before, with old and new shape; for the report.
         left_out: Entries of the file that were dropped before; for the report.
         file: Where ``source`` was read from.

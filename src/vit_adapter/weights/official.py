@@ -5,9 +5,9 @@ Quirks of the official files that published weights depend on:
 - ``relative_position_index`` buffers of BEiT follow from the size of the table. They are written when exporting
   and checked and dropped when loading.
 - The first row of ``pos_embed`` belongs to a class token that the DeiT and AugReg models do not have. It is
-  unused, but it is a parameter, is counted, and decays in training (rule 33); it stays.
+  unused, but it is a parameter, is counted, and decays in training (behaviour 6); it stays.
 - The layer scales of DeiT and AugReg models (``gamma1``, ``gamma2``) are in segmentation files, not in the
-  pretraining files (rule 32).
+  pretraining files (behaviour 28).
 """
 
 import itertools

@@ -1,4 +1,4 @@
-"""Pretraining files loaded as the official code loads them (rules 76 to 83 of the backbones).
+"""Pretraining files loaded as the official code loads them (behaviours 95 to 102).
 
 The names are official here: those of a plain ViT without prefix. For the wrapped timm models of this library see
 ``vit_weights``. Published quirks that are reproduced: only the plain ViT can receive weights; DeiT and AugReg
@@ -29,7 +29,7 @@ Loaded = tuple[dict[str, Tensor], LoadReport]
 def load_official_vit(
     target: Mapping[str, Tensor], source: Mapping[str, Tensor], file: WeightsFile | None = None
 ) -> Loaded:
-    """DeiT and AugReg (rule 76): unknown and missing entries are passed over, tensors that broadcast are spread.
+    """DeiT and AugReg (behaviour 95): unknown and missing entries are passed over, tensors that broadcast are spread.
 
     Raises:
         InputError: A tensor has another shape that does not broadcast; nothing is resampled.
@@ -40,7 +40,7 @@ def load_official_vit(
 def load_official_beit(
     target: Mapping[str, Tensor], source: Mapping[str, Tensor], file: WeightsFile | None = None
 ) -> Loaded:
-    """BEiT and BEiTv2 (rules 77 to 81): tables are resampled, tensors of another shape are passed over.
+    """BEiT and BEiTv2 (behaviours 96 to 100): tables are resampled, tensors of another shape are passed over.
 
     Raises:
         InputError: A table belongs to a block that the model lacks, or a grid is not square.
@@ -52,7 +52,7 @@ def load_official_beit(
 def load_official_uniperceiver(
     target: Mapping[str, Tensor], source: Mapping[str, Tensor], file: WeightsFile | None = None
 ) -> Loaded:
-    """Uni-Perceiver's encoder, from the original or the converted file (rule 82)."""
+    """Uni-Perceiver's encoder, from the original or the converted file (behaviour 101)."""
     dropped = [name for name in source if _is_text_part(name)]
     return match(target, convert_uniperceiver(source), on_mismatch="keep", left_out=dropped, file=file)
 
@@ -123,7 +123,7 @@ def convert_uniperceiver(source: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def convert_dinov2(source: Mapping[str, Tensor], patch_size: int = 16) -> dict[str, Tensor]:
-    """DINOv2's file as the official adapter takes it: patches of 16 pixels, layer scales renamed (rule 83)."""
+    """DINOv2's file as the official adapter takes it: patches of 16 pixels, layer scales renamed (behaviour 102)."""
     result: dict[str, Tensor] = {}
     for name, value in source.items():
         if name == "mask_token":

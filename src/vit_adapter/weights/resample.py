@@ -14,7 +14,7 @@ from vit_adapter.config import InputError
 CLASS_ROWS = 3
 """Rows at the end of a relative position table that belong to no pair of patches."""
 
-# The ratio of the geometric spacing is searched here, to this precision, as in the official loader (rule 79).
+# The ratio of the geometric spacing is searched here, to this precision, as in the official loader (behaviour 98).
 _LOWEST_RATIO, _HIGHEST_RATIO, _RATIO_PRECISION = 1.01, 1.5, 1e-6
 
 
@@ -43,7 +43,7 @@ def resample_positions(table: Tensor, stored: tuple[int, int], wanted: tuple[int
 
 
 def relative_position_index(size: tuple[int, int], device: torch.device | None = None) -> Tensor:
-    """Row of the relative position table for every pair of tokens (rule 38).
+    """Row of the relative position table for every pair of tokens (behaviour 9).
 
     The table holds (2h - 1)(2w - 1) rows for pairs of patches, (dy + h - 1)(2w - 1) + (dx + w - 1), then one
     row each for class to patch, patch to class and class to class.
@@ -75,7 +75,7 @@ def resample_patches(kernel: Tensor, size: int, mode: Literal["bilinear", "flexi
     Args:
         kernel: [D, C, height, width].
         size: Side of the wanted patches in pixels.
-        mode: "bilinear": the kernel is resized like an image, values not rescaled, as published (rule 83).
+        mode: "bilinear": the kernel is resized like an image, values not rescaled, as published (behaviour 102).
             "flexi": the kernel whose products with resized patches are as near as can be to those of the old
             kernel with the patches as they were (FlexiViT, Beyer et al., CVPR 2023, section 3.4).
 
@@ -100,7 +100,7 @@ def resample_patches(kernel: Tensor, size: int, mode: Literal["bilinear", "flexi
 
 
 def resample_relative_table(table: Tensor, wanted: int) -> Tensor:
-    """BEiT's relative position table for another square grid, as the official loader does it (rule 79).
+    """BEiT's relative position table for another square grid, as the official loader does it (behaviour 98).
 
     A bicubic spline through the stored entries, which are taken to lie at geometrically growing distances such
     that the outermost is where the outermost entry of the wanted table is. A table that becomes smaller is in
@@ -144,7 +144,7 @@ def resample_relative_table(table: Tensor, wanted: int) -> Tensor:
 
 
 def geometric_coordinates(side: int, wanted: int) -> np.ndarray:
-    """Where the entries of a table of ``side`` lie on the axis of a table of side ``wanted`` (rule 79).
+    """Where the entries of a table of ``side`` lie on the axis of a table of side ``wanted`` (behaviour 98).
 
     Returns:
         float64 [side], ascending: 0 and plus or minus 1, 1 + q, 1 + q + q² ...

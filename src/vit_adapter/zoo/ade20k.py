@@ -111,7 +111,7 @@ ADE20K: tuple[Recipe, ...] = (
         steps=80_000,
         begin_with="mask2former_beitv2_adapter_large_896_80k_cocostuff164k",
         multi_scale=padded_beitv2,
-        flip=True,  # in its single-scale file, alone among all (FACTS 30)
+        flip=True,  # in its single-scale file, alone among all (behaviour 82)
     ),
     _large(
         "mask2former_beitv2_adapter_large_896_160k_ade20k",

@@ -21,7 +21,7 @@ from .pretraining import PRETRAINED
 
 IMAGENET = Normalization()
 HALF = Normalization((127.5,) * 3, (127.5,) * 3)
-"""AugReg's own, which its B and L recipes keep; AugReg-T was trained with ImageNet's (FACTS 17)."""
+"""AugReg's own, which its B and L recipes keep; AugReg-T was trained with ImageNet's (behaviour 108)."""
 
 RATIOS = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75)
 
@@ -61,7 +61,7 @@ def _vit(
 
 
 def _beit(key: str, drop_path: float, large: bool = True) -> ModelConfig:
-    # One constant is the start of the ViT's layer scales and of the injectors' gamma (rule 42).
+    # One constant is the start of the ViT's layer scales and of the injectors' gamma (behaviour 27).
     return _vit(key, drop_path, large, AdapterConfig(injector_init=1e-6), layer_scale=1e-6)
 
 
@@ -102,7 +102,7 @@ STARTS: dict[str, Start] = {
 
 
 def wide_mask2former(queries: int = 100) -> Mask2FormerConfig:
-    """The head beside BEiT-L; 200 queries for ADE20K and COCO-Stuff 164K at 896 pixels (FACTS 15)."""
+    """The head beside BEiT-L; 200 queries for ADE20K and COCO-Stuff 164K at 896 pixels (behaviour 107)."""
     return Mask2FormerConfig(
         queries=queries,
         channels=1024,
@@ -119,14 +119,14 @@ NARROW_MASK2FORMER = Mask2FormerConfig()
 
 
 def training(start: Start, steps: int, batch_size: int, validate_every: int) -> TrainingConfig:
-    """The published optimiser and schedule (rules 67 to 73, FACTS 1 to 8)."""
+    """The published optimiser and schedule (behaviours 83 to 87)."""
     return TrainingConfig(
         steps=steps,
         batch_size=batch_size,
         learning_rate=start.learning_rate,
         weight_decay=start.weight_decay,
         layer_decay=start.layer_decay,
-        # Where there is no layer decay, the rule by parts of names holds (rule 73): the head learns faster.
+        # Where there is no layer decay, the rule by parts of names holds (behaviour 87): the head learns faster.
         head_learning_rate_factor=10.0 if start.layer_decay is None else 1.0,
         warmup_steps=1500,
         validate_every=validate_every,
@@ -140,18 +140,18 @@ def augmentation(size: tuple[int, int], crop: int) -> AugmentationConfig:
 
 
 def single_scale(size: tuple[int, int], crop: int, normalization: Normalization) -> Protocol:
-    """Windows two thirds of a crop apart, 512 with crops of 896 (FACTS 32)."""
+    """Windows two thirds of a crop apart, 512 with crops of 896 (behaviour 81)."""
     stride = 512 if crop == 896 else crop * 2 // 3
     return Protocol(resize=size, crop=crop, stride=stride, normalization=normalization)
 
 
 def by_flag(protocol: Protocol) -> Protocol:
-    """Multi-scale test of recipes without a file for it: as the test program's option does (FACTS 31)."""
+    """Multi-scale test of recipes without a file for it: as the test program's option does (behaviour 80)."""
     return replace(protocol, scales=RATIOS, flip=True)
 
 
 def by_short_side(protocol: Protocol, ratios: tuple[float, ...] = RATIOS, unpad: bool = False) -> Protocol:
-    """Multi-scale files of the 480, 512 and 640 pixel recipes and of Cityscapes (FACTS 28)."""
+    """Multi-scale files of the 480, 512 and 640 pixel recipes and of Cityscapes (behaviour 78)."""
     return replace(protocol, scales=ratios, flip=True, resize_rule="short_side", multiple=None, unpad=unpad)
 
 
@@ -161,12 +161,12 @@ def by_short_side_of_streets(protocol: Protocol) -> Protocol:
 
 
 def padded_beit(protocol: Protocol) -> Protocol:
-    """Multi-scale files of the BEiT recipes at 896: padded before normalisation (FACTS 29)."""
+    """Multi-scale files of the BEiT recipes at 896: padded before normalisation (behaviour 79)."""
     return _padded(protocol, (640, 768, 896), "before")
 
 
 def padded_beitv2(protocol: Protocol) -> Protocol:
-    """Multi-scale file of the BEiTv2 recipe at 896: padded after normalisation (FACTS 29)."""
+    """Multi-scale file of the BEiTv2 recipe at 896: padded after normalisation (behaviour 79)."""
     return _padded(protocol, (800, 832, 864, 896), "after")
 
 

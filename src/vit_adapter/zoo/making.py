@@ -61,7 +61,7 @@ def make_recipe(
     base = STARTS[start]
     model = replace(base.model, head=mask2former or UPerNetConfig(channels=head_channels))
     if model.vit.name.startswith("beit"):
-        # Tables have the size of the training crop (FACTS 13).
+        # Tables have the size of the training crop (behaviour 106).
         model = replace(model, vit=replace(model.vit, img_size=crop))
     plain = replace(single_scale(test_size or size, crop, base.normalization), multiple=multiple)
     return Recipe(

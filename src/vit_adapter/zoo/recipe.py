@@ -35,12 +35,12 @@ class Recipe:
         multi_scale: Published multi-scale test.
         parameters: Exact number of parameters.
         start: Recipe whose published model is loaded as a whole before training, tensors of another shape (the
-            classifier) excepted (FACTS 14); None: only the ViT is pretrained.
+            classifier) excepted (behaviour 103); None: only the ViT is pretrained.
         checkpoint_url: The published model; None: not published.
         score: Published single-scale score in percent; None: none.
         multi_scale_score: Published multi-scale score in percent; None: none.
         total_batch: Images in a step over all devices, as published; None: not told.
-        half_precision_scores: The published scores come from half-precision inference (FACTS 7).
+        half_precision_scores: The published scores come from half-precision inference (behaviour 105).
         workers: Loader processes per device.
         variant: Which test ``config`` sets: "ss" or "ms".
     """
@@ -101,7 +101,7 @@ class Recipe:
         """Model, data, training, evaluation and test protocol as published.
 
         ``data.root`` is left empty. Mean and deviation are named, since some ViTs were trained with others than
-        the segmentation models (FACTS 17).
+        the segmentation models (behaviour 108).
         """
         protocol = self.test_protocol
         data = DataConfig(

@@ -44,7 +44,7 @@ def resample_table(table: Tensor, stored: Size, size: Size) -> Tensor:
 
 
 class BeitWrapper(ViTWrapper):
-    """Wraps timm's ``Beit``; its class token stays through the blocks (rule 18)."""
+    """Wraps timm's ``Beit``; its class token stays through the blocks (behaviour 8)."""
 
     vit: Beit
 
@@ -60,7 +60,7 @@ class BeitWrapper(ViTWrapper):
         for holder in (*(block.attn for block in vit.blocks), vit.rel_pos_bias):
             if getattr(holder, "relative_position_index", None) is not None:
                 holder.relative_position_index = None  # pyright: ignore
-        # The published adapter has a table shared by all blocks and ignores it (rule 40); the baseline uses it.
+        # The published adapter has a table shared by all blocks and ignores it (behaviour 10); the baseline uses it.
         self.use_shared_bias = False
         # Only the last few grids are kept: photos come in many sizes, and an index is large.
         self._indexes: dict[tuple[Size, torch.device], Tensor] = {}
@@ -130,7 +130,7 @@ class BeitWrapper(ViTWrapper):
         batch, count, _ = tokens.shape
         qkv_bias = None
         if attention.q_bias is not None:
-            # Keys have no bias (rule 37).
+            # Keys have no bias (behaviour 11).
             qkv_bias = torch.cat([attention.q_bias, torch.zeros_like(attention.v_bias), attention.v_bias])
         qkv = F.linear(tokens, attention.qkv.weight, qkv_bias)
         # [B, N, 3*heads*d] -> [3, B, heads, N, d]
@@ -149,7 +149,7 @@ class BeitWrapper(ViTWrapper):
         return attention.proj(output.transpose(1, 2).reshape(batch, count, -1))
 
     def reset_embedding(self) -> None:
-        # As the adapter's own convolutions (rule 44).
+        # As the adapter's own convolutions (behaviour 29).
         patches = self.vit.patch_embed.proj
         nn.init.normal_(patches.weight, std=math.sqrt(2.0 / (math.prod(patches.kernel_size) * self.dim)))
         nn.init.zeros_(patches.bias)  # pyright: ignore
@@ -161,7 +161,7 @@ class BeitWrapper(ViTWrapper):
                 if remove:
                     setattr(block, name, None)
                 elif value is not None:
-                    # Zero is a start value here, not the absence of scales (rule 42).
+                    # Zero is a start value here, not the absence of scales (behaviour 27).
                     added = added or getattr(block, name) is None
                     setattr(block, name, nn.Parameter(torch.full_like(block.norm1.weight.detach(), value)))
         return added

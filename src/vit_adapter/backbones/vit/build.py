@@ -22,7 +22,7 @@ from .uniperceiver import UniPerceiver, UniPerceiverWrapper
 from .wrapper import ViTWrapper
 
 PATCH_SIZE = 16
-"""The prior's strides and the reference points are made for it (rule 23)."""
+"""The prior's strides and the reference points are made for it (behaviour 5)."""
 
 
 @dataclass(frozen=True)

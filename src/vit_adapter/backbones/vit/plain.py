@@ -17,7 +17,7 @@ class PlainWrapper(ViTWrapper):
 
     Class and register tokens are dropped by default where the published models drop them (no registers, no
     layer scales, no norm in front: DeiT, AugReg, MAE), and kept elsewhere (DINOv2, CLIP). Dropped
-    tokens are removed, but their rows of the position table stay, unused: published files hold them (rule 33).
+    tokens are removed, but their rows of the position table stay, unused: published files hold them (behaviour 6).
     """
 
     vit: VisionTransformer
@@ -76,7 +76,7 @@ class PlainWrapper(ViTWrapper):
 
     def reset_embedding(self) -> None:
         if self.vit.pos_embed is not None:
-            nn.init.zeros_(self.vit.pos_embed)  # rule 34
+            nn.init.zeros_(self.vit.pos_embed)  # behaviour 26
 
     def set_layer_scale(self, value: float | None, remove: bool = False) -> bool:
         added = False
@@ -122,7 +122,7 @@ def _windowed_block(tokens: Tensor, block: Block, size: Size, window: int) -> Te
 
 
 def _windowed_attention(tokens: Tensor, attention: Any, size: Size, window: int) -> Tensor:
-    """Self-attention in non-overlapping windows (rule 35).
+    """Self-attention in non-overlapping windows (behaviour 13).
 
     Queries, keys and values are padded after their projection, with zeros and without a mask: padded keys have
     score 0 and value 0 and stay in the softmax. Published models depend on it.

@@ -22,7 +22,7 @@ Mode = Literal["bilinear", "flexi"]
 
 
 def change_patch_size(wrapper: ViTWrapper, patch_size: int, mode: Mode) -> None:
-    """Resamples a ViT's patches to another size; the grid of its position table stays (rule 83)."""
+    """Resamples a ViT's patches to another size; the grid of its position table stays (behaviour 102)."""
     embedding = wrapper.patch_embedding
     old = embedding.proj
     kernel = resample_patches(old.weight.detach(), patch_size, mode)

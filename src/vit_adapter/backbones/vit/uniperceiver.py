@@ -35,7 +35,7 @@ class PackedAttention(nn.Module):
 
 
 class EncoderLayer(nn.Module):
-    """Pre-norm attention and feed-forward, each scaled by a gamma that starts at zero (rule 47).
+    """Pre-norm attention and feed-forward, each scaled by a gamma that starts at zero (behaviour 12).
 
     Args:
         dim: Width of the tokens.
@@ -70,7 +70,7 @@ class EncoderLayer(nn.Module):
         return tokens + self.drop_path2(self.gamma_2 * mixed)
 
     def _windowed(self, tokens: Tensor, size: Size, window: int) -> Tensor:
-        # Padding comes before the projection here, so padded tokens carry its bias (rule 48).
+        # Padding comes before the projection here, so padded tokens carry its bias (behaviour 14).
         batch, _, dim = tokens.shape
         height, width = size
         rows, columns = -(-height // window), -(-width // window)
@@ -85,7 +85,7 @@ class EncoderLayer(nn.Module):
 
 
 class PatchEmbedding(nn.Module):
-    """Patches plus a spatial and a temporal position; a still image has moment 0 (rule 46)."""
+    """Patches plus a spatial and a temporal position; a still image has moment 0 (behaviour 7)."""
 
     def __init__(self, dim: int, grid: int, patch_size: int, in_chans: int) -> None:
         super().__init__()

@@ -19,14 +19,14 @@ def tokens_to_map(tokens: Tensor, size: Size) -> Tensor:
     """[B, h*w, C] tokens, rows first, as a map [B, C, h, w] in memory of its own.
 
     The copy is needed: behind a transposed view, the backward pass of batch norm is silently wrong for a batch
-    of one (rule 85).
+    of one (behaviour 23).
     """
     batch, _, channels = tokens.shape
     return tokens.transpose(1, 2).reshape(batch, channels, *size).contiguous()
 
 
 def resample_positions(table: Tensor, stored: Size, size: Size) -> Tensor:
-    """A position table for another grid: bicubic, without antialias, as the published models do (rule 33).
+    """A position table for another grid: bicubic, without antialias, as the published models do (behaviour 6).
 
     Args:
         table: [1, prefix + rows * columns, C]; only the last rows * columns entries are used.
@@ -64,7 +64,7 @@ class ViTWrapper(ABC):
     grid: Size
     table_prefix: int = 0
     norm_eps = 1e-6
-    """Epsilon of the adapter's layer norms beside this family (rule 20)."""
+    """Epsilon of the adapter's layer norms beside this family (behaviour 19)."""
 
     def __init__(self, vit: nn.Module, config: ViTConfig) -> None:
         self.vit = vit
@@ -135,7 +135,7 @@ class ViTWrapper(ABC):
         return self.vit.norm(grid) if self.has_final_norm else grid  # pyright: ignore
 
     def take_grid(self, grid: Size) -> None:
-        """Makes room for a position table of another grid, which keeps its stored size (FACTS 11)."""
+        """Makes room for a position table of another grid, which keeps its stored size (behaviour 6)."""
         vit: Any = self.vit
         rows = self.table_prefix + grid[0] * grid[1]
         vit.pos_embed = nn.Parameter(vit.pos_embed.new_zeros(1, rows, self.dim))
@@ -157,7 +157,7 @@ class ViTWrapper(ABC):
         raise InputError(f"layer_scale cannot be set for {type(self.vit).__name__}")
 
     def set_drop_path(self, rate: float) -> None:
-        """Stochastic depth growing linearly from 0 at the first block to ``rate`` at the last (rule 21)."""
+        """Stochastic depth growing linearly from 0 at the first block to ``rate`` at the last (behaviour 15)."""
         for index, block in enumerate(self.blocks):
             own = rate * index / max(self.depth - 1, 1)
             for name in ("drop_path1", "drop_path2"):

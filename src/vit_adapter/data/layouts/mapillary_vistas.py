@@ -1,6 +1,6 @@
 """Mapillary Vistas 1.2, read as the 19 classes of Cityscapes, as the published model was trained on it.
 
-Training joins the training and the validation images (FACTS 25); the model is measured on Cityscapes.
+Training joins the training and the validation images (behaviour 92); the model is measured on Cityscapes.
 """
 
 from vit_adapter.config import class_names
@@ -32,7 +32,7 @@ SOURCE_IDS: dict[int, tuple[int, ...]] = {
 }
 CLASS_COUNT = 66
 UNLABELED = 65
-# No mask of version 1.2 holds more than 65; the published reader made such values road (FACTS 25).
+# No mask of version 1.2 holds more than 65; the published reader made such values road (behaviour 92).
 LABEL_MAP = {value: label for label, values in SOURCE_IDS.items() for value in values} | dict.fromkeys(
     range(CLASS_COUNT, 256), 0
 )

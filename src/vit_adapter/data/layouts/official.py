@@ -44,7 +44,7 @@ def numbered(count: int, ending: str = "") -> MaskForm:
 
 
 def numbered_from_one(count: int, ending: str = "") -> MaskForm:
-    """Masks whose values 1 to count are the classes, 0 and 255 are ignored (FACTS 24)."""
+    """Masks whose values 1 to count are the classes, 0 and 255 are ignored (behaviour 91)."""
     return MaskForm(
         tuple(range(1, count + 1)), ending, void_id=0, ignored=frozenset({VOID}), reduce_zero=True
     )

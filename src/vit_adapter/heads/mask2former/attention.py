@@ -17,7 +17,7 @@ class Attention(nn.Module):
         self.heads = heads
         self.in_projection = nn.Linear(channels, 3 * channels)
         self.output_projection = nn.Linear(channels, channels)
-        # The packed matrix counts as one, so it starts smaller than three of its own would (item 22).
+        # The packed matrix counts as one, so it starts smaller than three of its own would (behaviour 53).
         for projection in (self.in_projection, self.output_projection):
             nn.init.xavier_normal_(projection.weight)
             nn.init.zeros_(projection.bias)

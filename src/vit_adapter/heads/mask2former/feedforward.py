@@ -9,7 +9,7 @@ from torch.utils.checkpoint import checkpoint
 class FeedForward(nn.Module):
     """Linear, ReLU, linear on every token.
 
-    Matrices start Xavier normal, biases as PyTorch's linear layers (items 21 and 22).
+    Matrices start Xavier normal, biases as PyTorch's linear layers (behaviour 52).
 
     Args:
         channels: Width of the tokens.

@@ -147,7 +147,7 @@ class Mask2FormerHead(Head):
 
 
 def class_sums(class_logits: Tensor, mask_logits: Tensor) -> Tensor:
-    """Sum over the queries of class probability × mask probability (item 42).
+    """Sum over the queries of class probability × mask probability (behaviour 73).
 
     Args:
         class_logits: [B, Q, K + 1]; the last column, "no object", only takes its share of the probability.

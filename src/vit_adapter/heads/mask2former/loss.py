@@ -1,4 +1,4 @@
-"""The loss of all prediction sets (Mask2Former, section 3.3; items 28 to 41)."""
+"""The loss of all prediction sets (Mask2Former, section 3.3; behaviours 59 to 67)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -50,7 +50,7 @@ class Mask2FormerLoss(nn.Module):
 
     Attributes:
         draw: Source of random points. They are asked for set by set: for matching image by image, then
-            candidates and fresh points of all matched masks (item 35).
+            candidates and fresh points of all matched masks (behaviour 64).
         average: Mean of a vector over all processes.
     """
 
@@ -65,15 +65,15 @@ class Mask2FormerLoss(nn.Module):
     ) -> dict[str, Tensor]:
         """Compares predictions with targets, in float32 at least.
 
-        The class loss is divided by the weights of the labels of this batch in this process, by design (item
-        36). So it is not exactly that of a joint batch when processes, or accumulated batches, hold different
+        The class loss is divided by the weights of the labels of this batch in this process, by design (behaviour 65).
+        So it is not exactly that of a joint batch when processes, or accumulated batches, hold different
         numbers of masks; mask and Dice loss are.
 
         Args:
             predictions: All sets.
             targets: One for each image.
             num_masks: What mask and Dice loss are divided by; None: matched masks of this batch, averaged over
-                the processes, at least 1 (item 37). Where gradients of several batches are accumulated, give the
+                the processes, at least 1 (behaviour 66). Where gradients of several batches are accumulated, give the
                 average over them and over the processes.
 
         Returns:
@@ -127,7 +127,7 @@ class Mask2FormerLoss(nn.Module):
         else:
             mask_sum = dice_sum = (
                 mask_logits.sum() * 0.0
-            )  # nothing to find, but the graph stays whole (item 38)
+            )  # nothing to find, but the graph stays whole (behaviour 67)
         return {
             "loss_cls": settings.class_weight * class_sum / weight_sum,
             "loss_mask": settings.mask_weight * mask_sum / (divisor * settings.points),
@@ -168,7 +168,7 @@ class Mask2FormerLoss(nn.Module):
 def _query_labels(
     class_logits: Tensor, targets: Sequence[Target], pairs: Sequence[tuple[Tensor, Tensor]]
 ) -> Tensor:
-    """int64 [B, Q]: the class of each query's mask, K where it has none (item 28)."""
+    """int64 [B, Q]: the class of each query's mask, K where it has none (behaviour 62)."""
     batch, queries, columns = class_logits.shape
     labels = torch.full((batch, queries), columns - 1, dtype=torch.int64, device=class_logits.device)
     for row, target, (matched, chosen) in zip(labels, targets, pairs, strict=True):

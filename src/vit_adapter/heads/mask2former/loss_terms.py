@@ -5,7 +5,7 @@ from torch import Tensor
 
 
 def weighted_class_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-    """Cross entropy in which classes count differently (item 36).
+    """Cross entropy in which classes count differently (behaviour 65).
 
     Args:
         logits: [N, K + 1]; the last column is "no object".

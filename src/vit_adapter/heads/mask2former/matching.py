@@ -19,7 +19,7 @@ class NotFiniteCosts(LossNotFinite):
 
 @dataclass(frozen=True)
 class CostWeights:
-    """Weights of the three costs (item 31).
+    """Weights of the three costs (behaviour 60).
 
     Attributes:
         classes: Of minus the probability of the right class.
@@ -78,7 +78,7 @@ def weighted_costs(
 
 
 def assign(costs: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-    """The assignment of lowest total cost (item 32).
+    """The assignment of lowest total cost (behaviour 61).
 
     Args:
         costs: [Q, N] by name; the total is their sum.
@@ -118,7 +118,7 @@ def match(
         mask_logits: [Q, h, w].
         target: N masks.
         weights: Factors of the costs.
-        points: Number of points at which masks are compared: the same for all queries and masks (item 29).
+        points: Number of points at which masks are compared: the same for all queries and masks (behaviour 59).
         draw: Their source; it is asked also when there are no masks.
 
     Returns:

@@ -21,7 +21,7 @@ LEVELS = 3
 
 
 class ConvGroupNorm(nn.Module):
-    """Convolution and group norm (item 3).
+    """Convolution and group norm (behaviour 39).
 
     Args:
         inputs: Channels that come in.
@@ -45,7 +45,7 @@ class ConvGroupNorm(nn.Module):
 
 
 class EncoderLayer(nn.Module):
-    """All tokens of the three maps read each other's maps; norms stand behind each part (item 4).
+    """All tokens of the three maps read each other's maps; norms stand behind each part (behaviour 40).
 
     Args:
         channels: Width of the tokens.
@@ -69,7 +69,7 @@ class EncoderLayer(nn.Module):
 
         Args:
             tokens: [B, S, C], level after level.
-            positions: [1, S, C]; only the queries know where they are (item 5).
+            positions: [1, S, C]; only the queries know where they are (behaviour 41).
             reference: [1, S, 1, 2] centre of each token.
             shapes: (height, width) of every level.
 
@@ -82,7 +82,7 @@ class EncoderLayer(nn.Module):
 
 
 class PixelDecoder(nn.Module):
-    """Encodes the three coarse maps together, then adds the fine one (items 1 to 9).
+    """Encodes the three coarse maps together, then adds the fine one (behaviours 38 to 43).
 
     Args:
         in_channels: Widths of the pyramid's four maps, fine to coarse.
@@ -120,7 +120,7 @@ class PixelDecoder(nn.Module):
                 f"mask2former.channels={channels}, expected a multiple of {groups} (norm groups) and of heads={heads}"
             )
         finest, *coarser = in_channels
-        # Low resolution first: stride 32, 16, 8 (item 2).
+        # Low resolution first: stride 32, 16, 8 (behaviour 38).
         self.input_projections = nn.ModuleList(
             ConvGroupNorm(width, channels, 1, groups, bias=True) for width in reversed(coarser)
         )
@@ -134,7 +134,7 @@ class PixelDecoder(nn.Module):
         self._initialize()
 
     def _initialize(self) -> None:
-        """Items 20 and 23; layers start themselves."""
+        """Published start values (behaviours 51 and 54); layers start themselves."""
         nn.init.normal_(self.level_embedding)
         for projection in self.input_projections:
             nn.init.xavier_uniform_(projection.conv.weight)  # pyright: ignore
@@ -177,7 +177,7 @@ class PixelDecoder(nn.Module):
 
     @staticmethod
     def reference_points(shapes: Sequence[tuple[int, int]], tokens: Tensor) -> Tensor:
-        """Centre (x, y) of each token in 0..1, the same for all levels (item 6).
+        """Centre (x, y) of each token in 0..1, the same for all levels (behaviour 42).
 
         Args:
             shapes: (height, width) of every level.
@@ -197,7 +197,7 @@ class PixelDecoder(nn.Module):
 
 
 def unit_gain_uniform(convolution: nn.Conv2d) -> None:
-    """Uniform within sqrt(3 / fan-in), bias 0 (item 20)."""
+    """Uniform within sqrt(3 / fan-in), bias 0 (behaviour 51)."""
     nn.init.kaiming_uniform_(convolution.weight, a=1)
     if convolution.bias is not None:
         nn.init.zeros_(convolution.bias)

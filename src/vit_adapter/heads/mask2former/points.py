@@ -21,10 +21,10 @@ def uniform_points(sets: int, points: int, like: Tensor) -> Tensor:
 
 
 def sample_points(maps: Tensor, points: Tensor) -> Tensor:
-    """Reads maps at points: bilinear, zero outside (item 30).
+    """Reads maps at points: bilinear, zero outside (behaviour 58).
 
     Args:
-        maps: [N, C, H, W]. Relative positions make maps of different sizes comparable (item 27).
+        maps: [N, C, H, W]. Relative positions make maps of different sizes comparable (behaviour 57).
         points: [N, P, 2] as (x, y); 0 and 1 are the outer edges of a map.
 
     Returns:
@@ -39,7 +39,7 @@ def sample_points(maps: Tensor, points: Tensor) -> Tensor:
 def uncertain_points(
     logits: Tensor, points: int, oversampling: float, importance: float, draw: PointSource
 ) -> Tensor:
-    """Mostly points where a mask is undecided, some others (item 34).
+    """Mostly points where a mask is undecided, some others (behaviour 63).
 
     Args:
         logits: [N, H, W] of the masks.

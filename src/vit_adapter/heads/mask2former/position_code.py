@@ -16,7 +16,7 @@ def sine_position_code(
     epsilon: float = 1e-6,
     offset: float = 0.0,
 ) -> Tensor:
-    """Codes of all positions of maps (item 7).
+    """Codes of all positions of maps (behaviour 43).
 
     Args:
         padding: [B, H, W], true where a position is padding; positions are counted over the others.

@@ -10,12 +10,12 @@ from vit_adapter.config import InputError
 
 @dataclass(frozen=True)
 class Target:
-    """What one image shows: a mask for each class in it (item 24).
+    """What one image shows: a mask for each class in it (behaviour 55).
 
     Attributes:
         classes: int64 [N], ascending.
         masks: bool [N, H, W], at the full size of the image. Ignored pixels lie in none, so they count as
-            outside of every mask (item 40).
+            outside of every mask (behaviour 56).
     """
 
     classes: Tensor

@@ -33,7 +33,7 @@ class Predictions:
 
 
 class DecoderLayer(nn.Module):
-    """Queries read one map where their masks are, then each other (item 11).
+    """Queries read one map where their masks are, then each other (behaviour 45).
 
     Args:
         channels: Width of queries and maps.
@@ -66,7 +66,7 @@ class DecoderLayer(nn.Module):
         Returns:
             [B, Q, C].
         """
-        # Whoever may look nowhere looks everywhere (item 15); a softmax over nothing would be NaN.
+        # Whoever may look nowhere looks everywhere (behaviour 49); a softmax over nothing would be NaN.
         blocked = blocked & ~blocked.all(-1, keepdim=True)
         queries = self.cross_attention_norm(
             queries + self.cross_attention(queries + positions, keys, values, blocked)
@@ -77,7 +77,7 @@ class DecoderLayer(nn.Module):
 
 
 class MaskEmbedding(nn.Sequential):
-    """Three linear maps, ReLU between them: a query to the vector that its mask is read with (item 13).
+    """Three linear maps, ReLU between them: a query to the vector that its mask is read with (behaviour 47).
 
     Args:
         channels: Width of the queries.
@@ -96,7 +96,7 @@ class MaskEmbedding(nn.Sequential):
 
 
 class TransformerDecoder(nn.Module):
-    """Learnt queries, layers, and the two heads that they share (items 10 to 16).
+    """Learnt queries, layers, and the two heads that they share (behaviours 44 to 49).
 
     Args:
         num_classes: Number of classes K.
@@ -139,7 +139,7 @@ class TransformerDecoder(nn.Module):
             DecoderLayer(channels, heads, feedforward, grad_checkpointing) for _ in range(layers)
         )
         self.prediction_norm = nn.LayerNorm(channels)
-        # These two start as PyTorch's linear layers, without a bias towards "no object" (item 23).
+        # These two start as PyTorch's linear layers, without a bias towards "no object" (behaviour 54).
         self.classifier = nn.Linear(channels, num_classes + 1)
         self.mask_embedding = MaskEmbedding(channels, mask_channels)
         for table in (self.level_embedding, self.query_content, self.query_positions):
@@ -188,7 +188,7 @@ class TransformerDecoder(nn.Module):
         return predictions
 
     def _predict(self, predictions: Predictions, queries: Tensor, mask_features: Tensor) -> None:
-        # The norm is for the prediction alone; the next layer gets the queries without it (item 12).
+        # The norm is for the prediction alone; the next layer gets the queries without it (behaviour 46).
         queries = self.prediction_norm(queries)
         predictions.classes.append(self.classifier(queries))
         embedding = self.mask_embedding(queries)
@@ -197,7 +197,7 @@ class TransformerDecoder(nn.Module):
 
 @torch.no_grad()
 def blocked_positions(mask_logits: Tensor, size: tuple[int, int]) -> Tensor:
-    """Where the next layer's queries must not look: outside their masks (item 14).
+    """Where the next layer's queries must not look: outside their masks (behaviour 48).
 
     Args:
         mask_logits: [B, Q, H, W].
