@@ -100,10 +100,10 @@ def test_protocol_and_precision_by_flags(tmp_path, photo, capsys):
     ("settings", "expected"),
     [
         ({"batch_size": 0}, "--batch 0: expected at least 1"),
-        ({"alpha": float("nan")}, "--alpha nan: expected 0 to 1"),
+        ({"alpha": float("nan")}, "--alpha nan: expected a finite number, at least 0 and at most 1"),
         ({"ids": "mine"}, "--ids mine: expected own or contiguous"),
         ({"palette": "over"}, "--palette over: expected beside or instead"),
-        ({"threshold": 1.5}, "threshold is 1.5, expected a probability from 0 to 1"),
+        ({"threshold": 1.5}, "--threshold 1.5: expected at least 0 and at most 1, or none"),
         ({"precision": "float8"}, "--precision float8: expected float32, bfloat16 or float16"),
     ],
 )
@@ -119,7 +119,7 @@ def test_settings_without_a_meaning_are_refused_before_the_work(
 
 
 def test_a_batch_of_nothing_is_refused(tmp_path, photo):
-    with pytest.raises(InputError, match="batch_size is 0, expected at least 1"):
+    with pytest.raises(InputError, match="batch_size 0: expected at least 1"):
         colour_model([RED, BLUE]).predict(photo, batch_size=0)
 
 

@@ -33,6 +33,8 @@ SMALL = [
     "--training.accelerator", "cpu", "--training.quiet", "true",
 ]  # fmt: skip
 """What is added to a command that trains: it is the command that is tried, not the machine."""
+HANDS = ["left hand", "right hand", *(entry.name for entry in SCENE_CLASSES[2:])]
+"""Names for the classes of the world's own folder."""
 
 
 def narrow(recipe: Recipe) -> Recipe:
@@ -135,6 +137,8 @@ def small(words: list[str]) -> list[str]:
     """The command, with less to do."""
     if words[0] == "train" and "--resume" not in words:
         dry = "--dry-run" in words
+        if "--data.mirrored_classes" in words:  # the page speaks of hands
+            words = [*words, "--data.classes", json.dumps(HANDS)]
         return (
             words
             + ([] if dry else SMALL)

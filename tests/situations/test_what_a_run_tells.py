@@ -224,7 +224,12 @@ def test_s245_scores_of_which_nobody_knows_what_they_are(tmp_path, capsys):
         in capsys.readouterr().out
     )
     values = json.loads((tmp_path / "out" / "metrics.json").read_text())
-    assert values["model"]["from"] == str(tmp_path / "run")
+    assert values["model"] == {
+        "from": str(tmp_path / "run"),
+        "vit": "vit_tiny_patch16_224",
+        "head": "upernet",
+        "backbone": "adapter",
+    }
     assert values["data"] == {"root": str(root), "layout": "auto", "split": "val", "images": 3}
     assert values["protocol"]["flip"] is True
     assert values["vit_adapter"]

@@ -35,9 +35,9 @@ def provenance(
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "model": {
             "from": model_name,
-            "vit": getattr(described, "vit", None),
-            "head": getattr(described, "head", None),
-            "backbone": getattr(described, "backbone", None),
+            "vit": None if described is None else described.vit.name,
+            "head": None if described is None else described.head.kind,
+            "backbone": None if described is None else described.backbone.kind,
         },
         "data": {
             "root": str(Path(data.root).absolute()) if data.root else None,
