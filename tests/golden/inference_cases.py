@@ -11,24 +11,25 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
+from vit_adapter.annotations import Window
 from vit_adapter.config import Normalization, Protocol
-from vit_adapter.inference import prepare, resize_scores, view_scores, window_boxes
+from vit_adapter.inference import prepare, resize_scores, view_scores, window_grid
 from vit_adapter.inference.application import mean_probabilities
-from vit_adapter.inference.strips import Box, joined
+from vit_adapter.inference.strips import joined
 
 from .case import Case
 from .comparison import check_exact, check_outputs
 
 
-def run_window_boxes(path: Path) -> None:
+def run_window_grid(path: Path) -> None:
     """Order and boxes of all windows; the sizes are in the names of the outputs."""
     case = Case(path)
     for name, recorded in case.outputs.items():
         numbers = re.fullmatch(r"crop(\d+)x(\d+)_stride(\d+)x(\d+)_img(\d+)x(\d+)", name)
         assert numbers is not None, name
         crop_h, crop_w, down, across, height, width = map(int, numbers.groups())
-        boxes = window_boxes((height, width), (crop_h, crop_w), (down, across))
-        check_exact(torch.tensor(boxes), recorded, name)
+        boxes = window_grid((height, width), (crop_h, crop_w), (down, across))
+        check_exact(torch.tensor([box.corners for box in boxes]), recorded, name)
 
 
 def run_window_table(path: Path) -> None:
@@ -36,8 +37,8 @@ def run_window_table(path: Path) -> None:
     rows = json.loads(path.read_text())["rows"]
     assert rows
     for row in rows:
-        boxes = window_boxes((row["height"], row["width"]), tuple(row["crop"]), tuple(row["stride"]))
-        assert [list(box) for box in boxes] == row["windows_y1_x1_y2_x2"], row
+        boxes = window_grid((row["height"], row["width"]), tuple(row["crop"]), tuple(row["stride"]))
+        assert [list(box.corners) for box in boxes] == row["windows_y1_x1_y2_x2"], row
 
 
 def recorded_protocol(outer: dict[str, Any]) -> Protocol:
@@ -92,12 +93,12 @@ def run_mask2former_inference(path: Path) -> None:
         torch.einsum("bqk,bqhw->bkhw", classes.softmax(dim=-1)[..., :-1], masks.sigmoid())
         for classes, masks in zip(case.input_list("cls"), case.input_list("mask"), strict=True)
     ]
-    boxes: list[Box] = []
+    boxes: list[Window] = []
     views: list[Tensor] = []
     ours: dict[str, Tensor] = {"head_semantic.0": answers[0]}
     for view in config["views"]:
         size = (view["height"], view["width"])
-        windows = window_boxes(size, crop, stride) if slides else [(0, 0, *size)]
+        windows = window_grid(size, crop, stride) if slides else [Window(0, 0, *size)]
         recorded = answers[len(boxes) : len(boxes) + len(windows)]
         scores = view_scores(
             _recorded_answers(dict(zip(windows, recorded, strict=True))),
@@ -118,7 +119,8 @@ def run_mask2former_inference(path: Path) -> None:
         ours["prob"] = ours[f"prob.{len(views) - 1}"] = scores.softmax(dim=1)
     assert len(boxes) == len(answers), "fewer windows than recorded answers"
     mean = joined(mean_probabilities([iter([scores]) for scores in views], rows=views[0].shape[2], block=7))
-    ours |= {"prob_mean": mean, "argmax": mean.argmax(dim=1), "windows": torch.tensor(boxes)[:, [0, 2, 1, 3]]}
+    corners = torch.tensor([box.corners for box in boxes])
+    ours |= {"prob_mean": mean, "argmax": mean.argmax(dim=1), "windows": corners[:, [0, 2, 1, 3]]}
     check_outputs(case, {name: ours[name] for name in case.outputs})
 
 
@@ -128,7 +130,7 @@ def _coordinates(size: tuple[int, int]) -> Tensor:
     return torch.stack([rows, columns])[None].double()
 
 
-def _recorded_answers(answers: dict[Box, Tensor]) -> Callable[[Tensor], Tensor]:
+def _recorded_answers(answers: dict[Window, Tensor]) -> Callable[[Tensor], Tensor]:
     """A model that knows the answer to each window by where it lies, in whatever order they come."""
 
     def answer(windows: Tensor) -> Tensor:
@@ -136,13 +138,14 @@ def _recorded_answers(answers: dict[Box, Tensor]) -> Callable[[Tensor], Tensor]:
             windows[0, :, 0, 0].int().tolist(),
             windows[0, :, -1, -1].int().tolist(),
         )
-        return resize_scores(answers[top, left, bottom + 1, right + 1], (windows.shape[2], windows.shape[3]))
+        window = Window(top, left, bottom + 1 - top, right + 1 - left)
+        return resize_scores(answers[window], (windows.shape[2], windows.shape[3]))
 
     return answer
 
 
 RUNNERS: dict[str, Callable[[Path], None]] = {
-    "06_segmentor__slide_windows": run_window_boxes,
+    "06_segmentor__slide_windows": run_window_grid,
     "slide_windows": run_window_table,
     "25_m2f_inference__": run_mask2former_inference,
 }

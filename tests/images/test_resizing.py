@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vit_adapter.annotations import Window
 from vit_adapter.config import InputError, Normalization
 from vit_adapter.images import (
     fit_size,
@@ -62,7 +63,7 @@ def test_window_equals_the_cut_of_the_whole(data):
     rng = np.random.default_rng(0)
     image = rng.integers(0, 256, (height, width, 3)).astype(np.uint8)
     labels = rng.integers(0, 256, (height, width)).astype(np.uint8)
-    window, size = (top, left, rows, columns), (new_height, new_width)
+    window, size = Window(top, left, rows, columns), (new_height, new_width)
     cut = np.s_[top : top + rows, left : left + columns]
     np.testing.assert_array_equal(resize_image(image, size, window), resize_image(image, size)[cut])
     np.testing.assert_array_equal(resize_labels(labels, size, window), resize_labels(labels, size)[cut])
@@ -113,7 +114,7 @@ def test_size_without_pixels_is_refused(size):
 
 def test_window_outside_the_result_is_refused():
     with pytest.raises(InputError, match="window"):
-        resize_image(np.zeros((4, 4, 3), np.uint8), (8, 8), (0, 4, 2, 5))
+        resize_image(np.zeros((4, 4, 3), np.uint8), (8, 8), Window(0, 4, 2, 5))
 
 
 def test_thin_images_keep_a_pixel():

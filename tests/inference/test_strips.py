@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vit_adapter.annotations import Window
 from vit_adapter.inference import resize_scores, strips
 from vit_adapter.inference.strips import RowReader, crop_strips, joined, resize_strips
 
@@ -74,7 +75,7 @@ def test_crop_and_reader_give_the_rows_asked_for(data):
     heights = data.draw(st.lists(st.integers(1, 7), min_size=30, max_size=30))
     top = data.draw(st.integers(0, 29))
     bottom = data.draw(st.integers(top + 1, 30))
-    cut = crop_strips((strip for strip in maps.split(heights[0], dim=2)), (top, 1, bottom, 3))
+    cut = crop_strips((strip for strip in maps.split(heights[0], dim=2)), Window(top, 1, bottom - top, 2))
     assert torch.equal(joined(cut), maps[:, :, top:bottom, 1:3])
     reader = RowReader(maps.split(heights[1], dim=2))
     start = 0

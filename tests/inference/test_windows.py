@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vit_adapter.inference import slide, slide_strips, strips, window_boxes
+from vit_adapter.inference import slide, slide_strips, strips, window_grid
 from vit_adapter.inference.windows import window_starts
 
 from .stand_in import Surroundings
@@ -36,9 +36,12 @@ def test_starts_cover_the_side_in_steps_of_the_stride(side, crop, stride):
 
 
 def test_an_image_smaller_than_the_crop_is_one_smaller_window():
-    assert window_boxes((24, 4), 512, 341) == [(0, 0, 24, 4)]
-    assert window_boxes((511, 513), 512, 341) == [(0, 0, 511, 512), (0, 1, 511, 513)]
-    assert window_boxes((512, 512), 512, 341) == [(0, 0, 512, 512)]
+    def boxes(size):
+        return [window.corners for window in window_grid(size, 512, 341)]
+
+    assert boxes((24, 4)) == [(0, 0, 24, 4)]
+    assert boxes((511, 513)) == [(0, 0, 511, 512), (0, 1, 511, 513)]
+    assert boxes((512, 512)) == [(0, 0, 512, 512)]
 
 
 @settings(max_examples=50, deadline=None)  # a loop over windows in float64
@@ -49,7 +52,8 @@ def test_slide_is_the_mean_of_all_windows(grid, photos, batch_size):
     model = Surroundings(classes=4)
     total = torch.zeros(photos, 4, *size, dtype=torch.float64)
     visits = torch.zeros(size, dtype=torch.float64)
-    for top, left, bottom, right in window_boxes(size, crop, stride):
+    for window in window_grid(size, crop, stride):
+        top, left, bottom, right = window.corners
         total[..., top:bottom, left:right] += model(images.double()[..., top:bottom, left:right])
         visits[top:bottom, left:right] += 1
     assert visits.min() >= 1

@@ -29,6 +29,11 @@ class Window(NamedTuple):
         return self.left + self.width
 
     @property
+    def corners(self) -> tuple[int, int, int, int]:
+        """(top, left, bottom, right), ends exclusive."""
+        return self.top, self.left, self.bottom, self.right
+
+    @property
     def slices(self) -> tuple[slice, slice]:
         """Rows and columns, to index an array or a tensor [..., H, W] with."""
         return slice(self.top, self.bottom), slice(self.left, self.right)

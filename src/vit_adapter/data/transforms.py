@@ -10,15 +10,15 @@ from typing import Protocol
 
 import numpy as np
 
+from vit_adapter.annotations import Window
 from vit_adapter.config import AugmentationConfig, InputError, Normalization
 from vit_adapter.images import fit_size, normalize, pad, resize_image, resize_labels, scaled_limits
 
 from .hsv import HUES, hsv_to_rgb, rgb_to_hsv
 
-CROP_ATTEMPTS = 10  # boxes that are checked; the next one is taken as it comes
+CROP_ATTEMPTS = 10  # windows that are checked; the next one is taken as it comes
 
 Size = tuple[int, int]
-Box = tuple[int, int, int, int]  # top, left, height, width
 
 
 class Draws(Protocol):
@@ -71,12 +71,12 @@ class RandomResize:
 
 @dataclass(frozen=True)
 class RandomCrop:
-    """Draw a box in which no class fills more than its share.
+    """Draw a window in which no class fills more than its share.
 
     Attributes:
-        size: (height, width) of the box; a side of the image that is smaller is taken whole.
-        category_max_ratio: A box is drawn again while it has fewer than two classes, or one class fills this
-            share of its valid pixels or more. Ten boxes are checked, the eleventh is used as it is. 1: no
+        size: (height, width) of the window; a side of the image that is smaller is taken whole.
+        category_max_ratio: A window is drawn again while it has fewer than two classes, or one class fills this
+            share of its valid pixels or more. Ten windows are checked, the eleventh is used as it is. 1: no
             check.
         ignore_index: Label of pixels that are not valid.
     """
@@ -85,22 +85,22 @@ class RandomCrop:
     category_max_ratio: float
     ignore_index: int
 
-    def draw(self, draws: Draws, labels: np.ndarray) -> Box:
-        """(top, left, height, width) within ``labels`` [H, W]; two draws for each box, rows first."""
-        box = self._draw_box(draws, labels.shape)
+    def draw(self, draws: Draws, labels: np.ndarray) -> Window:
+        """A window within ``labels`` [H, W]; two draws for each, rows first."""
+        window = self._draw_window(draws, labels.shape)
         if self.category_max_ratio >= 1:
-            return box
+            return window
         for _ in range(CROP_ATTEMPTS):
-            if self._is_mixed(crop(labels, box)):
+            if self._is_mixed(crop(labels, window)):
                 break
-            box = self._draw_box(draws, labels.shape)
-        return box
+            window = self._draw_window(draws, labels.shape)
+        return window
 
-    def _draw_box(self, draws: Draws, shape: tuple[int, ...]) -> Box:
+    def _draw_window(self, draws: Draws, shape: tuple[int, ...]) -> Window:
         height, width = min(self.size[0], shape[0]), min(self.size[1], shape[1])
         top = int(draws.integers(0, shape[0] - height + 1))
         left = int(draws.integers(0, shape[1] - width + 1))
-        return top, left, height, width
+        return Window(top, left, height, width)
 
     def _is_mixed(self, labels: np.ndarray) -> bool:
         counts = np.bincount(labels.ravel())
@@ -108,10 +108,9 @@ class RandomCrop:
         return bool(np.count_nonzero(counts) > 1 and counts.max() / counts.sum() < self.category_max_ratio)
 
 
-def crop(array: np.ndarray, box: Box) -> np.ndarray:
-    """The part of [H, W, ...] inside a box, as a view."""
-    top, left, height, width = box
-    return array[top : top + height, left : left + width]
+def crop(array: np.ndarray, window: Window) -> np.ndarray:
+    """The part of [H, W, ...] inside a window, as a view."""
+    return array[window.slices]
 
 
 def flip(array: np.ndarray, vertical: bool = False) -> np.ndarray:
@@ -207,10 +206,10 @@ class TrainingTransform:
         square = (settings.crop, settings.crop)
         size = RandomResize(settings.base_size, settings.scale_range).draw(draws, labels.shape)
         labels = resize_labels(labels, size)
-        box = RandomCrop(square, settings.category_max_ratio, self.ignore_index).draw(draws, labels)
-        labels = crop(labels, box)
-        # The box depends on the labels only, so no pixel outside it needs to be interpolated.
-        image = resize_image(image, size, box)
+        window = RandomCrop(square, settings.category_max_ratio, self.ignore_index).draw(draws, labels)
+        labels = crop(labels, window)
+        # The window depends on the labels only, so no pixel outside it needs to be interpolated.
+        image = resize_image(image, size, window)
         if draw_flip(draws, settings.flip):
             image, labels = flip(image), exchange(flip(labels), self.mirrored)
         if settings.vertical_flip and draw_flip(draws, settings.vertical_flip):

@@ -8,6 +8,7 @@ import math
 
 import numpy as np
 
+from vit_adapter.annotations import Window
 from vit_adapter.config import InputError
 
 WEIGHT_ONE = 2048  # a bilinear weight of 1, with 11 fractional bits
@@ -16,7 +17,6 @@ STRIP_ELEMENTS = (
 )  # output values computed at once: small enough for the cache, whatever the image's size
 
 Size = tuple[int, int]
-Window = tuple[int, int, int, int]  # top, left, height, width
 
 
 def resize_image(image: np.ndarray, size: Size, window: Window | None = None) -> np.ndarray:
@@ -26,7 +26,7 @@ def resize_image(image: np.ndarray, size: Size, window: Window | None = None) ->
         image: [H, W, C]; uint8 gives OpenCV's very bytes, uint16 is interpolated in float32 and rounded,
             float32 is interpolated as it is.
         size: (height, width) of the whole result.
-        window: (top, left, height, width) of the part of the result that is wanted; None: all of it. Only
+        window: The part of the result that is wanted; None: all of it. Only
             that part is computed, and it equals the same cut of the whole result.
 
     Returns:
@@ -130,10 +130,10 @@ def _check_window(size: Size, window: Window | None) -> Window:
     if min(size) < 1:
         raise InputError(f"size {size[0]}x{size[1]} (height x width): both sides must be at least 1 pixel")
     if window is None:
-        return 0, 0, size[0], size[1]
+        return Window(0, 0, *size)
     top, left, rows, columns = window
     if min(top, left) < 0 or min(rows, columns) < 1 or top + rows > size[0] or left + columns > size[1]:
-        raise InputError(f"window {window} (top, left, height, width) leaves the size {size}")
+        raise InputError(f"window {tuple(window)} (top, left, height, width) leaves the size {size}")
     return window
 
 

@@ -6,7 +6,7 @@ from .results import Result
 from .strips import resize_scores
 from .view_scores import view_scores
 from .views import PreparedView, prepare
-from .windows import slide, slide_strips, window_boxes
+from .windows import slide, slide_strips, window_grid
 
 __all__ = [
     "Prediction",
@@ -22,5 +22,5 @@ __all__ = [
     "slide",
     "slide_strips",
     "view_scores",
-    "window_boxes",
+    "window_grid",
 ]

@@ -11,10 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vit_adapter.annotations import Window
 from vit_adapter.config import InputError, Protocol, ScoresAre
 
 from .augmentation import View, plan_views
-from .strips import Box, RowReader, Size, split_rows
+from .strips import RowReader, Size, split_rows
 from .view_scores import Frame, HeldScores, view_strips
 from .views import PreparedView
 from .windows import ScoreFunction
@@ -174,10 +175,10 @@ class Application:
         # Prepared only when the first rows are asked for: of all views only the current one takes memory.
         prepared: list[PreparedView] = []
 
-        def cut(box: Box) -> Tensor:
+        def cut(window: Window) -> Tensor:
             if not prepared:
                 prepared.extend(PreparedView(image, view, self._protocol) for image in self._images)
-            return torch.cat([one.cut(box) for one in prepared])
+            return torch.cat([one.cut(window) for one in prepared])
 
         strips = view_strips(
             self._score,

@@ -4,7 +4,7 @@ from vit_adapter.config import Protocol
 
 from .augmentation import plan_views
 from .strips import Size
-from .windows import window_boxes
+from .windows import window_grid
 
 LARGE_WHOLE_PIXELS = 1 << 22
 """A view of more pixels is dear to handle whole: attention grows with the square of its tokens."""
@@ -23,7 +23,7 @@ def count_windows(size: Size, protocol: Protocol) -> int:
     views = plan_views(size, protocol)
     if protocol.mode == "whole":
         return len(views)
-    return sum(len(window_boxes(view.padded, protocol.crop, protocol.stride)) for view in views)
+    return sum(len(window_grid(view.padded, protocol.crop, protocol.stride)) for view in views)
 
 
 def is_large_whole(size: Size, protocol: Protocol) -> bool:

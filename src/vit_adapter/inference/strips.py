@@ -10,10 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from vit_adapter.annotations import Window
+
 Size = tuple[int, int]
 """(height, width) in pixels."""
-Box = tuple[int, int, int, int]
-"""(top, left, bottom, right) in pixels, ends exclusive."""
 
 STRIP_BYTES = 1 << 24
 """Size of a strip on the CPU: small enough for its caches."""
@@ -41,9 +41,9 @@ def joined(strips: Iterable[Tensor]) -> Tensor:
     return parts[0] if len(parts) == 1 else torch.cat(parts, dim=2)
 
 
-def crop_strips(strips: Iterable[Tensor], box: Box) -> Iterator[Tensor]:
-    """The part of a stream inside a box."""
-    top, left, bottom, right = box
+def crop_strips(strips: Iterable[Tensor], window: Window) -> Iterator[Tensor]:
+    """The part of a stream inside a window."""
+    top, left, bottom, right = window.corners
     start = 0
     for strip in strips:
         end = start + strip.shape[2]

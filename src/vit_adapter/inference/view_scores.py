@@ -7,10 +7,11 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from vit_adapter.annotations import Window
 from vit_adapter.images import multiple_size
 
-from .strips import Box, Size, crop_strips, joined, resize_scores, resize_strips, split_rows
-from .windows import ScoreFunction, merge_windows, score_windows, window_boxes
+from .strips import Size, crop_strips, joined, resize_scores, resize_strips, split_rows
+from .windows import ScoreFunction, merge_windows, score_windows, window_grid
 
 Flip = Literal["horizontal", "vertical"]
 COARSEST_STRIDE = 32
@@ -31,17 +32,17 @@ class Frame:
     flip: Flip | None = None
     transposed: bool = False
 
-    def place(self, box: Box) -> Box:
-        """Where a box of the view lies in the stream."""
-        top, left, bottom, right = box
+    def place(self, window: Window) -> Window:
+        """Where a window of the view lies in the stream."""
+        top, left, height, width = window
         if self.flip == "horizontal":
-            left, right = self.size[1] - right, self.size[1] - left
+            left = self.size[1] - window.right
         if self.flip == "vertical":
-            top, bottom = self.size[0] - bottom, self.size[0] - top
-        return (left, top, right, bottom) if self.transposed else (top, left, bottom, right)
+            top = self.size[0] - window.bottom
+        return Window(left, top, width, height) if self.transposed else Window(top, left, height, width)
 
     def turn(self, scores: Tensor) -> Tensor:
-        """Scores [B, K, h, w] of a box of the view, as they lie in the stream."""
+        """Scores [B, K, h, w] of a window of the view, as they lie in the stream."""
         if self.flip is not None:
             scores = scores.flip(-1 if self.flip == "horizontal" else -2)
         return scores.mT if self.transposed else scores
@@ -78,7 +79,7 @@ class HeldScores:
 
 def view_strips(
     score_function: ScoreFunction,
-    cut: Callable[[Box], Tensor],
+    cut: Callable[[Window], Tensor],
     frame: Frame,
     original_size: Size,
     *,
@@ -94,7 +95,7 @@ def view_strips(
     Args:
         score_function: The model. It may return scores of a lower resolution, those of its input padded at the
             right and at the bottom to multiples of 32 pixels; they are resized to it and cut.
-        cut: From a box of the view to its normalised pixels [B, C, h, w].
+        cut: From a window of the view to its normalised pixels [B, C, h, w].
         frame: Size and orientation of the view.
         original_size: (height, width) of the image.
         mode: Windows, or the whole view at once.
@@ -118,14 +119,16 @@ def view_strips(
         if mode == "whole":
             strips = _whole(score_function, cut, frame)
         else:
-            boxes = sorted(window_boxes(frame.size, crop, stride), key=frame.place)
+            grid = sorted(window_grid(frame.size, crop, stride), key=frame.place)
             scores = (
-                frame.turn(_full(part, boxes[0]))
-                for part in score_windows(score_function, cut, boxes, batch_size)
+                frame.turn(_full(part, grid[0]))
+                for part in score_windows(score_function, cut, grid, batch_size)
             )
-            strips = merge_windows([frame.place(box) for box in boxes], scores, frame.oriented(frame.size))
+            strips = merge_windows(
+                [frame.place(window) for window in grid], scores, frame.oriented(frame.size)
+            )
             if valid_size is not None:
-                strips = crop_strips(strips, frame.place((0, 0, *valid_size)))
+                strips = crop_strips(strips, frame.place(Window(0, 0, *valid_size)))
         if held is not None:
             strips = held.record(strips)
     yield from resize_strips(strips, source, frame.oriented(original_size))
@@ -161,9 +164,8 @@ def view_scores(
     """
     size = (images.shape[2], images.shape[3])
 
-    def cut(box: Box) -> Tensor:
-        top, left, bottom, right = box
-        return images[:, :, top:bottom, left:right]
+    def cut(window: Window) -> Tensor:
+        return images[(..., *window.slices)]
 
     strips = view_strips(
         score_function,
@@ -179,9 +181,9 @@ def view_scores(
     return joined(strips)
 
 
-def _whole(score_function: ScoreFunction, cut: Callable[[Box], Tensor], frame: Frame) -> Iterator[Tensor]:
-    box = (0, 0, *frame.size)
-    (scores,) = score_windows(score_function, cut, [box], batch_size=1)
+def _whole(score_function: ScoreFunction, cut: Callable[[Window], Tensor], frame: Frame) -> Iterator[Tensor]:
+    window = Window(0, 0, *frame.size)
+    (scores,) = score_windows(score_function, cut, [window], batch_size=1)
     scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
     size = (scores.shape[2], scores.shape[3])
     if size == frame.size:
@@ -191,12 +193,12 @@ def _whole(score_function: ScoreFunction, cut: Callable[[Box], Tensor], frame: F
     strips = resize_strips(
         split_rows(frame.turn(scores)), padded.oriented(size), padded.oriented(padded.size)
     )
-    yield from crop_strips(strips, padded.place(box))
+    yield from crop_strips(strips, padded.place(window))
 
 
-def _full(scores: Tensor, box: Box) -> Tensor:
+def _full(scores: Tensor, window: Window) -> Tensor:
     """Scores of a window at the window's size."""
-    height, width = box[2] - box[0], box[3] - box[1]
+    height, width = window.height, window.width
     if scores.shape[2:] == (height, width):
         return scores
     scores = scores.to(torch.promote_types(scores.dtype, torch.float32))

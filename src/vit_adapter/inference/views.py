@@ -4,11 +4,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vit_adapter.annotations import Window
 from vit_adapter.config import Protocol
 from vit_adapter.images import normalize, pad, resize_image
 
 from .augmentation import View, plan_views
-from .strips import Box
 
 
 class PreparedView:
@@ -32,11 +32,10 @@ class PreparedView:
                 image = resize_image(image, size)
         self._pixels = image[:, ::-1] if view.flip else image
 
-    def cut(self, box: Box) -> Tensor:
-        """The part of the view inside a box (pixels of the padded view): float32 [1, C, h, w], normalised."""
-        top, left, bottom, right = box
-        pixels = self._pixels[top:bottom, left:right]
-        size = (bottom - top, right - left)
+    def cut(self, window: Window) -> Tensor:
+        """The part of the view inside a window (pixels of the padded view): float32 [1, C, h, w], normalised."""
+        pixels = self._pixels[window.slices]
+        size = (window.height, window.width)
         if self._protocol.pad_to_crop == "before":
             pixels = pad(pixels, size, 0)
         values = pad(normalize(pixels, self._protocol.normalization), size, 0)
@@ -44,7 +43,7 @@ class PreparedView:
 
     def whole(self) -> Tensor:
         """All of it: float32 [1, C, H, W]."""
-        return self.cut((0, 0, *self.view.padded))
+        return self.cut(Window(0, 0, *self.view.padded))
 
 
 def prepare(image: np.ndarray, protocol: Protocol) -> list[PreparedView]:

@@ -6,7 +6,9 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from .strips import Box, Size, joined, split_rows
+from vit_adapter.annotations import Window
+
+from .strips import Size, joined, split_rows
 
 ScoreFunction = Callable[[Tensor], Tensor]
 """From normalised images [B, C, h, w] to scores [B, K, h, w]."""
@@ -31,7 +33,7 @@ def window_starts(side: int, crop: int, stride: int) -> list[int]:
     return [min(index * stride, last) for index in range(count)]
 
 
-def window_boxes(size: Size, crop: int | Size, stride: int | Size) -> list[Box]:
+def window_grid(size: Size, crop: int | Size, stride: int | Size) -> list[Window]:
     """Windows of an image, rows outer, columns inner (behaviour 69).
 
     Args:
@@ -40,53 +42,52 @@ def window_boxes(size: Size, crop: int | Size, stride: int | Size) -> list[Box]:
         stride: Distance between windows, down and across; one number: the same both ways.
 
     Returns:
-        (top, left, bottom, right) of each window in pixels, ends exclusive. All have the same size, that of the
-        crop or, where the image is smaller, of the image.
+        All have the same size, that of the crop or, where the image is smaller, of the image.
     """
     (crop_height, crop_width), (down, across) = _pair(crop), _pair(stride)
     height, width = min(crop_height, size[0]), min(crop_width, size[1])
     return [
-        (top, left, top + height, left + width)
+        Window(top, left, height, width)
         for top in window_starts(size[0], crop_height, down)
         for left in window_starts(size[1], crop_width, across)
     ]
 
 
 def score_windows(
-    score_function: ScoreFunction, cut: Callable[[Box], Tensor], boxes: Sequence[Box], batch_size: int
+    score_function: ScoreFunction, cut: Callable[[Window], Tensor], grid: Sequence[Window], batch_size: int
 ) -> Iterator[Tensor]:
     """Scores window after window, several in one call of the model.
 
     Args:
         score_function: The model.
-        cut: From a box to the normalised windows [B, C, h, w] of B images of the same size.
-        boxes: Windows of one and the same size.
-        batch_size: Largest number of windows in one call, but never less than the B windows of one box.
+        cut: From a window to its normalised pixels [B, C, h, w] of B images of the same size.
+        grid: Windows of one and the same size.
+        batch_size: Largest number of windows in one call, but never less than the B images of one window.
 
     Yields:
-        Scores [B, K, h, w] of each box, in the order of the boxes.
+        Scores [B, K, h, w] of each window, in the order of the grid.
     """
     position = 0
-    while position < len(boxes):
-        windows = cut(boxes[position])
-        images = windows.shape[0]
-        together = boxes[position + 1 : position + max(1, batch_size // images)]
+    while position < len(grid):
+        pixels = cut(grid[position])
+        images = pixels.shape[0]
+        together = grid[position + 1 : position + max(1, batch_size // images)]
         if together:
-            windows = torch.cat([windows, *map(cut, together)])  # [n * B, C, h, w]
+            pixels = torch.cat([pixels, *map(cut, together)])  # [n * B, C, h, w]
         with torch.no_grad():
-            scores = score_function(windows)
+            scores = score_function(pixels)
         position += 1 + len(together)
         yield from scores.split(images)
-        del scores, windows  # not held while the next ones are made
+        del scores, pixels  # not held while the next ones are made
 
 
-def merge_windows(boxes: Sequence[Box], scores: Iterable[Tensor], size: Size) -> Iterator[Tensor]:
+def merge_windows(grid: Sequence[Window], scores: Iterable[Tensor], size: Size) -> Iterator[Tensor]:
     """Averages the scores of overlapping windows (behaviour 70), holding one row of windows at a time.
 
     Sums are kept in float32, in float64 for float64 scores.
 
     Args:
-        boxes: All windows of an image, as ``window_boxes`` gives them.
+        grid: All windows of an image, as ``window_grid`` gives them.
         scores: Scores [B, K, h, w] of each window, in the same order.
         size: (height, width) of the image.
 
@@ -95,26 +96,25 @@ def merge_windows(boxes: Sequence[Box], scores: Iterable[Tensor], size: Size) ->
         asked for.
     """
     scores = iter(scores)
-    if len(boxes) == 1:
+    if len(grid) == 1:
         yield from split_rows(_summable(next(scores)))
         return
     height, width = size
-    tops = sorted({box[0] for box in boxes})
-    across = len(boxes) // len(tops)
-    columns = _visits([(left, right) for _, left, _, right in boxes[:across]], width)
-    rows = _visits([(top, bottom) for top, _, bottom, _ in boxes[::across]], height)
+    tops = sorted({window.top for window in grid})
+    across = len(grid) // len(tops)
+    columns = _visits([(window.left, window.right) for window in grid[:across]], width)
+    rows = _visits([(window.top, window.bottom) for window in grid[::across]], height)
     sums: Tensor | None = None  # [B, K, window height, width], first row: the current windows' top
-    windows = iter(boxes)
+    windows = iter(grid)
     for top, next_top in pairwise([*tops, height]):
         for _ in range(across):
-            _, left, _, right = next(windows)
-            window = next(scores)
+            window, found = next(windows), next(scores)
             if sums is None:
-                batch, classes, window_height, _ = window.shape
-                dtype = torch.promote_types(window.dtype, torch.float32)
-                sums = torch.zeros(batch, classes, window_height, width, dtype=dtype, device=window.device)
-            sums[..., left:right] += window
-            del window
+                batch, classes, window_height, _ = found.shape
+                dtype = torch.promote_types(found.dtype, torch.float32)
+                sums = torch.zeros(batch, classes, window_height, width, dtype=dtype, device=found.device)
+            sums[..., window.left : window.right] += found
+            del found
         assert sums is not None
         finished = next_top - top
         visits = rows[top:next_top, None] * columns  # [finished, width]
@@ -154,13 +154,12 @@ def slide_strips(
 ) -> Iterator[Tensor]:
     """As ``slide``, but yields finished strips [B, K, rows, W] from top to bottom, see ``merge_windows``."""
     height, width = images.shape[-2:]
-    boxes = window_boxes((height, width), crop, stride)
+    grid = window_grid((height, width), crop, stride)
 
-    def cut(box: Box) -> Tensor:
-        top, left, bottom, right = box
-        return images[:, :, top:bottom, left:right]
+    def cut(window: Window) -> Tensor:
+        return images[(..., *window.slices)]
 
-    return merge_windows(boxes, score_windows(score_function, cut, boxes, batch_size), (height, width))
+    return merge_windows(grid, score_windows(score_function, cut, grid, batch_size), (height, width))
 
 
 def _pair(value: int | Size) -> Size:

@@ -12,7 +12,7 @@ import numpy as np
 from vit_adapter.config import InputError, Protocol, RunConfig, TrainingConfig
 from vit_adapter.images import UnreadableImageError
 from vit_adapter.inference.augmentation import plan_views
-from vit_adapter.inference.windows import window_boxes
+from vit_adapter.inference.windows import window_grid
 
 LARGEST_SHARE = 0.1
 """Of the time of training: what validation may take where the settings leave it open."""
@@ -195,9 +195,8 @@ def seen_pixels(size: tuple[int, int], protocol: Protocol) -> int:
         if protocol.mode == "whole":
             total += view.padded[0] * view.padded[1]
             continue
-        boxes = window_boxes(view.padded, protocol.crop, protocol.stride)
-        top, left, bottom, right = boxes[0]  # all are of one size
-        total += len(boxes) * (bottom - top) * (right - left)
+        grid = window_grid(view.padded, protocol.crop, protocol.stride)
+        total += len(grid) * grid[0].height * grid[0].width  # all are of one size
     return total
 
 
