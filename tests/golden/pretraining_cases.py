@@ -1,43 +1,35 @@
 """Records of ``pretraining/``: which entries of each source's file are used, and tables resampled."""
 
 import json
+import math
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import safe_open
 from torch import Tensor
 
-from vit_adapter.weights.official import DERIVED
-from vit_adapter.weights.pretraining import (
-    convert_uniperceiver,
-    load_official_beit,
-    load_official_uniperceiver,
-    load_official_vit,
-)
+from vit_adapter.weights.pretraining import convert_uniperceiver
 
-_LOADERS = {
-    "non-strict copy": load_official_vit,
-    "resampling loader": load_official_beit,
-    "generic non-strict loader": load_official_uniperceiver,
-}
-
-
-def _meta(shapes: dict[str, list[int]]) -> dict[str, Tensor]:
-    return {name: torch.empty(shape, device="meta") for name, shape in shapes.items()}
+from .pretrained import BEIT, UNIPERCEIVER, Loaded, names, without_indexes
 
 
 def run_source(path: Path) -> None:
     """What a source's file gives to the plain encoder, what is left out, what starts by itself."""
     record = json.loads(path.read_text())
-    load = next(loader for start, loader in _LOADERS.items() if record["loader"].startswith(start))
-    target, checkpoint = _meta(record["model_keys_at_load"]), _meta(record["checkpoint_keys"])
-    chosen, report = load(target, checkpoint)
-    assert set(chosen) == set(record["used"])
-    assert set(report.left_out) == set(record["left_out"])
-    assert set(report.new) == set(record["not_in_checkpoint"])
-    assert set(report.kept) == set(record["shape_conflicts"])
-    assert not report.broadcast
+    shapes = record["checkpoint_keys"]
+    found = _load({name: torch.zeros(1).expand(shape) for name, shape in shapes.items()}, record)
+    assert found.used == set(record["used"])
+    assert set(found.report.left_out) == set(record["left_out"])
+    assert names(found.report.new) == without_indexes(record["not_in_checkpoint"])
+    assert set(found.report.kept) == set(record["shape_conflicts"])
+    own = {name: list(value.shape) for name, value in found.state.items()}
+    assert own == {
+        name: record["model_keys_at_load"][name] for name in without_indexes(record["model_keys_at_load"])
+    }
+    assert not found.report.broadcast
     for old, new in record.get("original_to_converted_names", []):
         # Whole names and parts of names; behind a part, any rest.
         ours = set(convert_uniperceiver({_original(old): torch.zeros(1)}))
@@ -56,21 +48,47 @@ def _original(part: str) -> str:
     return examples.get(part, part)
 
 
+def _load(checkpoint: dict[str, Tensor], record: dict, **settings: Any) -> Loaded:
+    """A file of these tensors in a backbone of sizes without values."""
+    shapes = record["checkpoint_keys"]
+    if record["timm_name"] is None:
+        dim, rows = (
+            shapes["layers.0.norm1.weight"][0],
+            shapes["visual_embed.patch_embed.spatial_pos_embed.weight"][0],
+        )
+        form = {
+            "img_size": 16 * math.isqrt(rows),
+            "embed_dim": dim,
+            "depth": sum(name.endswith("norm1.weight") for name in shapes),
+            "num_heads": dim // 64,
+        }
+        name = UNIPERCEIVER
+    else:
+        name = record["timm_name"]
+        form = {"depth": sum(entry.endswith("norm1.weight") for entry in checkpoint)}
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "checkpoint.pth"
+        torch.save(checkpoint, file)
+        with torch.device("meta"):
+            return Loaded(file, name, form, **settings)
+
+
 def _check_tables(record: dict, size: int, rows: int) -> None:
     """The tables of the first block in a model of another image size."""
-    first = {
-        name: shape for name, shape in record["model_keys_at_load"].items() if name.startswith("blocks.0.")
-    }
-    first = {name: shape for name, shape in first.items() if not name.endswith(DERIVED)}
+    shapes = record["checkpoint_keys"]
+    first = {name: torch.zeros(1).expand(shapes[name]) for name in without_indexes(shapes) if _is_first(name)}
     table = "blocks.0.attn.relative_position_bias_table"
     assert table in record["resampled"]
     side = 2 * (size // 16) - 1
     assert rows == side * side + 3
-    target = _meta({**first, table: [rows, first[table][1]]})
-    source = {**_meta(first), table: torch.randn(first[table])}
-    chosen, report = load_official_beit(target, source)
-    assert chosen[table].shape == (rows, first[table][1])
-    assert set(report.resampled) == ({table} if size != record["image_size"] else set())
+    found = _load({**first, table: torch.randn(shapes[table])}, record, img_size=size)
+    assert found.state[table].shape == (rows, shapes[table][1])
+    assert set(found.report.resampled) == ({table} if size != record["image_size"] else set())
+
+
+def _is_first(name: str) -> bool:
+    """Whether an entry is needed by a ViT of one block."""
+    return name.startswith("blocks.0.") or not name.startswith("blocks.")
 
 
 def run_table(path: Path) -> None:
@@ -86,14 +104,19 @@ def run_table(path: Path) -> None:
     expected = {
         key.removeprefix("output/"): value for key, value in tensors.items() if key.startswith("output/")
     }
-    rows = spec["model_side"] ** 2 + spec["extra_rows"]
-    target = {name: torch.zeros(rows, value.shape[1]) for name, value in expected.items()}
-    chosen, report = load_official_beit(target, source)
-    assert chosen.keys() == expected.keys()
+    heads = next(iter(expected.values())).shape[1]
+    form = {"embed_dim": 2 * heads, "depth": len(expected), "num_heads": heads, "mlp_ratio": 1}
+    size = 16 * (spec["model_side"] + 1) // 2
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "checkpoint.pth"
+        torch.save(source, file)
+        found = Loaded(file, BEIT, form, img_size=size, on_mismatch="keep")
+    assert found.used == expected.keys()
     for name, value in expected.items():
-        torch.testing.assert_close(chosen[name], value, **spec["tolerance"]["output"])
+        assert len(value) == spec["model_side"] ** 2 + spec["extra_rows"]
+        torch.testing.assert_close(found.state[name], value, **spec["tolerance"]["output"])
     same = spec["model_side"] == spec["checkpoint_side"]
-    assert set(report.resampled) == (set() if same else set(expected))
+    assert set(found.report.resampled) == (set() if same else set(expected))
 
 
 RUNNERS: dict[str, Callable[[Path], None]] = {"": run_source, "beit_table_resample__": run_table}

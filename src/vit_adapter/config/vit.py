@@ -13,10 +13,10 @@ class ViTConfig(Checked):
     Attributes:
         name: A timm model of the families VisionTransformer, Beit or Eva, or "uniperceiver_large".
         options: Constructor settings that the model of that name takes instead of its own, such as
-            ``{"depth": 4, "embed_dim": 96, "num_heads": 3}`` for a tiny model.
+            ``{"depth": 4, "embed_dim": 96, "num_heads": 3}`` for a tiny model, or ``{"img_size": [512, 1024]}``.
         pretrained: True: timm's weights; a path: a file on disk; False: random weights.
-        on_mismatch: What happens to a weight of another shape: "error" stops; "keep" leaves it out, named in the
-            report (published behaviour).
+        on_mismatch: What happens to a weight of another shape: "error" stops; "keep" leaves it out (or, in a
+            plain ViT, spreads a single value or row over it), named in the report (published behaviour).
         img_size: Side in pixels of the images that the position table is made for; None: the ViT's own.
         in_chans: Channels of the images.
         prefix_tokens: Keep class and register tokens in the blocks; None: as published for the family.
@@ -35,7 +35,7 @@ class ViTConfig(Checked):
     section: ClassVar[str] = "model.vit"
 
     name: str = "vit_small_patch14_dinov2"
-    options: dict[str, int | float | bool | str] | None = None
+    options: dict[str, int | float | bool | str | list[int]] | None = None
     pretrained: bool | str = path(True)
     on_mismatch: Literal["error", "keep"] = "error"
     img_size: int | None = number(None, at_least=1)
@@ -60,7 +60,7 @@ class ViTConfig(Checked):
 class ViTSettings(TypedDict, total=False):
     """The fields of ``ViTConfig`` as keyword arguments of a backbone; ``pretrained`` is False where it is not given."""
 
-    options: dict[str, int | float | bool | str] | None
+    options: dict[str, int | float | bool | str | list[int]] | None
     pretrained: bool | str
     on_mismatch: Literal["error", "keep"]
     img_size: int | None

@@ -100,29 +100,6 @@ def match(
     return chosen, report
 
 
-def load_into(target: Mapping[str, Tensor], source: Mapping[str, Tensor], **settings) -> LoadReport:
-    """Writes the values of a file into the tensors of a model, such as those of ``module.state_dict()``.
-
-    Nothing is written when anything is wrong.
-
-    Args:
-        target: Tensors that share memory with the model's; no meta tensors.
-        source: Tensors of the file.
-        settings: As for ``match``.
-
-    Returns:
-        The report.
-
-    Raises:
-        InputError: As for ``match``.
-    """
-    chosen, report = match(target, source, **settings)
-    with torch.no_grad():
-        for name, value in chosen.items():
-            target[name].copy_(value)
-    return report
-
-
 def align_names(
     target: Mapping[str, Tensor], source: Mapping[str, Tensor]
 ) -> tuple[Mapping[str, Tensor], list[str]]:

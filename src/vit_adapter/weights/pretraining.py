@@ -1,9 +1,4 @@
-"""Pretraining files loaded as the official code loads them (behaviours 95 to 102).
-
-The names are official here: those of a plain ViT without prefix. For the wrapped timm models of this library see
-``vit_weights``. Published quirks that are reproduced: only the plain ViT can receive weights; DeiT and AugReg
-files are never resampled, what broadcasts is broadcast; BEiT tensors of another shape are passed over.
-"""
+"""BEiT's and Uni-Perceiver's pretraining files, brought to a model as the official code does it (behaviours 96 to 101)."""
 
 import math
 import re
@@ -13,48 +8,13 @@ from torch import Tensor
 
 from vit_adapter.config import InputError
 
-from .files import WeightsFile
-from .load import match, shape_text
+from .load import shape_text
 from .official import DERIVED
-from .report import LoadReport
-from .resample import CLASS_ROWS, resample_patches, resample_positions, resample_relative_table
+from .resample import CLASS_ROWS, resample_positions, resample_relative_table
 
 TABLE = "relative_position_bias_table"
 SHARED_TABLE = f"rel_pos_bias.{TABLE}"
 _BLOCK_TABLE = re.compile(rf"blocks\.\d+\.attn\.{TABLE}")
-
-Loaded = tuple[dict[str, Tensor], LoadReport]
-
-
-def load_official_vit(
-    target: Mapping[str, Tensor], source: Mapping[str, Tensor], file: WeightsFile | None = None
-) -> Loaded:
-    """DeiT and AugReg (behaviour 95): unknown and missing entries are passed over, tensors that broadcast are spread.
-
-    Raises:
-        InputError: A tensor has another shape that does not broadcast; nothing is resampled.
-    """
-    return match(target, source, broadcast=True, allow_missing=("*",), allow_unused=("*",), file=file)
-
-
-def load_official_beit(
-    target: Mapping[str, Tensor], source: Mapping[str, Tensor], file: WeightsFile | None = None
-) -> Loaded:
-    """BEiT and BEiTv2 (behaviours 96 to 100): tables are resampled, tensors of another shape are passed over.
-
-    Raises:
-        InputError: A table belongs to a block that the model lacks, or a grid is not square.
-    """
-    prepared, resampled, dropped = prepare_beit(source, target)
-    return match(target, prepared, on_mismatch="keep", resampled=resampled, left_out=dropped, file=file)
-
-
-def load_official_uniperceiver(
-    target: Mapping[str, Tensor], source: Mapping[str, Tensor], file: WeightsFile | None = None
-) -> Loaded:
-    """Uni-Perceiver's encoder, from the original or the converted file (behaviour 101)."""
-    dropped = [name for name in source if _is_text_part(name)]
-    return match(target, convert_uniperceiver(source), on_mismatch="keep", left_out=dropped, file=file)
 
 
 def prepare_beit(
@@ -122,18 +82,6 @@ def convert_uniperceiver(source: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return result
 
 
-def convert_dinov2(source: Mapping[str, Tensor], patch_size: int = 16) -> dict[str, Tensor]:
-    """DINOv2's file as the official adapter takes it: patches of 16 pixels, layer scales renamed (behaviour 102)."""
-    result: dict[str, Tensor] = {}
-    for name, value in source.items():
-        if name == "mask_token":
-            continue
-        if name == "patch_embed.proj.weight":
-            value = resample_patches(value, patch_size, "bilinear")
-        result[re.sub(r"\bls([12])\.gamma$", r"gamma\1", name)] = value
-    return result
-
-
 def _is_text_part(name: str) -> bool:
     """Whether an entry of Uni-Perceiver belongs to texts or to the losses of its pretraining."""
     return "loss_prepare" in name or "token_embed" in name
@@ -154,13 +102,3 @@ def _square(table: Tensor, name: str) -> tuple[int, int]:
     if side * side != table.shape[1] - 1:
         raise InputError(f"{name}: {table.shape[1]} rows are no class row and a square grid")
     return side, side
-
-
-__all__ = [
-    "convert_dinov2",
-    "convert_uniperceiver",
-    "load_official_beit",
-    "load_official_uniperceiver",
-    "load_official_vit",
-    "prepare_beit",
-]

@@ -67,6 +67,7 @@ def adapt_vit_weights(
     resize_table: bool = False,
     added_layer_scales: bool = False,
     on_mismatch: Literal["error", "keep"] = "error",
+    broadcast: bool = False,
     file: WeightsFile | None = None,
 ) -> AdaptedWeights:
     """Brings the weights of a published ViT file to a model.
@@ -88,6 +89,7 @@ def adapt_vit_weights(
         added_layer_scales: The model got layer scales that the named ViT does not have by itself; a file without
             them leaves them at their start.
         on_mismatch: "error" or "keep", see ``match``.
+        broadcast: With "keep", spread a tensor that broadcasts, see ``match``.
         file: Where ``source`` was read from.
 
     Returns:
@@ -142,6 +144,7 @@ def adapt_vit_weights(
             on_mismatch=on_mismatch,
             allow_missing=_LAYER_SCALES if missing_scales else (),
             allow_unused=_UNUSED,
+            broadcast=broadcast and on_mismatch == "keep",
             resampled=resampled,
             left_out=dropped,
             file=file,

@@ -21,6 +21,7 @@ class PlainWrapper(ViTWrapper):
     """
 
     vit: VisionTransformer
+    broadcasts = True
 
     def __init__(self, vit: VisionTransformer, config: ViTConfig) -> None:
         super().__init__(vit, config)

@@ -72,6 +72,7 @@ def load_pretrained(
         resize_table=config.img_size is not None,
         added_layer_scales=added_layer_scales,
         on_mismatch=config.on_mismatch,
+        broadcast=wrapper.broadcasts,
         file=file,
     )
     if adapted.grid is not None and adapted.grid != wrapper.grid:

@@ -65,6 +65,8 @@ class ViTWrapper(ABC):
     table_prefix: int = 0
     norm_eps = 1e-6
     """Epsilon of the adapter's layer norms beside this family (behaviour 19)."""
+    broadcasts = False
+    """Whether the family's published loader spreads a single value or row over a larger weight (behaviour 95)."""
 
     def __init__(self, vit: nn.Module, config: ViTConfig) -> None:
         self.vit = vit
