@@ -60,6 +60,14 @@ def small(family, **settings):
     return ViTAdapter(name, options=options, conv_inplanes=8, **settings)
 
 
+@pytest.mark.parametrize("size", [[64, 96], (64, 96)])
+def test_a_position_table_for_images_that_are_not_square(size):
+    name, options = SMALL["plain"]
+    backbone = ViTAdapter(name, options={**options, "img_size": size}, conv_inplanes=8)
+    assert backbone.wrapper.grid == (4, 6)
+    assert backbone.vit.pos_embed.shape[1] == 1 + 4 * 6
+
+
 @pytest.mark.parametrize("family", SMALL)
 def test_trains(family):
     backbone = small(family, injector_init=0.1)
