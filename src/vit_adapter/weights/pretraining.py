@@ -1,4 +1,4 @@
-"""BEiT's and Uni-Perceiver's pretraining files, brought to a model as the official code does it (behaviours 96 to 101)."""
+"""Files of BEiT and Uni-Perceiver, brought to a model as the official code does it (behaviours 96 to 101)."""
 
 import math
 import re
