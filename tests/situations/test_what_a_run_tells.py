@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import shlex
 import shutil
 from dataclasses import replace
@@ -85,7 +86,7 @@ def test_s242_the_score_of_a_few_images_taken_for_that_of_all(tmp_path):
     data = DataConfig(**(vars(tiny_run(None).data) | {"scenes": (8, 8)}))
     again = evaluate(Segmenter.from_pretrained(out / "best"), open_dataset(data, "val"), progress=False)
     assert score["mIoU"] == again.scores.mIoU == result.best_mIoU == result.evaluation.scores.mIoU
-    assert result.evaluation.images == len(result.evaluation.images) == 8
+    assert result.evaluation.measured == len(result.evaluation.images) == 8
     assert score["mIoU"] != score["sample_mIoU"]
 
 
@@ -165,6 +166,7 @@ def test_s244_a_run_that_ends_without_a_word(tmp_path, capsys):
         assert (out / name).stat().st_size > 0
     assert f"model      {out / 'best'}" in told
     assert all(kind.name in told for kind in SCENE_CLASSES)
+    assert re.search(r"^The best model, of step \d, on 3 validation images:$", told, re.MULTILINE)
     for words in commands_in(told):
         assert main([*words, *(["--device", "cpu"] if words[0] == "predict" else [])]) == 0
     assert (out / "predictions").is_dir()

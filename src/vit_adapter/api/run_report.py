@@ -79,7 +79,7 @@ def report_run(
     if result is None:  # the run was ended between its last step and its report
         result = evaluate(model, dataset, config.evaluation, progress=not config.training.quiet)
         settle_score(run.model_folder, run.best_step, run.best_mIoU, result.scores.mIoU)
-    count = f"{result.images} validation image" + ("" if result.images == 1 else "s")
+    count = f"{result.measured} validation image" + ("" if result.measured == 1 else "s")
     _say(console, ["", title or f"The best model, of step {run.best_step}, on {count}:", ""])
     print_table(result, console)
     about = {
