@@ -20,6 +20,8 @@ class ClassTable:
         colours: (red, green, blue) of each class, 0..255; None: no colours were given.
         ignore_id: The mask value of ignored pixels in the user's own files.
         mirrored: Pairs of labels that are exchanged in a mirror image, such as those of left and right hand.
+        is_thing: Of each class whether its pixels fall into objects that can be counted (car) or not (sky); None: not
+            known.
 
     Raises:
         InputError: On empty or repeated names, repeated ids, ids outside 0..65535, or lists of unequal length.
@@ -30,12 +32,17 @@ class ClassTable:
     colours: tuple[tuple[int, int, int], ...] | None = None
     ignore_id: int = 255
     mirrored: tuple[tuple[int, int], ...] = ()
+    is_thing: tuple[bool, ...] | None = None
 
     def __post_init__(self) -> None:
         if len(self.names) != len(self.ids):
             raise InputError(f"class list: {len(self.names)} names but {len(self.ids)} ids")
         if self.colours is not None and len(self.colours) != len(self.names):
             raise InputError(f"class list: {len(self.names)} names but {len(self.colours)} colours")
+        if self.is_thing is not None and len(self.is_thing) != len(self.names):
+            raise InputError(
+                f"class list: {len(self.names)} names but {len(self.is_thing)} values of is_thing"
+            )
         if len(self.names) > LARGEST_ID:
             raise InputError(f"class list: {len(self.names)} classes, at most {LARGEST_ID} are supported")
         check_names(self.names, "class list")
@@ -51,24 +58,27 @@ class ClassTable:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain lists and numbers, for a JSON file."""
-        return {
+        values: dict[str, Any] = {
             "names": list(self.names),
             "ids": list(self.ids),
             "colours": None if self.colours is None else [list(colour) for colour in self.colours],
             "ignore_id": self.ignore_id,
             "mirrored": [list(pair) for pair in self.mirrored],
         }
+        # Written only where it is known: files of classes without it stay as they were.
+        return values if self.is_thing is None else values | {"is_thing": list(self.is_thing)}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "ClassTable":
         """The table that ``to_dict`` described."""
-        colours = values.get("colours")
+        colours, is_thing = values.get("colours"), values.get("is_thing")
         return cls(
             names=tuple(values["names"]),
             ids=tuple(values["ids"]),
             colours=None if colours is None else tuple((r, g, b) for r, g, b in colours),
             ignore_id=values.get("ignore_id", 255),
             mirrored=tuple((first, second) for first, second in values.get("mirrored") or ()),
+            is_thing=None if is_thing is None else tuple(bool(thing) for thing in is_thing),
         )
 
     @classmethod

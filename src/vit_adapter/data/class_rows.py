@@ -21,11 +21,13 @@ class ClassEntry:
         name: Name, trimmed.
         id: Mask value, 0..65535; None: an empty id, the row stands for ignored pixels.
         colour: (red, green, blue), 0..255, or None.
+        is_thing: Whether its pixels fall into objects that can be counted; None: not known.
     """
 
     name: str
     id: int | None
     colour: Colour | None = None
+    is_thing: bool | None = None
 
 
 # Column names without blanks, "_" and "-", in lower case. Among names the first one counts.

@@ -116,7 +116,10 @@ def renamed(own: Sequence[ClassEntry], given: Sequence[ClassEntry]) -> list[Clas
     """A layout's classes under given names, where those are as many and tell no mask values of their own."""
     if [entry.id for entry in given] not in (list(range(len(own))), [entry.id for entry in own]):
         return list(given)
-    return [replace(new, id=old.id, colour=new.colour or old.colour) for old, new in zip(own, given)]
+    return [
+        replace(new, id=old.id, colour=new.colour or old.colour, is_thing=old.is_thing)
+        for old, new in zip(own, given)
+    ]
 
 
 def require_two_classes(
@@ -239,7 +242,13 @@ def _table(entries: Sequence[ClassEntry], ids: Sequence[int]) -> ClassTable:
     if len(colours) < len(entries):
         colours = None
     names = tuple(entry.name for entry in entries)
-    return ClassTable(names, tuple(ids), tuple(colours) if colours else None)
+    things = tuple(entry.is_thing for entry in entries if entry.is_thing is not None)
+    return ClassTable(
+        names,
+        tuple(ids),
+        tuple(colours) if colours else None,
+        is_thing=things if things and len(things) == len(entries) else None,
+    )
 
 
 def _mapping(

@@ -138,7 +138,12 @@ def _classes(categories: Sequence[dict[str, Any]], file: Path) -> list[ClassEntr
     if not all(isinstance(colour, list) and len(colour) == 3 for colour in colours):
         colours = [None] * len(ordered)
     return [
-        ClassEntry(name, category["id"], None if colour is None else tuple(colour))  # pyright: ignore
+        ClassEntry(
+            name,
+            category["id"],
+            None if colour is None else tuple(colour),  # pyright: ignore
+            bool(category["isthing"]) if category.get("isthing") in (0, 1) else None,
+        )
         for name, category, colour in zip(names, ordered, colours)
     ]
 

@@ -33,6 +33,7 @@ class SceneDataset:
             names=tuple(kind.name for kind in SCENE_CLASSES),
             ids=tuple(range(len(SCENE_CLASSES))),
             colours=tuple(kind.colour for kind in SCENE_CLASSES),
+            is_thing=tuple(kind.is_thing for kind in SCENE_CLASSES),
         )
         self._drawn: dict[int, Sample] = {}
 
