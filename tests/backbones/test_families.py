@@ -187,7 +187,7 @@ def test_other_sides_are_refused_with_the_next_ones(side):
 @pytest.mark.parametrize(
     ("vit", "settings", "message"),
     [
-        ("vit_tiny_patch16_225", {}, r"no model of timm; near: .*vit_tiny_patch16_224"),
+        ("vit_tiny_patch16_225", {}, r"not a timm model; near: .*vit_tiny_patch16_224"),
         ("resnet18", {}, "not a plain ViT"),
         ("vit_small_r26_s32_224", {}, "convolutional stem"),
         ("vit_tiny_patch16_224", {"interaction_indexes": [(0, 12)]}, r"\[0, 12\].*0\.\.11"),
@@ -197,7 +197,7 @@ def test_other_sides_are_refused_with_the_next_ones(side):
         ("vit_base_patch16_siglip_224", {"prefix_tokens": True}, "no class or register tokens"),
         ("beit_base_patch16_224", {"prefix_tokens": False}, "class token"),
         ("vit_tiny_patch16_224", {"norm": "layer"}, "norm='layer'"),
-        ("beit_base_patch16_224", {"final_norm": True}, "Beit has no layer norm behind its last block"),
+        ("beit_base_patch16_224", {"final_norm": True}, "Beit has no layer norm after its last block"),
         ("uniperceiver_large", {"final_norm": True}, "UniPerceiver has no layer norm"),
         ("vit_tiny_patch16_224", {"options": {"depht": 3}}, "depht"),
     ],

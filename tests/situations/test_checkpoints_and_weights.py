@@ -252,7 +252,7 @@ def test_s63_number_of_tokens_before_the_grid(tmp_path, prefix):
 
 
 def test_s63_rows_that_are_no_grid(tmp_path):
-    """A table that is no square behind any known number of tokens is refused with both numbers."""
+    """A table that is not a square after any known number of tokens is refused with both numbers."""
     table = torch.zeros(1, 200, TINY["embed_dim"])
     torch.save({**vit_weights(), "pos_embed": table}, tmp_path / "vit.pth")
     with pytest.raises(InputError, match=r"vit\.pth: position table has 200 rows.*14 x 14 = 196"):

@@ -34,8 +34,8 @@ from .training_parts import save_part
 HEADING = "Going on with a run"
 
 TITLES = {
-    225: "The command printed for going on",
-    226: "Going on from another place",
+    225: "The command printed for continuing",
+    226: "Continuing from another place",
     227: "Going on with a finished run",
     228: "Going on with other data",
     230: "Two runs with one folder",
@@ -59,9 +59,9 @@ def in_process(capfd, monkeypatch, folder: Path, *words) -> tuple[int, str, str]
 
 
 def printed_command(text: str) -> list[str]:
-    """The words behind the last "go on with"."""
-    line = next(line for line in reversed(text.splitlines()) if "go on with: " in line)
-    words = shlex.split(line.split("go on with: ")[1])
+    """The words behind the last "continue with"."""
+    line = next(line for line in reversed(text.splitlines()) if "continue with: " in line)
+    words = shlex.split(line.split("continue with: ")[1])
     assert words[:2] == ["vit-adapter", "train"]
     return words[1:]
 
@@ -254,7 +254,7 @@ def test_s228_classes_exchanged_in_all_masks(trained):
     content = "other content under the same names and sizes"
     assert changes(told) == [
         f"training masks: {content} (4 of 4 looked into)",
-        f"validation masks: {content} (2 of 2 looked into); the best score is measured anew on them",
+        f"validation masks: {content} (2 of 2 looked into); the best score is measured again on them",
     ]
     assert again["mIoU"] != score["mIoU"]
 

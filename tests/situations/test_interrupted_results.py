@@ -52,7 +52,7 @@ def test_s183_a_folder_in_the_place_of_a_result(tmp_path, model):
     (tmp_path / "out" / "a_overlay.png").mkdir(parents=True)
     failures = predict(model, [photos], tmp_path / "out", quiet=True)
     assert [reason for _, reason in failures] == [
-        f"{tmp_path / 'out' / 'a_overlay.png'}: cannot be written: a folder of that name is there"
+        f"{tmp_path / 'out' / 'a_overlay.png'}: cannot be written: a folder of that name exists"
     ]
     assert below(tmp_path / "out") == ["b_labels.png", "b_overlay.png"]
 

@@ -19,7 +19,7 @@ TITLES = {
     185: "A place that cannot be written, found at the end",
     186: "Results that are there already",
     189: "Areas of classes that do not occur",
-    190: "A large image handled whole",
+    190: "A large image processed whole",
 }
 
 
@@ -58,7 +58,7 @@ def test_s185_a_place_that_cannot_be_written(tmp_path, capfd, monkeypatch):
         assert "folder" in line, line
     for words in (commands[5], commands[7]):
         (tmp_path / "folder").mkdir(exist_ok=True)
-        assert "a folder of that name is there" in refusal(capfd, *words, "folder")
+        assert "a folder of that name exists" in refusal(capfd, *words, "folder")
 
 
 def test_s185_no_right_to_write(tmp_path, model, monkeypatch):
@@ -159,7 +159,7 @@ def test_s190_a_large_image_handled_whole(tmp_path, monkeypatch, capfd):
     assert err.count("at once") == 1
     assert "b.png: 2112x2048 pixels go through the model at once" in err
     assert "--protocol.mode slide" in err
-    assert "2 images of more than 4 megapixels handled whole" in out
+    assert "2 images of more than 4 megapixels processed whole" in out
 
 
 @pytest.mark.slow

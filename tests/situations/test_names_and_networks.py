@@ -67,7 +67,7 @@ def test_s213_names_that_work(written, expected):
             "vit_small_patch16_224.augreg",
             r"expected vit_small_patch16_224\.augreg_in1k, .*vit_small_patch16_224\.dino",
         ),
-        ("vit_tiny_patch16_225", "is no model of timm; near: vit_tiny_patch16_224"),
+        ("vit_tiny_patch16_225", "is not a timm model; near: vit_tiny_patch16_224"),
         ("dinov2", "near: .*dinov2"),
         ("google/vit-base-patch16-224", "only ViTs that timm has can be built; near: vit_base_patch16_224"),
         ("vit_b_16", "near: vit_base_patch16_224"),

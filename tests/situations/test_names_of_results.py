@@ -59,7 +59,7 @@ def test_s181_links_to_folders_and_links_to_nothing(tmp_path, model):
     for place in (photos, photos / "**" / "*.png"):
         failures = predict(model, [place], tmp_path / "out", overlay=False, quiet=True)
         assert [file for file, _ in failures] == [str(photos / "gone.png")]
-        assert failures[0][1] == f"{photos / 'gone.png'}: a link to ../annex/SHA256-12, which is not there"
+        assert failures[0][1] == f"{photos / 'gone.png'}: a link to ../annex/SHA256-12, which does not exist"
         assert below(tmp_path / "out") == ["a_labels.png", "more/deep/x_labels.png"]
 
 
@@ -149,14 +149,14 @@ def test_s187_files_of_others_are_not_overwritten(tmp_path, model):
     mine = (photos / "a_labels.png").read_bytes()
     failures = predict(model, [photos / "a.png"], photos, quiet=True)
     assert [reason for _, reason in failures] == [
-        f"{photos / 'a_labels.png'}: is there already and is no result of vit-adapter; choose another folder (--out)"
+        f"{photos / 'a_labels.png'}: exists already and is not a result of vit-adapter; choose another folder (--out)"
     ]
     assert predict(model, [photos / "a.png"], photos, skip_existing=True, summary=True, quiet=True) == []
     assert (photos / "a_labels.png").read_bytes() == mine
     rows = list(csv.DictReader(io.StringIO((photos / "summary.csv").read_text())))
     assert [(row["class"], row["pixels"]) for row in rows] == [("class 0", "0"), ("class 1", "1024")]
     (photos / "summary.csv").write_text("name,area\n")
-    with pytest.raises(InputError, match=r"summary\.csv: is there already and is no summary"):
+    with pytest.raises(InputError, match=r"summary\.csv: exists already and is not a summary"):
         predict(model, [photos / "a.png"], tmp_path / "photos", summary=True, quiet=True)
 
 

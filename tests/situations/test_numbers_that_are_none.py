@@ -1,4 +1,4 @@
-"""A loss that is no number: the line names what can be known about the reason."""
+"""A loss that is not finite: the line names what can be known about the reason."""
 
 import io
 
@@ -10,9 +10,9 @@ from stand_ins import TinyData, TinyModel, TinyTrainingSet, tiny_config
 from vit_adapter import InputError
 from vit_adapter.training import run_training
 
-HEADING = "A loss that is no number"
+HEADING = "A loss that is not finite"
 
-TITLES = {229: "Why the loss is no number"}
+TITLES = {229: "Why the loss is not finite"}
 
 
 class Spoilt(TinyTrainingSet):
@@ -71,9 +71,9 @@ def test_s229_an_image_that_holds_no_numbers(tmp_path, value):
 
 
 def test_s229_an_image_far_from_the_mean(tmp_path):
-    """An input that no usual image reaches is told with its range, and mean and deviation are named."""
+    """An input that no normal image reaches is reported with its range, and mean and deviation are named."""
     line, _ = end_of(tmp_path, Overflowing(), Spoilt(1e6))
-    assert "deviations; no usual image lies so far from the mean: data.mean and data.std" in line
+    assert "deviations; no normal image lies that far from the mean: data.mean and data.std" in line
     assert "image 2@0" in line
     assert "learning_rate" not in line
 
@@ -87,7 +87,7 @@ def test_s229_weights_that_went_astray(tmp_path):
     assert "training.learning_rate (it was 0.00375 in this step)" in line
     assert "training.clip_gradient_norm or training.precision 32-true (it is bf16-mixed) may help" in line
     assert told.splitlines()[-1].endswith(
-        f"go on with: vit-adapter train --resume {tmp_path / 'run'} --training.learning_rate 0.005"
+        f"continue with: vit-adapter train --resume {tmp_path / 'run'} --training.learning_rate 0.005"
     )
     assert "last.ckpt (step 4) is kept" in told.splitlines()[-1]
 

@@ -120,7 +120,7 @@ def test_s210_a_file_is_no_recipe(tmp_path, capfd):
     """A file of bare weights, or a path that is not there, is not called an unknown recipe only."""
     torch.save(varied_model().state_dict(), tmp_path / "weights.pth")
     line = refusal(capfd, "predict", tmp_path / "weights.pth", tmp_path)
-    assert "a file of weights that does not say of what model; name the recipe" in line
+    assert "a weights file that does not say which model it belongs to; name the recipe" in line
     line = refusal(capfd, "predict", tmp_path / "missing" / "last.ckpt", tmp_path)
     assert "no such recipe, folder or file" in line
 

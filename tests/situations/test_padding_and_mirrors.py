@@ -159,15 +159,15 @@ def test_s204_pairs_travel_with_the_model(tmp_path):
 @pytest.mark.parametrize(
     ("pairs", "problem"),
     [
-        ([["left hand", "rigth hand"]], "'rigth hand' is no class"),
-        ([["left hand"]], "is no pair"),
+        ([["left hand", "rigth hand"]], "'rigth hand' is not a class"),
+        ([["left hand"]], "is not a pair"),
         ([["left hand", "right hand"], ["right hand", "background"]], "'right hand' occurs twice"),
         ([["left hand", "left hand"]], "'left hand' occurs twice"),
-        ([[1, 7]], "7 is no class"),
+        ([[1, 7]], "7 is not a class"),
     ],
 )
 def test_s204_wrong_pairs_are_refused(pairs, problem):
-    """A pair that names no class, the same class twice, or is no pair, is refused with the setting's name."""
+    """A pair that names no class, the same class twice, or is not a pair, is refused with the setting's name."""
     with pytest.raises(InputError, match=f"--data.mirrored_classes: .*{problem}"):
         mirrored_pairs(ClassTable(tuple(HANDS), (0, 1, 2)), pairs)
 
@@ -188,12 +188,12 @@ def test_s204_names_that_hold_a_side(names, sided):
 
 
 def test_s204_tta_can_be_told_not_to_mirror(tmp_path, capfd):
-    """Multi-scale prediction of a model trained without mirror images averages scales alone, and says so."""
+    """Multi-scale prediction of a model trained without mirror images averages scales only, and says so."""
     image, _ = two_hands()
     Image.fromarray(image).save(tmp_path / "a.png")
     model = hands_model([], tta_flip=False)
     api.predict(model, [tmp_path / "a.png"], tmp_path / "out", multi_scale=True, quiet=True)
-    assert "trained without mirror images, so tta averages scales alone" in capfd.readouterr().err
+    assert "trained without mirror images, so tta averages scales only" in capfd.readouterr().err
     plain = np.asarray(Image.open(tmp_path / "out" / "a_labels.png"))
     assert {1, 2} <= set(np.unique(plain).tolist())
     api.predict(hands_model([]), [tmp_path / "a.png"], tmp_path / "out", multi_scale=True, quiet=True)

@@ -88,7 +88,7 @@ def test_s102_pairs_without_a_blank(tmp_path, capfd, accepted):
         ["--config", written(tmp_path, "data: {label_map: {7:0,263:1}}")],
     ):
         line = refusal(capfd, "train", *words)
-        assert "data.label_map: 7:0, which YAML reads as the number 420; put a blank behind the colon" in line
+        assert "data.label_map: 7:0, which YAML reads as the number 420; put a space after the colon" in line
     assert accepted("--data.label_map", "{7: 0, 263: 1}").data.label_map == {7: 0, 263: 1}
 
 
@@ -110,10 +110,10 @@ def test_s102_pairs_without_a_blank(tmp_path, capfd, accepted):
         ("training: {steps: 0}", "training.steps: 0: expected at least 1"),
         ("data: {augmentation: {flip: 2}}", "data.augmentation.flip: 2: expected at least 0 and at most 1"),
         ("training: {precision: fp16}", "training.precision: fp16: expected '32-true' or 'bf16-mixed'"),
-        ("training:\n  steps: 3\n  steps: 4", "training.steps stands twice, in lines 2 and 3"),
-        ("training: {steps: 3}\ntraining: {seed: 4}", "training stands twice, in lines 1 and 2"),
-        ("protocol: {normalization: {std: [1], std: [2]}}", "protocol.normalization.std stands twice"),
-        ("data: {label_map: {7: 0, 7: 1}}", "data.label_map: 7 stands twice"),
+        ("training:\n  steps: 3\n  steps: 4", "training.steps is given twice, in lines 2 and 3"),
+        ("training: {steps: 3}\ntraining: {seed: 4}", "training is given twice, in lines 1 and 2"),
+        ("protocol: {normalization: {std: [1], std: [2]}}", "protocol.normalization.std is given twice"),
+        ("data: {label_map: {7: 0, 7: 1}}", "data.label_map: 7 is given twice"),
         ("training: {stepz: 3}", "training.stepz: there is no such setting; did you mean training.steps?"),
         ("Training: {steps: 3}", "Training: there is no such setting; did you mean training?"),
         ("training: {STEPS: 3}", "training.STEPS: there is no such setting; did you mean training.steps?"),
@@ -121,11 +121,11 @@ def test_s102_pairs_without_a_blank(tmp_path, capfd, accepted):
         ("data: {flip: 0.3}", "data.flip: there is no such setting; did you mean data.augmentation.flip?"),
         ("epochs: 3", "epochs: there is no such setting; did you mean training.steps? (one pass over N"),
         ("- steps", "expected named settings"),
-        ("training: [", "is no YAML"),
+        ("training: [", "is not YAML"),
     ],
 )
 def test_s103_what_a_file_says(tmp_path, capfd, text, expected):
-    """Nothing where a value is needed, a number that is infinite or none, a name or a block that stands twice, a name
+    """Nothing where a value is needed, a number that is infinite or none, a name or a block that is given twice, a name
     that almost exists: one line with file, setting and text, instead of a traceback or a value that was lost."""
     line = refusal(capfd, "train", "--config", written(tmp_path, text))
     assert line.startswith(f"vit-adapter: error: {tmp_path / 'settings.yaml'}: {expected}"), line
@@ -137,13 +137,13 @@ def test_s103_what_a_flag_says(tmp_path, capfd):
         (["--training.steps", "null"], "--training.steps null: expected a whole number"),
         (["--training.learning_rate", "nan"], "--training.learning_rate nan: expected a finite number"),
         (["--training.learning_rate=.inf"], "--training.learning_rate is inf: expected a finite number"),
-        (["--data.augmentation", "{flip: 0.3, flip: 0.4}"], "data.augmentation.flip stands twice"),
+        (["--data.augmentation", "{flip: 0.3, flip: 0.4}"], "data.augmentation.flip is given twice"),
         (
             ["--data.augmentation", written(tmp_path, "{flp: 0.3}")],
             "data.augmentation.flp: there is no such setting",
         ),
         (["--protocol", "{crop: 010}"], "protocol.crop: 010, which YAML reads as the number 8"),
-        (["--data.label_map", '{"7": 0, "7": 1}'], "--data.label_map: 7 stands twice"),
+        (["--data.label_map", '{"7": 0, "7": 1}'], "--data.label_map: 7 is given twice"),
         (["--config", tmp_path], "is a folder, expected a YAML file"),
     ):
         assert expected in refusal(capfd, "train", *words)

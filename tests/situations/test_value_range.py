@@ -20,7 +20,7 @@ from vit_adapter.images import ImageRemarks, read_image
 from .making import GREEN, RED, TRAINING, colour_model, command, halves, refusal, save_pairs
 from .tiff_files import write_tiff
 
-HEADING = "More than 8 bits a channel"
+HEADING = "More than 8 bits per channel"
 TITLES = {
     163: "Greys and colours of 12 bits in 16-bit files",
     164: "Files that say how many of their bits they use",

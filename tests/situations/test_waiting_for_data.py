@@ -107,7 +107,7 @@ def test_s221_a_loader_worker_is_killed(tmp_path, whole, workers):
     assert child.wait(60) == 0, child.text
     (line,) = [line for line in child.text.splitlines() if "killed" in line]
     assert re.match(r"step [0-3]: a worker process was killed \(SIGKILL\)", line)
-    assert "going on with " + ("no workers" if workers == 1 else "1 worker") in line
+    assert "continuing with " + ("no workers" if workers == 1 else "1 worker") in line
     assert "Traceback" not in child.text
     assert same_end(run, whole)
 
@@ -132,8 +132,8 @@ def train_in_little_memory(out: str, size: str, surprise: bool) -> None:
 @pytest.mark.parametrize(
     ("size", "surprise", "line"),
     [
-        ("64k", False, "going on with no workers; a container gets more with --shm-size"),
-        ("240k", False, "going on with 1 worker; a container gets more with --shm-size"),
+        ("64k", False, "continuing with no workers; a container gets more with --shm-size"),
+        ("240k", False, "continuing with 1 worker; a container gets more with --shm-size"),
         ("88k", True, "a batch does not fit into shared memory"),
         ("32k", True, "workers cannot be started (no space left on device)"),
     ],

@@ -17,7 +17,7 @@ HEADING = "Precision of weights, and inputs of another form"
 TITLES = {
     206: "Weights in half or double precision",
     207: "Tensors that are no batch of normalised images",
-    208: "One value a channel for batch norm",
+    208: "One value per channel for batch norm",
     209: "A backbone of one's own that does not describe itself",
 }
 OTHERS = [torch.float16, torch.bfloat16, torch.float64]

@@ -121,7 +121,7 @@ def test_a_polite_signal_finishes_the_step_and_saves(tmp_path, whole, number, co
     assert child.wait() == code, child.text
     step = read_checkpoint(run / "last.ckpt")["step"]
     assert 4 <= step < 30
-    assert f"stopped at step {step}; go on with: vit-adapter train --resume {run}" in child.text
+    assert f"stopped at step {step}; continue with: vit-adapter train --resume {run}" in child.text
     assert "Traceback" not in child.text
     if number == signal.SIGTERM:
         child = Child(train_slowly, {"out": str(run), **SETTINGS, "resume": True}, tmp_path / "2.txt")

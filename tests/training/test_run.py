@@ -249,13 +249,13 @@ def test_a_truncated_checkpoint_falls_back_to_the_one_before(tmp_path):  # S48
     last.write_bytes(last.read_bytes()[:5000])
     output = io.StringIO()
     resumed, _ = train(tmp_path / "run", steps=8, checkpoint_every=2, resume=True, output=output)
-    assert re.search(r"last\.ckpt: cut short.*going on from .*previous\.ckpt \(step 6\)", output.getvalue())
+    assert re.search(r"last\.ckpt: cut short.*continuing from .*previous\.ckpt \(step 6\)", output.getvalue())
     assert_equal_states(whole.state_dict(), resumed.state_dict())
 
 
 def test_a_run_is_not_overwritten(tmp_path):
     train(tmp_path / "run", steps=2)
-    with pytest.raises(InputError, match="a run is there already"):
+    with pytest.raises(InputError, match="a run exists there already"):
         train(tmp_path / "run", steps=2)
 
 

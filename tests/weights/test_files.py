@@ -268,7 +268,7 @@ def test_a_zip_with_several_or_none(tmp_path):
         (b"\x1f\x8b\x08\x00rest of it", "gzip archive"),
         (b"\x93NUMPY\x01\x00", "numpy array"),
         (json.dumps({"model": 1}).encode(), "JSON"),
-        (b"\x89PNG\r\n\x1a\n0000", "no weights file"),
+        (b"\x89PNG\r\n\x1a\n0000", "not a weights file"),
         (b"PK\x03\x04 no archive", "cut off or damaged"),
         (b"\x80\x02}q\x00.", ""),
     ],

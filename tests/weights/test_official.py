@@ -86,7 +86,7 @@ def test_every_rule_is_its_own_reverse():
 def test_a_name_without_a_counterpart_is_an_error():
     with pytest.raises(InputError, match="has no official name"):
         official_name("optimizer.state")
-    with pytest.raises(InputError, match="no name of an official"):
+    with pytest.raises(InputError, match="not a name in an official"):
         our_name("roi_head.bbox.weight")
 
 

@@ -155,7 +155,7 @@ def test_without_a_network(tmp_path):
     ],
 )
 def test_addresses_that_are_refused(tmp_path, url):
-    with pytest.raises(InputError, match="no http or https address"):
+    with pytest.raises(InputError, match="not an http or https address"):
         download(url, tmp_path, quiet=True)
 
 

@@ -258,7 +258,7 @@ def test_own_data_has_a_narrow_head_and_leaves_the_crop_to_the_data():
     assert config.model.head.channels == 128
     assert config.data.augmentation.crop is None
     assert (config.training.class_weights, config.training.layer_decay) == ("auto", 0.65)
-    with pytest.raises(InputError, match="no published model"):
+    with pytest.raises(InputError, match="not a published model"):
         get_recipe("own_data").classes()
 
 

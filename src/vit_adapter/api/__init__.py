@@ -1,4 +1,4 @@
-"""What a user does, as plain functions; the command line calls the same. Rooms are put together here."""
+"""What a user does, as plain functions; the command line calls the same. The rooms are combined here."""
 
 from vit_adapter.zoo import list_recipes
 

@@ -47,7 +47,7 @@ class AreaTable:
                 start = file.readline(1000)
             if start.strip() != ",".join(COLUMNS).encode():
                 raise InputError(
-                    f"{self.file}: is there already and is no summary of vit-adapter; choose another folder (--out)"
+                    f"{self.file}: exists already and is not a summary of vit-adapter; choose another folder (--out)"
                 )
 
     def add(self, image: str, labels_file: Path, labels: np.ndarray) -> None:

@@ -20,7 +20,7 @@ def check_data(config: DataConfig, *, sample: int | None = None, sheet: str | Pa
 
     Args:
         config: The data set.
-        sample: Look at so many images only; None: all.
+        sample: Number of images to check; None: all.
         sheet: Contact sheet to write; None: none.
 
     Returns:

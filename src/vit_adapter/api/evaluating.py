@@ -45,7 +45,7 @@ def evaluate(
         data: The data set.
         evaluation: Device, precision, limit, multi-scale ...
         checkpoint: For a recipe: its weights.
-        protocol: What shall differ in the way it is applied, such as ``{"flip": True}``: the rest is the model's own,
+        protocol: What should differ in the way it is applied, such as ``{"flip": True}``: the rest is the model's own,
             which stays as it is. A ``Protocol`` replaces all of it.
         out: Folder for ``metrics.json``, ``images.csv`` (every image's own scores), confusion matrix and the worst
             images; None: the table alone.
@@ -101,7 +101,7 @@ def evaluate(
 
 
 def _warn_about_whole(dataset: SegmentationDataset, protocol: Protocol) -> None:
-    """Says so where the first image is too large to be handled whole."""
+    """Says so where the first image is too large to be processed whole."""
     if protocol.mode == "whole":
         with suppress(UnreadableImageError):  # counted later
             warns_about_whole(dataset.names[0], dataset.read(0).image, protocol)

@@ -1,4 +1,4 @@
-"""What is said where mirror images meet classes of the left and of the right."""
+"""Warnings where mirror images meet left and right classes."""
 
 import sys
 
@@ -18,7 +18,7 @@ def application_notes(model: Segmenter, protocol: Protocol, tta: bool) -> list[s
     """Lines for a model that is applied as ``protocol`` says, ``tta`` already worked in."""
     if tta and not protocol.flip and not model.protocol.tta_flip:
         return [
-            "trained without mirror images, so tta averages scales alone (--protocol.flip true adds mirror images)"
+            "trained without mirror images, so tta averages scales only (--protocol.flip true adds mirror images)"
         ]
     if not protocol.flip:
         return []

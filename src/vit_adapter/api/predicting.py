@@ -68,12 +68,12 @@ def predict(
         model: A model, or what ``load`` takes.
         images: Files, folders (with all folders below) and patterns.
         out: Folder for the results.
-        list_file: A text file with more of them, one a line; "-": standard input.
+        list_file: A text file with more of them, one per line; "-": standard input.
         checkpoint: For a recipe: its weights.
         device: Where it runs.
-        batch_size: Windows handled together.
+        batch_size: Windows processed together.
         precision: Of the network.
-        protocol: What shall differ in the way the model is applied, such as ``{"flip": True}``: the rest is its own.
+        protocol: What should differ in the way the model is applied, such as ``{"flip": True}``: the rest is its own.
             A ``Protocol`` replaces all of it.
         multi_scale: Average over scales and mirror images, for a recipe as published.
         threshold: For two classes: smallest probability of the second one.
@@ -158,7 +158,7 @@ def predict(
                 progress.advance()
     except BaseException:
         if done and not quiet:
-            line = f"stopped: {_images(done)} of {len(names)} done; --skip-existing goes on from there"
+            line = f"stopped: {_images(done)} of {len(names)} done; --skip-existing continues from there"
             print(line, file=sys.stderr)
         raise
     for line in remarks.lines():
@@ -177,7 +177,7 @@ def predict(
         if areas is not None and done:
             print(f"areas of the classes: {areas.file}")
         if warned > 1:
-            print(f"{_images(warned)} of more than 4 megapixels handled whole")
+            print(f"{_images(warned)} of more than 4 megapixels processed whole")
     return failures
 
 

@@ -89,7 +89,7 @@ def find_images(
 
 
 def read_path_list(file: str | Path) -> list[str]:
-    """Paths of a text file, one a line; blank lines are left out.
+    """Paths of a text file, one per line; blank lines are left out.
 
     Args:
         file: The file; "-": standard input.

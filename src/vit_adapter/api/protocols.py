@@ -27,7 +27,7 @@ def applied_protocol(
 
     Args:
         model: Whose protocol holds for everything that is not named.
-        changes: What is to differ; it also holds against the multi-scale form.
+        changes: What should differ; it also holds against the multi-scale form.
         multi_scale: Begin with the published multi-scale form instead.
         recipe: The published model that ``model`` is: its own multi-scale form is taken.
         data: Settings of the data: a mean or deviation in them replaces the model's.

@@ -37,14 +37,14 @@ def load_published(name: str, checkpoint: str | Path = "published") -> Segmenter
         checkpoint: "published": downloaded unless it lies in the cache; or a file.
 
     Returns:
-        The model in evaluation mode; ``load_report`` tells what became of every entry.
+        The model in evaluation mode; ``load_report`` tells what happened to every entry.
 
     Raises:
         InputError: The file is missing or another model's; the message names keys and shapes that differ.
     """
     recipe = get_recipe(name)
     if not isinstance(recipe, Recipe):
-        raise InputError(f"{name} is no published model, so it has no checkpoint")
+        raise InputError(f"{name} is not a published model, so it has no checkpoint")
     if checkpoint == "published":
         checkpoint = published_checkpoint(recipe)
     state, file = read_state_dict(checkpoint)
@@ -58,7 +58,7 @@ def _ours(state: dict[str, Tensor], file: WeightsFile) -> dict[str, Tensor]:
         return from_official(state)
     except InputError as error:
         raise InputError(
-            f"{file.path}: is no official checkpoint of a segmentation model: {error}"
+            f"{file.path}: is not an official checkpoint of a segmentation model: {error}"
         ) from error
 
 
@@ -101,7 +101,7 @@ def import_official(source: str | Path, out: str | Path, recipe: str | None = No
         recipe: The published model; None: found by the names and shapes of its weights.
 
     Raises:
-        InputError: The file is no official checkpoint, or no recipe or several fit it.
+        InputError: The file is not an official checkpoint, or no recipe or several fit it.
     """
     check_output_folder(out, "--out")
     state, file = read_state_dict(source)
@@ -113,7 +113,7 @@ def import_official(source: str | Path, out: str | Path, recipe: str | None = No
     ours = _ours(state, file)
     chosen = get_recipe(recipe) if recipe is not None else _recognised(ours, file.path)
     if not isinstance(chosen, Recipe):
-        raise InputError(f"--recipe {recipe}: is no published model")
+        raise InputError(f"--recipe {recipe}: is not a published model")
     model = _fill(chosen, ours, file)
     model.save_pretrained(out)
     print(f"{chosen.name}\n{model.load_report}\nwritten to {out}")
@@ -138,7 +138,7 @@ def _recognised(state: dict[str, Tensor], where: str) -> Recipe:
             fitting.append(candidate)
     if not fitting:
         raise InputError(f"{where}: no recipe has a model of these weights; see `vit-adapter zoo`")
-    # Recipes that share an architecture differ in their data: the classifier tells, as far as it can.
+    # Recipes that share an architecture differ in their data: the classifier decides, as far as it can.
     rows = [len(state[name]) for name in _CLASSIFIERS if name in state]
     named = [
         one

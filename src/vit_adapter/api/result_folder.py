@@ -94,15 +94,13 @@ class ResultFolder:
             if size > self._longest:
                 return f"{file}: a name of {size} bytes, more than the {self._longest} that the file system takes"
             if file.is_dir():
-                return f"{file}: cannot be written: a folder of that name is there"
+                return f"{file}: cannot be written: a folder of that name exists"
         own = read_mark(files["labels"])
         for kind, file in files.items():
             if not file.exists():
                 continue
             if (own is None or not own.get("scores")) if kind == "scores" else read_mark(file) is None:
-                return (
-                    f"{file}: is there already and is no result of vit-adapter; choose another folder (--out)"
-                )
+                return f"{file}: exists already and is not a result of vit-adapter; choose another folder (--out)"
         return None
 
     def write(self, result: Result, image: InputImage, name: str) -> None:

@@ -137,7 +137,7 @@ def with_published_files(config: RunConfig, recipe: Recipe | None, fetch: bool =
 
     Args:
         config: The configuration.
-        recipe: The recipe it comes from; None: settings of one's own.
+        recipe: The recipe it comes from; None: your own settings.
         fetch: False: name no files.
 
     Raises:

@@ -9,7 +9,7 @@ from vit_adapter.inference.cost import is_large_whole
 
 
 def warns_about_whole(name: str, image: np.ndarray, protocol: Protocol, said: bool = False) -> bool:
-    """Whether an image is too large to be handled whole; prints a line about it unless that was ``said`` already.
+    """Whether an image is too large to be processed whole; prints a line about it unless that was ``said`` already.
 
     Args:
         name: What the image is called.

@@ -25,7 +25,9 @@ STRIDES = (4, 8, 16, 32)
 def default_interactions(depth: int) -> list[tuple[int, int]]:
     """The depth cut in four, longer stages first: 27 blocks give 7, 7, 7, 6."""
     if depth < 4:
-        raise InputError(f"a ViT of {depth} blocks cannot be cut in four; name interaction_indexes yourself")
+        raise InputError(
+            f"a ViT of {depth} blocks cannot be split into four stages; give interaction_indexes yourself"
+        )
     base, longer = divmod(depth, 4)
     ends, end = [], 0
     for stage in range(4):
@@ -168,7 +170,7 @@ class ViTAdapter(PlainViTBackbone):
 
         Raises:
             InputError: No floats of that shape, a side is no multiple of 32, or batch norm in training mode would
-                see a single value a channel.
+                see a single value per channel.
         """
         images = prepared_images(images, self.in_chans, self.level_embedding)
         height, width = check_sides(images)

@@ -46,7 +46,7 @@ def prepared_images(images: Any, in_chans: int | None, weight: Tensor | None) ->
         told = "; its last axis looks like the channels" if images.shape[3] == in_chans else ""
         raise InputError(
             f"images are {shape}, {images.shape[1]} channels, the model was built for {in_chans}: expected "
-            f"[B, {in_chans}, H, W]{told}; another number is set with in_chans (--model.vit.in_chans)"
+            f"[B, {in_chans}, H, W]{told}; set another number with in_chans (--model.vit.in_chans)"
         )
     if images.shape[0] == 0:
         raise InputError(f"the batch is empty ({shape}), expected at least one image")
@@ -66,12 +66,12 @@ def check_sides(images: Tensor) -> tuple[int, int]:
         raise InputError(
             f"images are {height} x {width} (height x width); the backbone needs sides that are multiples of 32, "
             f"such as {max(32, math.ceil(height / 32) * 32)} x {max(32, math.ceil(width / 32) * 32)}. "
-            "A Segmenter pads by itself"
+            "A Segmenter pads automatically"
         )
     return height, width
 
 
 def check_coarsest(norm: torch.nn.Module, images: Tensor) -> None:
-    """Refuses a batch whose stride-32 map would give batch norm one value a channel in training mode."""
+    """Refuses a batch whose stride-32 map would give batch norm one value per channel in training mode."""
     batch, _, height, width = images.shape
     check_batch_norm(norm, batch * (height // STEP) * (width // STEP))

@@ -172,7 +172,7 @@ class Interaction(nn.Module):
     """Injector, the ViT's blocks of one stage, extractor, and two more extractors in the last one (behaviour 16).
 
     Args:
-        injector: None: the ViT is only read (DINOv3's form).
+        injector: None: nothing is written back to the ViT (DINOv3's form).
         extractor: Reads the stage's output.
         extra_extractors: Further extractors that read the same output.
         grad_checkpointing: Recompute injector and extractors in the backward pass.

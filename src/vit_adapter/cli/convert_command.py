@@ -13,7 +13,7 @@ def run(words: Sequence[str]) -> int:
         "-o", "--out", type=str, required=True, help="model folder; with --to-official: a .pth file"
     )
     parser.add_argument(
-        "--recipe", type=str, default=None, help="the published model; found by the weights if left out"
+        "--recipe", type=str, default=None, help="the published model; inferred from the weights if omitted"
     )
     parser.add_argument("--to-official", action="store_true", help="from a model folder to the official form")
     values = parse(parser, words)

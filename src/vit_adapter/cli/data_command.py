@@ -30,7 +30,7 @@ def _check(words: Sequence[str]) -> int:
     parser = make_parser("data check", "Says what is in a data set and what is wrong with it.")
     parser.add_argument("folder", type=str, nargs="?", default=None, help="the same as --data.root")
     parser.add_argument(
-        "--sample", type=int, default=None, help="look at so many images only; all by default"
+        "--sample", type=int, default=None, help="check only this many images; all by default"
     )
     parser.add_argument(
         "--sheet", type=str, default="data_check.png", help="contact sheet of overlays; '' for none"
@@ -52,14 +52,14 @@ def _convert(words: Sequence[str]) -> int:
     parser.add_argument(
         "--images", type=str, default=None, help="COCO: folder of the images; that of the JSON by default"
     )
-    parser.add_argument("--out", type=str, required=True, help="folder to make")
+    parser.add_argument("--out", type=str, required=True, help="folder to create")
     parser.add_argument(
         "--skip",
         type=str,
         default="",
-        help="what to leave out instead of stopping, with commas between: broken (objects that cannot be drawn), "
+        help="what to leave out instead of stopping, separated by commas: broken (objects that cannot be drawn), "
         "unlabeled, unlisted, missing, size, unreadable, double (of images and files), or shape types of labelme such "
-        "as point,line; all of it is counted and named",
+        "as point,line; everything left out is counted and listed",
     )
     values = parse(parser, words)
 

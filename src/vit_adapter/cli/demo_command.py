@@ -15,7 +15,9 @@ def run(words: Sequence[str]) -> int:
     )
     parser.add_argument("--out", type=str, default=None, help="run folder; a new one under runs/ by default")
     parser.add_argument("--steps", type=int, default=DEMO_STEPS, help="optimiser steps")
-    parser.add_argument("--seed", type=int, default=0, help="seed of weights and order")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="seed of the initial weights and the order of images"
+    )
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     values = parse(parser, words)
 

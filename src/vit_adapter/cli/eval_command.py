@@ -13,7 +13,7 @@ def run(words: Sequence[str]) -> int:
     """Measures a model."""
     name = split_recipe(words)
     parser, values, defaults = _parsed(words, name)
-    if values.model != name:  # it stands behind flags; a recipe's settings are the defaults of all others
+    if values.model != name:  # it comes after flags; a recipe's settings are the defaults of all others
         parser, values, defaults = _parsed(words, values.model)
     if values.limit is not None:
         values["evaluation.limit"] = values.limit
@@ -55,7 +55,7 @@ def _parsed(words: Sequence[str], name: str | None) -> tuple[ArgumentParser, Nam
         default=None,
         help="folder for metrics.json, images.csv, confusion matrix, worst images",
     )
-    parser.add_argument("--limit", type=int, default=None, help="only the first images")
+    parser.add_argument("--limit", type=int, default=None, help="measure only the first images, this many")
     parser.add_argument(
         "--split",
         choices=["val", "train", "test"],

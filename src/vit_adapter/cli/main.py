@@ -1,4 +1,4 @@
-"""``vit-adapter COMMAND``: finds the command, runs it, and turns errors meant for people into one line."""
+"""``vit-adapter COMMAND``: finds the command, runs it, and turns errors meant for the user into one line."""
 
 import difflib
 import importlib
@@ -21,23 +21,23 @@ COMMANDS = {
     "convert": "official checkpoint to model folder, and back",
     "info": "versions, devices and which form of each operator runs",
 }
-"""What there is, each in a file of its own name in this folder."""
+"""All commands, each in a file of its own name in this folder."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line.
 
     Args:
-        arguments: Words behind ``vit-adapter``; None: those of this process.
+        arguments: Arguments after ``vit-adapter``; None: those of this process.
 
     Returns:
-        Exit code: 0 well, 1 some result is worse than asked, 2 something given cannot be used, 130 interrupted, 143
+        Exit code: 0 success, 1 some result is worse than asked, 2 something given cannot be used, 130 interrupted, 143
         terminated (SIGTERM).
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # letters that a console cannot show (S69)
+            stream.reconfigure(errors="backslashreplace")  # characters that a console cannot show (S69)
     if not words or words[0] in ("-h", "--help", "help"):
         print(overview())
         return 0
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if name not in COMMANDS:
         near = difflib.get_close_matches(name, COMMANDS, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(COMMANDS)}"
-        return _complain(f"{name!r} is no command{hint}")
+        return _complain(f"{name!r} is not a command{hint}")
     try:
         with ended_by_sigterm():
             return importlib.import_module(f"vit_adapter.cli.{name}_command").run(words[1:]) or 0

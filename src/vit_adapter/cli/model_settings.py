@@ -84,7 +84,7 @@ def _named_kinds(part: str, words: Sequence[str]) -> Iterator[str]:
 
 
 def _flags(words: Sequence[str]) -> Iterator[tuple[str, str, str]]:
-    """(flag, what stands behind it, the word itself) of every word; a value is a flag of no name."""
+    """(flag, what follows it, the word itself) of every word; a value is a flag of no name."""
     for index, word in enumerate(words):
         flag, equals, value = word.partition("=")
         following = words[index + 1] if index + 1 < len(words) else ""

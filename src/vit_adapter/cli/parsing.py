@@ -82,7 +82,9 @@ def parse(parser: ArgumentParser, words: Sequence[str]) -> Namespace:
 
 def add_sections(parser: ArgumentParser, defaults: RunConfig, sections: Sequence[str]) -> None:
     """Adds ``--config FILE`` and the settings of some parts of a run, with the defaults of a recipe."""
-    parser.add_argument("--config", action="config", help="YAML file with settings; later ones win")
+    parser.add_argument(
+        "--config", action="config", help="YAML file with settings; later files override earlier ones"
+    )
     for section in sections:
         if section == "model":
             add_model(parser, defaults.model)
@@ -96,7 +98,7 @@ def add_protocol(parser: ArgumentParser) -> None:
     parser.add_class_arguments(Protocol, "protocol", instantiate=False)
     for action in parser._actions:
         if action.dest.startswith("protocol."):
-            action.default = SUPPRESS  # so that only what was named is there after parsing
+            action.default = SUPPRESS  # so that only what was named remains after parsing
 
 
 def protocol_changes(values: Namespace) -> dict[str, Any] | None:

@@ -26,29 +26,29 @@ def run(words: Sequence[str]) -> int:
         "--list",
         type=str,
         default=None,
-        help="a text file with one image or folder a line; -: standard input",
+        help="a text file with one image or folder per line; -: standard input",
     )
     add("--out", type=str, default="predictions", help="folder for the results")
     add(
         "--skip-existing",
         action="store_true",
-        help="leave images alone whose whole result is there, made by the same model and settings",
+        help="skip images whose complete result exists already, made by the same model and settings",
     )
     add("--checkpoint", type=str, default=None, help="for a recipe: its weights, a file or 'published'")
     add("--device", type=str, default="auto", help="auto, cpu, cuda, cuda:1 or mps (untested)")
-    add("--batch", type=int, default=4, help="windows handled together")
+    add("--batch", type=int, default=4, help="windows processed together")
     add(
         "--precision",
         choices=["float32", "bfloat16", "float16"],
         default="float32",
-        help="of the network; float16 on CUDA only",
+        help="numeric type of the network; float16 on CUDA only",
     )
     add("--tta", action="store_true", help="average over scales 0.5 to 1.75 and mirror images")
     add(
         "--threshold",
         type=float,
         default=None,
-        help="one or two classes: smallest probability of the last one",
+        help="one or two classes: smallest probability that counts as the last one",
     )
     add(
         "--max-pixels",

@@ -17,7 +17,7 @@ def with_run_settings(words: Sequence[str]) -> list[str]:
     the run's settings. Without ``--resume`` the words stay as they are.
 
     Args:
-        words: Behind ``vit-adapter train``.
+        words: Arguments after ``vit-adapter train``.
 
     Raises:
         InputError: The folder holds no run, or two folders are named.
@@ -43,7 +43,7 @@ def with_run_settings(words: Sequence[str]) -> list[str]:
         folder = folder.parent
     if named is not None and out is not None and not _same(folder, Path(os.path.expanduser(out))):
         raise InputError(
-            f"--resume {named} and --out {out}: two folders, expected that of the run to go on with"
+            f"--resume {named} and --out {out}: two folders, expected that of the run to continue"
         )
     settings = folder / RUN_SETTINGS
     own = ["--config", str(settings)] if settings.is_file() else []

@@ -23,7 +23,7 @@ def check_settings_file(path: Path, known: Mapping[str, Setting]) -> None:
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: is no text in UTF-8, expected YAML with settings") from error
+        raise InputError(f"{path}: is not UTF-8 text, expected YAML with settings") from error
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {(error.strerror or str(error)).lower()}") from error
     check_settings(text, str(path), known)
@@ -36,15 +36,15 @@ def check_settings(text: str, path: str, known: Mapping[str, Setting], prefix: s
         text: The YAML.
         path: The file or flag that it comes from.
         known: What may stand at its highest level: names of sections and options.
-        prefix: Section that it belongs to, with a dot behind it.
+        prefix: Section that it belongs to, with a dot after it.
 
     Raises:
-        InputError: It is no YAML of named settings; a setting is unknown or named twice; its value does not fit.
+        InputError: It is not YAML of named settings; a setting is unknown or named twice; its value does not fit.
     """
     try:
         node = yaml.compose(text, Loader=SettingsLoader)
     except yaml.YAMLError as error:
-        raise InputError(f"{path}: is no YAML: {' '.join(str(error).split())}") from error
+        raise InputError(f"{path}: is not YAML: {' '.join(str(error).split())}") from error
     if node is None:
         return
     if not isinstance(node, yaml.MappingNode):
@@ -85,7 +85,7 @@ def _check_mapping(node: yaml.MappingNode, known: Mapping[str, Setting], prefix:
         name, line = str(key.value), key.start_mark.line + 1
         if name in seen:
             raise InputError(
-                f"{path}: {prefix}{name} stands twice, in lines {seen[name]} and {line}: one of them would be lost"
+                f"{path}: {prefix}{name} is given twice, in lines {seen[name]} and {line}: one of them would be lost"
             )
         seen[name] = line
         if name not in known and not prefix and name in settings_of(RunConfig):
@@ -131,12 +131,12 @@ def _check_plain(node: yaml.Node, name: str, path: str, entry: int | None = None
     elif isinstance(node, yaml.MappingNode):
         keys = [key.value for key, _ in node.value if isinstance(key.value, str)]
         if doubled := [key for key in keys if keys.count(key) > 1]:
-            raise InputError(f"{start}{doubled[0]} stands twice: one of them would be lost")
+            raise InputError(f"{start}{doubled[0]} is given twice: one of them would be lost")
         for pair in node.value:
             for item in pair:
                 _check_plain(item, name, path)
     elif node.tag == UNCLEAR:
-        hint = "put a blank behind the colon, or " if ":" in node.value else ""
+        hint = "put a space after the colon, or " if ":" in node.value else ""
         raise InputError(
             f"{where}{node.value}, which YAML reads as {meaning(node.value)}; {hint}write a decimal number, or put a "
             "text between quotes"

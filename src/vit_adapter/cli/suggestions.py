@@ -93,7 +93,7 @@ def near_setting(name: str, known: Iterable[str], dashes: str = "") -> str:
     Args:
         name: As it was given, without dashes: ``training.lr``.
         known: Names that exist.
-        dashes: What stands before a name where it was given: ``--`` for flags.
+        dashes: What precedes a name where it was given: ``--`` for flags.
     """
     meant = nearest(name, list(known))
     kind = "flag" if dashes else "setting"

@@ -21,7 +21,7 @@ def run(words: Sequence[str]) -> int:
         fail(f"note: {note}")
     parser, values, defaults = _parsed(words, recipe)
     if values.recipe != recipe:
-        recipe = values.recipe  # it stands behind flags; its settings are the defaults of all others
+        recipe = values.recipe  # it comes after flags; its settings are the defaults of all others
         parser, values, defaults = _parsed(words, recipe)
     for option in ("seed", "out", "init"):
         if values[option] is not None:
@@ -53,7 +53,9 @@ def _parsed(words: Sequence[str], recipe: str | None) -> tuple[ArgumentParser, N
     for option, kind in (("seed", int), ("out", str), ("init", str)):
         text = f"the same as --training.{option}"
         parser.add_argument(f"--{option}", type=kind | None, default=None, help=text)
-    text = "go on with the run in this folder (--resume FOLDER), with its own settings and what else is given"
+    text = (
+        "continue the run in this folder (--resume FOLDER), with its own settings and any others given here"
+    )
     parser.add_argument("--resume", action="store_true", help=text)
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     parser.add_argument("--dry-run", action="store_true", help="print what would be done, and stop")

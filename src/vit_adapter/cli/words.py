@@ -71,7 +71,7 @@ def type_of(name: str, action: Any) -> Any | None:
 
 
 def given_text(words: Sequence[str], flag: str) -> str | None:
-    """What stands behind a flag, as written; the last one, where it is given twice."""
+    """What follows a flag, as written; the last one, where it is given twice."""
     found = None
     for index, word in enumerate(words):
         if word.startswith(f"{flag}="):

@@ -1,6 +1,6 @@
-"""Class names and colours of the published data sets, as text: names parted by semicolons, colours as RRGGBB.
+"""Class names and colours of the published data sets, as text: names separated by semicolons, colours as RRGGBB.
 
-They stand here because the recipes of models and the readers of data both need them.
+They are kept here because the recipes of models and the readers of data both need them.
 """
 
 

@@ -71,7 +71,7 @@ class DataConfig(Checked):
         root: Its folder. For a plain folder: ``images/train`` + ``masks/train``, ``train/images`` +
             ``train/masks``, ``images`` + ``masks`` without a split, or lists ``train.txt`` and ``val.txt``.
         layout: "auto" recognises the layout by its files; or its name.
-        classes: Class names, or a file with them (one a line; CSV, JSON or YAML with ids and colours); None: the
+        classes: Class names, or a file with them (one per line; CSV, JSON or YAML with ids and colours); None: the
             file ``classes.txt``, ``classes.csv`` ... or ``labelmap.txt`` in the root, else the values found.
         ignore: Id of pixels that count neither in the loss nor in a metric, in the masks as stored.
         ignored_values: Further mask values that are read as ignored.
@@ -96,7 +96,7 @@ class DataConfig(Checked):
         max_pixels: Images and masks of more pixels (width x height) are refused before they are decoded.
         mean: Per-channel mean in pixel values; None: the ViT's own.
         std: Per-channel standard deviation in pixel values; None: the ViT's own.
-        value_range: Values of black and white in images of 1 or 3 channels with more than 8 bits a channel, such as
+        value_range: Values of black and white in images of 1 or 3 channels with more than 8 bits per channel, such as
             (0, 4095) for 12 bits; what lies outside is cut off. None: what each file says of itself, else 0 and
             65535. Stored with the model, so that prediction reads images in the same way.
         augmentation: Random changes of training images.

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM held back while something is done that must not be done by halves."""
+"""Ctrl-C and SIGTERM held back while something runs that must not be interrupted."""
 
 import signal
 import threading

@@ -1,4 +1,4 @@
-"""The one error that is meant for a person."""
+"""The one error whose message is written for the user."""
 
 
 class InputError(ValueError):

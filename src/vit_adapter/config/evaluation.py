@@ -11,17 +11,17 @@ class EvaluationConfig(Checked):
     """Evaluation over a data set; the way an image is handled is the model's own ``Protocol``.
 
     Attributes:
-        tta: The published multi-scale protocol: scales 0.5 to 1.75 and, where the model's ``tta_flip`` says so,
+        tta: Multi-scale testing as published: scales 0.5 to 1.75 and, where the model's ``tta_flip`` says so,
             mirror images.
-        limit: Only the first images; None: all.
-        batch_size: Windows or images of equal size handled together.
+        limit: Number of images to measure, from the first on; None: all.
+        batch_size: Windows or images of equal size processed together.
         device: "auto", "cpu", "cuda" or "mps".
         precision: "float32", "bfloat16" or "float16" (CUDA only).
         threshold: For two classes: smallest probability of class 1 that counts as class 1; None: arg-max. For a
             single class of Mask2Former: the smallest that counts as found; None: 0.5.
         worst: Number of worst images written as overlays.
         exclude_from_mean: Names or mask values of classes that mIoU and the other means over classes leave out; their
-            pixels count as before (for pixels that shall count nowhere see ``data.ignored_values``).
+            pixels count as before (to exclude their pixels altogether, see ``data.ignored_values``).
     """
 
     section: ClassVar[str] = "evaluation"

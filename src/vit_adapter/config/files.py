@@ -120,7 +120,7 @@ def write_together(files: Mapping[Path, Callable[[Path], object]]) -> list[Path]
 
 
 def system_reason(error: OSError) -> str:
-    """Why the system could not write a file, in words for people."""
+    """Why the system could not write a file, in words for the user."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return FULL
     return (error.strerror or str(error)).lower()

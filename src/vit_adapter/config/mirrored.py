@@ -36,7 +36,9 @@ def mirrored_pairs(
     taken: set[int] = set()
     for pair in wanted:
         if isinstance(pair, str) or len(pair) != 2:
-            raise InputError(f"{where}: {pair!r} is no pair; expected such as [[left hand, right hand]]")
+            raise InputError(
+                f"{where}: {pair!r} is not a pair; expected something like [[left hand, right hand]]"
+            )
         labels = [_label(table, entry, where) for entry in pair]
         for label in labels:
             if label in taken:
@@ -67,7 +69,7 @@ def sides_without_pair(table: ClassTable) -> list[str]:
 
 
 def mirror_warning(table: ClassTable, mirrors: str, remedy: str) -> str | None:
-    """A line where mirror images would teach or score the wrong side; None where nothing speaks for it.
+    """A line where mirror images would teach or score the wrong side; None where there is no reason for one.
 
     Args:
         table: The classes.
@@ -107,4 +109,4 @@ def _label(table: ClassTable, entry: str | int, where: str) -> int:
     if isinstance(entry, int) and not isinstance(entry, bool) and entry in table.ids:
         return table.ids.index(entry)
     some = ", ".join(table.names[:8]) + (" ..." if len(table) > 8 else "")
-    raise InputError(f"{where}: {entry!r} is no class; expected a name or mask value of {some}")
+    raise InputError(f"{where}: {entry!r} is not a class; expected a name or mask value of {some}")

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 SECONDS = 5.0
-"""Longest wait for a name and a connection; a server at the other side of the world answers in less than one."""
+"""Longest wait for a name and a connection; a server on the other side of the world answers in less than one."""
 
 
 def unreachable(url: str, seconds: float = SECONDS) -> str | None:
@@ -44,6 +44,6 @@ def unreachable(url: str, seconds: float = SECONDS) -> str | None:
 
 
 def offline_by_choice() -> bool:
-    """Whether the hub's client was told to stay off the network (``HF_HUB_OFFLINE``)."""
+    """Whether the hub's client was told not to use the network (``HF_HUB_OFFLINE``)."""
     wanted = (os.environ.get(name, "") for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"))
     return any(value.strip().upper() in ("1", "TRUE", "YES", "ON") for value in wanted)

@@ -54,7 +54,7 @@ def with_data_normalization(
 def with_protocol_changes(
     config: RunConfig, changes: Mapping[str, Any] | None, published: DataConfig
 ) -> RunConfig:
-    """A recipe's configuration with what is to differ in its protocol.
+    """A recipe's configuration with what should differ in its protocol.
 
     A recipe names mean and deviation beside the data too: a new one counts for both places, wherever it stands.
 

@@ -34,7 +34,7 @@ def check_output_file(file: str | Path, setting: str) -> None:
     """
     file = Path(file)
     if os.path.isdir(file):
-        raise InputError(f"{setting} {file}: a folder of that name is there, expected a file")
+        raise InputError(f"{setting} {file}: a folder of that name exists, expected a file")
     _check(file, file.parent, setting)
     _check_name(file.name, _existing(file.parent), f"{setting} {file}")
 
@@ -44,7 +44,7 @@ def _check(named: Path, folder: Path, setting: str) -> None:
     existing = _existing(folder)
     if not os.path.isdir(existing):
         if os.path.islink(existing) and not os.path.exists(existing):
-            reason = f"{existing} is a link to {os.readlink(existing)}, which is not there"
+            reason = f"{existing} is a link to {os.readlink(existing)}, which does not exist"
         else:
             reason = f"{existing} is a file, expected a folder"
         raise InputError(f"{where}: {reason}")

@@ -18,7 +18,7 @@ def marked_png(image: Any, facts: dict[str, Any] | None = None) -> Callable[[Pat
 
     Args:
         image: The Pillow image.
-        facts: What the mark is to say; plain JSON values.
+        facts: What the mark says; plain JSON values.
     """
 
     def write(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Settings in units of pixel values: what no run and no model can work with."""
+"""Settings in units of pixel values: values that no run and no model can work with."""
 
 import math
 from collections.abc import Sequence

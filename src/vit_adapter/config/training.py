@@ -27,7 +27,7 @@ class TrainingConfig(Checked):
         clip_gradient_norm: Largest norm of all gradients together; None: no clipping.
         ema_decay: Exponential average of weights and buffers, used for validation and saving; None: none.
         class_weights: None, "auto" (square root of median frequency / frequency, within 0.1 and 10, counted in up to
-            1000 images) or a file with one number a class; not for Mask2Former.
+            1000 images) or a file with one number per class; not for Mask2Former.
         dice_weight: Weight of a Dice loss beside cross entropy.
         focal_gamma: Exponent of a focal loss instead of cross entropy; None: cross entropy.
         average_over: Loss averaged over "all" pixels, void ones included (published), or "valid" ones.
@@ -36,12 +36,12 @@ class TrainingConfig(Checked):
         accelerator: "auto", "cpu", "cuda" or "mps" (untested).
         nodes: Number of machines.
         seed: Every random draw is a function of it and of the position in the run.
-        validate_every: Steps between validations; None: ten times in a run, or as seldom and on as few images that
-            validation takes about a tenth of the run.
-        validation_sample: Number of images, evenly spread, that are measured on the way; at the end all are. None: all
-            on the way as well, or with ``validate_every: null`` as many as fit.
+        validate_every: Steps between validations; None: ten times in a run, or rarely enough, and on few enough images,
+            for validation to take about a tenth of the run.
+        validation_sample: Number of images, evenly spread, measured by each validation during the run; the last one
+            measures all. None: all during the run as well, or with ``validate_every: null`` as many as fit.
         checkpoint_every: Steps between checkpoints to resume from; None: ``validate_every``, or ten times in a run.
-        early_stopping: Stop after so many validations without a better mIoU; None: never.
+        early_stopping: Stop after this many validations without a better mIoU; None: never.
         out: Run folder; None: ``runs/`` plus name and time.
         resume: Continue the run in ``out`` exactly where its last checkpoint stopped.
         init: Model folder or checkpoint to start from; classes are matched by name.

@@ -33,7 +33,7 @@ class Range:
     below: float | None = None
 
     def holds(self, value: float) -> bool:
-        """Whether a number lies in it; not-a-number never does."""
+        """Whether a number lies in it; NaN never does."""
         return (
             not math.isnan(value)
             and (self.at_least is None or value >= self.at_least)
@@ -73,7 +73,7 @@ class Checked:
     section: ClassVar[str]
 
     def __post_init__(self) -> None:
-        """Looks at every field.
+        """Checks every field.
 
         Raises:
             InputError: One of them does not fit; the message names section, field, value and what is expected.
@@ -95,7 +95,7 @@ def complaint(hint: Any, value: Any, limits: Range | None = None, nan: bool = Fa
         hint: The declared type.
         value: As a caller or a file gave it; lists stand for tuples too, a mapping for a section.
         limits: Range of each number in it.
-        nan: Not-a-number is a value of its own, too.
+        nan: NaN is an accepted value, too.
     """
     if nan and isinstance(value, float) and math.isnan(value):
         return None

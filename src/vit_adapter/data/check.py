@@ -51,7 +51,7 @@ def check_dataset(config: DataConfig, sample: int | None = None) -> Report:
 
     Args:
         config: Where the data set is and how its masks are to be read.
-        sample: Look at so many pairs only, spread evenly over both parts; None: at all.
+        sample: Number of pairs to check, spread evenly over both parts; None: all.
 
     Raises:
         InputError: When there is no data set to look at, or the class list cannot be used.

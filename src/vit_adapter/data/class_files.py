@@ -50,7 +50,7 @@ def read_class_file(path: str | Path) -> list[ClassEntry]:
 
     The form follows the suffix and, for text files, the content:
 
-    * ``.txt``: one name a line, ids 0, 1, 2 ... (labelme's first line ``__ignore__`` is left out); CVAT's
+    * ``.txt``: one name per line, ids 0, 1, 2 ... (labelme's first line ``__ignore__`` is left out); CVAT's
       ``labelmap.txt`` (``name:r,g,b:parts:actions``); ADE20K's ``objectInfo150.txt``; or every line with a colour
       or number: ``Sky: (128, 128, 128)``, ``Sky #808080``, ``128 128 128 Sky``, ``7: Sky``;
     * ``.csv``: with a header, in any order, a column of names, of mask values (id, value, pixel value, class_id,

@@ -35,7 +35,7 @@ class FileDataset:
         pairs: The files.
         reading: How mask files are read.
         mapping: How mask values become labels.
-        remarks: What is to be known about how its files were understood, a line each.
+        remarks: Remarks on how its files were understood, one line each.
         images: How image files are read.
         void_labels: Labels of classes whose pixels are all ignored (of a model that knows them).
     """

@@ -45,7 +45,7 @@ def data_digest(dataset: Any) -> dict[str, Any] | None:
 
 
 def data_changes(before: dict[str, Any] | None, now: dict[str, Any] | None, part: str) -> list[str]:
-    """What is to be said about a part of the data, a line for each kind of file.
+    """What to report about a part of the data, a line for each kind of file.
 
     Args:
         before: Of a checkpoint; None: not known, and nothing is said.

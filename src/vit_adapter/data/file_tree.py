@@ -1,4 +1,4 @@
-"""Files by the names that people and lists have for them: links followed, whatever Unicode form either side uses."""
+"""Files by the names that people and lists have for them: links followed, whichever Unicode form either side uses."""
 
 import os
 import unicodedata
@@ -28,7 +28,7 @@ class FileFinder:
     def find(self, folder: Path, name: Path) -> Path | None:
         """The file, links followed; None when there is none.
 
-        The same letters count as the same name, be an accent a character of its own or not: systems differ.
+        The same letters count as the same name, whether an accent is a character of its own or not: systems differ.
 
         Raises:
             InputError: When two files have that name and neither is written the same way.

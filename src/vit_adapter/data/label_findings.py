@@ -13,7 +13,7 @@ from .source import Source
 SLIP_PIXELS = 16  # a class of no more pixels, in few images, may be a slip of the brush ...
 SLIP_SHARE = 1e-3  # ... if they are less than this share of all pixels
 SLIP_IMAGES = 2
-MANY = 3  # unknown values of one file that are worth a line each
+MANY = 3  # unknown values of one file that are worth one line each
 MOST = 5
 
 

@@ -117,7 +117,7 @@ class LabelMapping:
         if 1 in counts and 255 in counts:
             return [
                 f"{file}: a mask of --data.binary true holds both 1 ({counts[1]} pixels) and 255 "
-                f"({counts[255]} pixels), expected 0 and one of them; if 255 is void leave --data.binary away"
+                f"({counts[255]} pixels), expected 0 and one of them; if 255 is void leave out --data.binary"
             ]
         return []
 
@@ -206,7 +206,7 @@ def labels_to_ids(labels: np.ndarray, table: ClassTable) -> np.ndarray:
 
 
 def describe_code(code: int, codes: Codes) -> str:
-    """A mask value or colour as a person writes it."""
+    """A mask value or colour as the user writes it."""
     return str(unpack_colour(code)) if codes.coloured else str(code)
 
 

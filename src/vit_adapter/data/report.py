@@ -1,4 +1,4 @@
-"""What a data check found, for people and for programs."""
+"""What a data check found, for the user and for programs."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field

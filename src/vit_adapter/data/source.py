@@ -65,7 +65,7 @@ class Source:
         where: Where the class list comes from, for messages.
         by_colour: Masks may be read by the colours of the class list.
         images: How images are read.
-        remarks: What is to be known about how the data set was understood, a line each.
+        remarks: Remarks on how the data set was understood, one line each.
         model_classes: Classes of the trained model that the data set is opened for; None: there is none.
     """
 
@@ -144,7 +144,7 @@ class Source:
         config = self.config
         if config.nearest_color and colours is None and not config.binary:
             raise InputError(
-                "--data.nearest_color true: there are no colours to be near to; give a colour table with "
+                "--data.nearest_color true: there are no colours to compare with; give a colour table with "
                 "--data.classes FILE, or set --data.binary true for masks of 0 and 255"
             )
         reader = self.layout.reader

@@ -31,7 +31,7 @@ def check_before_run(parts: Mapping[str, SegmentationDataset], first: int | None
         first: Only so many images of each part will be used; None: all.
 
     Returns:
-        Lines for people: how many were looked at, and the first warnings. Empty for embedded scenes.
+        Lines for the user: how many were looked at, and the first warnings. Empty for embedded scenes.
 
     Raises:
         InputError: The first error, with the number of the others.
@@ -63,7 +63,7 @@ def check_before_run(parts: Mapping[str, SegmentationDataset], first: int | None
 def look_at_sample(files: Mapping[str, FileDataset], first: int | None = None) -> tuple[Report, bool]:
     """The report on the sample, with the number looked at in ``images``, and whether that was everything.
 
-    Which classes occur is told only of everything: a sample may lack rare ones.
+    Which classes occur is reported only when everything was checked: a sample may lack rare ones.
     """
     opened = next(iter(files.values()))
     report = Report(opened.config.root, "")

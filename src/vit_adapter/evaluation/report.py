@@ -56,7 +56,7 @@ def print_table(result: EvaluationResult, console: Console | None = None) -> Non
 
 
 def notes(result: EvaluationResult) -> list[str]:
-    """What is to be known about the totals: void pixels, classes left out, and which rule F1 follows."""
+    """Remarks about the totals: void pixels, classes left out, and which rule F1 follows."""
     scores, counted = result.scores, int(result.matrix.state.sum())
     seen = counted + result.void_pixels
     lines = []
@@ -99,7 +99,7 @@ def write_report(
         model: The model, to draw the worst images.
         dataset: The data set.
         folder: Made if it is missing.
-        batch_size: Windows handled together; None: as in the evaluation.
+        batch_size: Windows processed together; None: as in the evaluation.
         about: What stands at the head of ``metrics.json``; None: ``provenance`` of the arguments.
         worst: Whether to draw the worst images.
 

@@ -30,7 +30,7 @@ def write_worst_images(
         model: The model that was measured.
         dataset: The data set it was measured on.
         folder: Made if it is missing.
-        batch_size: Windows handled together; None: as in the evaluation.
+        batch_size: Windows processed together; None: as in the evaluation.
 
     Returns:
         The files, worst first.

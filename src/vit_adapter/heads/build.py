@@ -18,7 +18,7 @@ HEADS: dict[str, type[Head]] = {"upernet": UPerHead, "fcn": FCNHead, "mask2forme
 CLASS_LAYERS: dict[str, int] = {"auxiliary_head.classifier": 0} | {
     f"head.{layer}": head.extra_rows for head in HEADS.values() for layer in head.classifiers
 }
-"""Layers of a segmenter with one row a class, and the rows that each has behind those ("no object")."""
+"""Layers of a segmenter with one row per class, and the rows that each has after those ("no object")."""
 
 
 def build_head(

@@ -9,8 +9,8 @@ class ConvNormReLU(nn.Module):
     """Convolution without bias, norm, ReLU; starts as published (behaviour 30).
 
     Args:
-        inputs: Channels that come in.
-        outputs: Channels that go out.
+        inputs: Input channels.
+        outputs: Output channels.
         kernel: Side of the kernel in pixels; the map keeps its size.
         norm: "batch" or "group".
     """
@@ -26,7 +26,7 @@ class ConvNormReLU(nn.Module):
         """[B, inputs, H, W] -> [B, outputs, H, W].
 
         Raises:
-            InputError: Batch norm in training mode sees a single value a channel.
+            InputError: Batch norm in training mode sees a single value per channel.
         """
         check_batch_norm(self.norm, maps.shape[0] * maps.shape[2] * maps.shape[3])
         return self.activation(self.norm(self.conv(maps)))

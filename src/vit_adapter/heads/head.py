@@ -45,8 +45,8 @@ class Head(nn.Module, ABC):
         takes_class_weights: Its loss weighs the pixels of each class.
         reaches_all_parameters: Every batch gives each trained parameter a gradient, whatever the images show.
         pools_to_one_pixel: Some norm of it sees a single pixel an image.
-        classifiers: Layers with one row a class, by their names inside the head.
-        extra_rows: Rows that these layers have behind those of the classes ("no object").
+        classifiers: Layers with one row per class, by their names inside the head.
+        extra_rows: Rows that these layers have after those of the classes ("no object").
     """
 
     tasks: ClassVar[tuple[TaskName, ...]] = ("semantic",)
@@ -70,7 +70,7 @@ class Head(nn.Module, ABC):
 
         Args:
             training: The settings.
-            class_weights: One weight a class; None: all 1. Only where ``takes_class_weights``.
+            class_weights: One weight per class; None: all 1. Only where ``takes_class_weights``.
             ignore_index: Label of pixels without a class.
         """
 
@@ -95,7 +95,7 @@ class Head(nn.Module, ABC):
                 of a step, so that their average is the loss of the joint batch.
 
         Returns:
-            Scalars. Those whose name begins with "loss" behind the last dot are summed and minimized; others are
+            Scalars. Those whose name begins with "loss" after the last dot are summed and minimized; others are
             figures to show.
 
         Raises:

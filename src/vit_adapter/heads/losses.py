@@ -13,7 +13,7 @@ class PixelLoss(nn.Module):
     """Cross entropy or focal loss of every pixel, and optionally Dice beside it.
 
     Args:
-        class_weights: One weight a class; None: all 1. The weighted sum is divided by the number of pixels, not
+        class_weights: One weight per class; None: all 1. The weighted sum is divided by the number of pixels, not
             by the sum of weights (behaviour 36).
         ignore_index: Label of pixels that count as zero.
         average_over: "all" pixels, void ones included, as published (behaviour 35), or the "valid" ones alone.

@@ -14,7 +14,7 @@ from .resize import resize_maps
 
 
 class PixelHead(Head):
-    """The loss that UperNet, FCN and heads of one's own share.
+    """The loss that UperNet, FCN and custom heads share.
 
     Attributes:
         criterion: What ``loss`` computes of scores and labels; replace it for class weights, Dice or focal loss.
@@ -64,7 +64,7 @@ class PixelHead(Head):
 
 
 class CustomHead(PixelHead):
-    """A module of the caller's own as a head.
+    """A custom module as a head.
 
     Args:
         module: From the list of maps, fine to coarse, to logits [B, K, h, w].

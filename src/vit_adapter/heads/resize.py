@@ -1,4 +1,4 @@
-"""The one resize of maps in heads and losses."""
+"""The only resize of maps in heads and losses."""
 
 import torch.nn.functional as F
 from torch import Tensor

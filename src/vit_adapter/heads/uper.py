@@ -17,7 +17,7 @@ class PyramidPooling(nn.Module):
     """The map beside averages of it over coarse grids, merged (PSPNet, Zhao et al., CVPR 2017).
 
     Args:
-        inputs: Channels that come in.
+        inputs: Input channels.
         channels: Channels of every branch and of the output.
         scales: Grid sides; larger than the map is allowed (behaviour 32).
         norm: "batch" or "group".
@@ -96,7 +96,7 @@ class UPerHead(PixelHead):
         *finer, coarsest = pyramid
         merged = [lateral(level) for lateral, level in zip(self.laterals, finer, strict=True)]
         merged.append(self.pooling(coarsest))
-        # Each level takes up what the coarser one has already gathered.
+        # Each level adds what the coarser ones have accumulated.
         for index in range(len(merged) - 1, 0, -1):
             size = merged[index - 1].shape[-2], merged[index - 1].shape[-1]
             merged[index - 1] = merged[index - 1] + resize_maps(merged[index], size, self.align_corners)

@@ -58,7 +58,7 @@ def list_images(where: str | os.PathLike[str], channels: int = 3) -> list[Path]:
     if os.path.isdir(path):
         candidates = list(path.iterdir())
     elif os.path.islink(path):
-        raise InputError(f"{where}: a link to {os.readlink(path)}, which is not there")
+        raise InputError(f"{where}: a link to {os.readlink(path)}, which does not exist")
     elif glob.has_magic(str(where)):
         # glob itself leaves hidden files and folders out, but follows links to folders round and round.
         candidates = _without_loops([Path(name) for name in glob.glob(str(where), recursive=True)])

@@ -87,7 +87,7 @@ def load_file(
         max_pixels: Largest width x height; checked before any pixel is decoded.
         content: Where the bytes come from, read to its end and left open; ``path`` is then a name for messages only.
             None: the file itself.
-        deep: Give photos of 16 bits a channel with all their bits, as an array; Pillow keeps 8 of colours.
+        deep: Give photos of 16 bits per channel with all their bits, as an array; Pillow keeps 8 of colours.
 
     Raises:
         InputError: There is no such file.
@@ -105,7 +105,7 @@ def load_file(
             data = start + file.read()
     except OSError as error:
         if path.is_symlink() and not path.exists():
-            raise InputError(f"{path}: a link to {os.readlink(path)}, which is not there") from None
+            raise InputError(f"{path}: a link to {os.readlink(path)}, which does not exist") from None
         # "No such file or directory", "Permission denied" ...
         raise InputError(f"{path}: {error.strerror or error}") from None
     exif = bits = stated = None

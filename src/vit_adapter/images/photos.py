@@ -80,7 +80,7 @@ def photo_from_array(
 def _to_eight(
     array: np.ndarray, decoded: Decoded, name: str, value_range: Range | None, remarks: ImageRemarks | None
 ) -> np.ndarray:
-    """uint8 of a photo's values; what is to be known about their range goes into the remarks."""
+    """uint8 of a photo's values; remarks about their range are collected."""
     if array.dtype == np.uint8:
         return array
     sixteen = array.dtype == np.uint16

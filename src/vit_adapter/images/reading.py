@@ -68,7 +68,7 @@ def read_image(
         channels: 3 for RGB, 1 for grey; any other number: bands as stored, exactly so many.
         max_pixels: Largest width x height of a file.
         value_range: (black, white) of photos of more than 8 bits; None: as the file states, else the whole range.
-        remarks: Gets what is to be known about the file.
+        remarks: Collects remarks about the file.
 
     Returns:
         [H, W, channels], a new contiguous array: uint8 for 1 and 3 channels, otherwise uint8, uint16 or

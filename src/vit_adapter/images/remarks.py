@@ -1,4 +1,4 @@
-"""What is to be known about image files that could be read: collected, so that thousands of files give one line."""
+"""Remarks about image files that could be read: collected, so that thousands of files give one line."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Images of more than 8 bits a channel: which values are black and white, and the way to 8 bits."""
+"""Images of more than 8 bits per channel: which values are black and white, and the way to 8 bits."""
 
 import io
 import re

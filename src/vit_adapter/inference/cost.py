@@ -7,7 +7,7 @@ from .strips import Size
 from .windows import window_grid
 
 LARGE_WHOLE_PIXELS = 1 << 22
-"""A view of more pixels is dear to handle whole: attention grows with the square of its tokens."""
+"""A view of more pixels is expensive to process whole: attention grows with the square of its tokens."""
 
 
 def count_windows(size: Size, protocol: Protocol) -> int:

@@ -136,7 +136,7 @@ class RowReader:
             yield strip
 
     def close(self) -> None:
-        """Lets go of the stream and of all that it holds."""
+        """Releases the stream and everything it holds."""
         self._strips, self._rest = iter(()), None
 
 

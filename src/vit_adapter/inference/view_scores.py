@@ -58,7 +58,7 @@ class HeldScores:
 
     Attributes:
         rows: How many rows make the view complete.
-        strips: What came by so far.
+        strips: What has passed through so far.
     """
 
     rows: int

@@ -1,4 +1,4 @@
-"""Tensor functions and layers that know no model."""
+"""Tensor functions and layers that are independent of any model."""
 
 from .deformable_attention import deformable_attention
 from .deformable_module import DeformableAttention

@@ -27,7 +27,7 @@ def make_norm(kind: NormKind, channels: int) -> nn.Module:
 
 
 def check_batch_norm(norm: nn.Module, values: int) -> None:
-    """Refuses a single value a channel for batch norm in training mode, which has no deviation.
+    """Refuses a single value per channel for batch norm in training mode, which has no deviation.
 
     Args:
         norm: Any norm; only batch norm of one process is looked at.

@@ -178,8 +178,9 @@ def read_model(
         state, file = read_state_dict(source)
         if "run" not in file.values:
             raise InputError(
-                f"{file.path}: a file of weights that does not say of what model; name the recipe and give the file "
-                f"with --checkpoint {file.path}, or make a model folder: vit-adapter convert {file.path} -o FOLDER"
+                f"{file.path}: a weights file that does not say which model it belongs to; name the recipe and give "
+                f"the file with --checkpoint {file.path}, or make a model folder: vit-adapter convert {file.path} "
+                "-o FOLDER"
             )
         return run_description(file.values, file.path), state, file.path
     if not path.is_dir():

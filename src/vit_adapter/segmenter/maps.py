@@ -1,4 +1,4 @@
-"""What a backbone tells about its maps, and what it gives; one of a caller's own may do neither as expected."""
+"""What a backbone says about its maps, and what it returns; a custom one may do neither as expected."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +13,7 @@ def map_widths(backbone: nn.Module, head: HeadConfig) -> tuple[int, ...]:
     """Widths of a backbone's maps, fine to coarse, for a head.
 
     Raises:
-        InputError: The backbone does not tell them, or has too few maps.
+        InputError: The backbone does not state them, or has too few maps.
     """
     name, channels = type(backbone).__name__, getattr(backbone, "channels", None)
     expected = "expected the widths of its maps, fine to coarse, such as channels = (256, 256, 256, 256)"

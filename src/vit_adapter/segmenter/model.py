@@ -55,7 +55,7 @@ class Segmenter(ModelFolder, Prediction):
         norm: "batch" or "group", in the head; None: as in the backbone.
 
     Attributes:
-        load_report: What became of every entry of the file its weights came from; None without one.
+        load_report: What happened to every entry of the file its weights came from; None without one.
         training_facts: Where the weights come from, as far as it is known, for ``config.json`` and the model card:
             "pretrained" (whether published weights of the ViT were loaded), and of a training run "step", "ema_decay",
             "mIoU" (0..1) and "images" (number of validation images it was measured on).
@@ -120,7 +120,7 @@ class Segmenter(ModelFolder, Prediction):
 
         Args:
             training: ``average_over``, ``focal_gamma`` and ``dice_weight`` count.
-            class_weights: One weight a class, for heads that take them; None: all 1.
+            class_weights: One weight per class, for heads that take them; None: all 1.
         """
         for head in self._trained_heads():
             head.configure_loss(

@@ -1,4 +1,4 @@
-"""What a segmenter is told about itself: classes, normalisation, and how to build it again."""
+"""What a segmenter is given about itself: classes, normalisation, and how to build it again."""
 
 from collections.abc import Sequence
 
@@ -56,7 +56,7 @@ def channels_of(model: nn.Module, protocol: Protocol) -> int:
         InputError: The protocol normalises another number of channels.
     """
     if not isinstance(model.backbone, PlainViTBackbone):
-        return len(protocol.normalization.mean)  # modules of the caller's own do not tell
+        return len(protocol.normalization.mean)  # custom modules do not say
     channels = model.backbone.vit_settings.in_chans
     check_number_of_means(protocol.normalization, channels)
     return channels

@@ -82,7 +82,7 @@ class Prediction(nn.Module):
         Args:
             images: A path, the bytes of an image file, an open binary file, PIL image, uint8 or uint16 array (H×W×C,
                 RGB), uint8 tensor (C×H×W), floats in 0..1; or a list of them.
-            batch_size: Windows handled together.
+            batch_size: Windows processed together.
             protocol: Another way of applying the model than its own.
             threshold: For two classes: smallest probability of class 1 that makes a pixel class 1.
             precision: Of the network; scores are merged in float32.

@@ -1,4 +1,4 @@
-"""Why a loss may have become no number: what can be said of the batch, the settings and the step."""
+"""Why a loss may have become NaN or infinite: what is known about the batch, the settings and the step."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 from vit_adapter.config import TrainingConfig
 
 FAR = 100.0
-"""Deviations from the mean that no image reaches whose mean and deviation are right."""
+"""Deviations from the mean that no correctly normalised image reaches."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def told_facts(facts: BatchFacts) -> str:
 
 
 def blames_input(facts: BatchFacts | None) -> bool:
-    """Whether the images themselves are the likely reason, so that another rate would not help."""
+    """Whether the images themselves are the likely cause, so that another rate would not help."""
     return facts is not None and bool(facts.bad or max(-facts.lowest, facts.highest) > FAR)
 
 
@@ -75,13 +75,13 @@ def likely_reason(facts: BatchFacts | None, config: TrainingConfig, rate: float)
     """
     if facts is not None and facts.bad:
         return (
-            f"the input itself is not finite in {', '.join(facts.bad)}: the file holds values that are no numbers, or "
+            f"the input itself is not finite in {', '.join(facts.bad)}: the file holds values that are not numbers, or "
             "data.std is 0 or nearly so"
         )
     if facts is not None and blames_input(facts):
         return (
-            "no usual image lies so far from the mean: data.mean and data.std do not fit the values in the files, or "
-            "one of these files holds others"
+            "no normal image lies that far from the mean: data.mean and data.std do not fit the values in the files, "
+            "or one of these files holds others"
         )
     remedies = [f"a lower training.learning_rate (it was {rate:.3g} in this step)"]
     if config.clip_gradient_norm is None:
@@ -89,5 +89,5 @@ def likely_reason(facts: BatchFacts | None, config: TrainingConfig, rate: float)
     if config.precision != "32-true":
         remedies.append(f"training.precision 32-true (it is {config.precision})")
     more = f"{', '.join(remedies[:-1])} or {remedies[-1]}" if len(remedies) > 1 else remedies[0]
-    usual = "" if facts is None else "the input is as usual, so that the weights went astray: "
+    usual = "" if facts is None else "the input looks normal, so the weights have diverged: "
     return f"{usual}{more} may help"

@@ -33,7 +33,7 @@ class StepBatches:
     A worker that is killed, or that cannot pass a batch on because shared memory is full, never leaves the run
     waiting: it goes on from the very next step with fewer workers or none, and says so. What a step sees is a
     function of the step alone, so nothing else changes. A worker that crashes by itself would take the main process
-    along, so it ends the run with one line. Trouble that all processes of a run have to hear of comes as a batch
+    along, so it ends the run with one line. A problem that all processes of a run must know of comes as a batch
     (``[{"error": message}]``), and so does a signal that came while a batch was waited for (``[{"stop": True}]``).
 
     Args:
@@ -87,7 +87,7 @@ class StepBatches:
             yield [{"error": str(error)}]
 
     def close(self) -> None:
-        """End the workers at once, also those that wait for something: they ignore the polite signals."""
+        """End the workers at once, also those that wait for something: they ignore Ctrl-C and SIGTERM."""
         for process in self._processes:
             process.kill()
         for process in self._processes:
@@ -141,7 +141,7 @@ class StepBatches:
             except (RuntimeError, OSError, EOFError) as error:
                 if str(error).startswith("Caught "):  # raised by the data set in a worker: not ours
                     raise
-                # A batch whose worker ended behind handing it on cannot be opened; its end is seen a moment later.
+                # A batch whose worker ended after handing it on cannot be opened; its end is seen a moment later.
                 broken = isinstance(error, (ConnectionError, EOFError, FileNotFoundError))
                 dead = self._dead(SECONDS_OF_DYING if broken else 0)
                 if dead:
@@ -180,10 +180,10 @@ class StepBatches:
         codes = [process.exitcode for process in dead]
         names = [_ending(code) for code in codes]
         if any(code == -getattr(signal, "SIGBUS", 0) for code in codes):
-            self._use(0, step, f"a worker process was {names[0]}, as happens where shared memory is full")
+            self._use(0, step, f"a worker process was {names[0]}, as happens when shared memory is full")
         elif all(code == -signal.SIGKILL for code in codes):
             who = "a worker process was" if len(dead) == 1 else f"{len(dead)} worker processes were"
-            reason = f"{who} killed (SIGKILL), as the system does where memory runs out"
+            reason = f"{who} killed (SIGKILL), as the system does when memory runs out"
             self._use(max(0, self.workers - len(dead)), step, reason)
         else:
             pids = {process.pid for process in dead}
@@ -194,7 +194,7 @@ class StepBatches:
 
     def _use(self, workers: int, step: int, reason: str) -> None:
         self.workers = workers
-        self.say(f"step {step}: {reason}; going on with {_count(workers)}, the result is the same")
+        self.say(f"step {step}: {reason}; continuing with {_count(workers)}, the result is the same")
 
     def _named(self, indices: list[int]) -> str:
         more = " ..." if len(indices) > 8 else ""

@@ -1,4 +1,4 @@
-"""What happens behind every step of a run, in its order."""
+"""What happens after every step of a run, in its order."""
 
 from dataclasses import replace
 from typing import Any
@@ -34,7 +34,7 @@ def make_callbacks(
     first_step: int,
     request: StopRequest,
 ) -> tuple[list[lightning.Callback], RunFrame, Validation | None, Recording]:
-    """In the order in which they act behind a step: average, validate, record, save, show.
+    """In the order in which they act after a step: average, validate, record, save, show.
 
     Args:
         config: All settings.

@@ -1,4 +1,4 @@
-"""When checkpoints are written, and how a resumed run takes one up."""
+"""When checkpoints are written, and how a resumed run restores one."""
 
 from typing import Any
 
@@ -41,7 +41,7 @@ class Checkpointing(lightning.Callback):
         self._saved = -1
 
     def on_fit_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Take up optimiser, gradient scaler and average; the weights are in the model already."""
+        """Restore optimiser, gradient scaler and average; the weights are in the model already."""
         if self._start is None:
             return
         assert isinstance(pl_module, TrainingModule)

@@ -65,10 +65,10 @@ class CheckpointFolder:
                 problems.append(str(error))
                 continue
             self._last_is_good = path == self.last
-            note = f"{problems[0]}; going on from {path} (step {checkpoint['step']})" if problems else None
+            note = f"{problems[0]}; continuing from {path} (step {checkpoint['step']})" if problems else None
             return checkpoint, note
         if problems:
-            raise InputError("; ".join(problems) + "; no other checkpoint is there to go on from")
+            raise InputError("; ".join(problems) + "; there is no other checkpoint to continue from")
         raise InputError(
             f"{self.last}: no checkpoint to resume from; expected the folder of an interrupted run"
         )

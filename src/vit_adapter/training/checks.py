@@ -7,7 +7,7 @@ from vit_adapter.heads import Head
 
 
 def check_settings(config: RunConfig, images: int) -> None:
-    """Numbers that no run can work with.
+    """Values that no run can work with.
 
     Raises:
         InputError: One of them is out of range.
@@ -38,7 +38,7 @@ def check_settings(config: RunConfig, images: int) -> None:
 
 
 def check_batch_norm(model: nn.Module, config: RunConfig, processes: int, synchronised: bool) -> None:
-    """Batch norm needs more than one value a channel: one image pooled to 1x1 has a single one.
+    """Batch norm needs more than one value per channel: one image pooled to 1x1 has a single one.
 
     Args:
         model: To be trained.

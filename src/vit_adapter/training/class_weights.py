@@ -62,7 +62,7 @@ def balanced_weights(counts: np.ndarray) -> np.ndarray:
 
 
 def read_weights(path: str | Path, num_classes: int) -> np.ndarray:
-    """Weights from a text file with one number a class, separated by line ends, blanks or commas.
+    """Weights from a text file with one number per class, separated by line ends, blanks or commas.
 
     Raises:
         InputError: The file cannot be read, holds something else, or another count of numbers.
@@ -74,7 +74,7 @@ def read_weights(path: str | Path, num_classes: int) -> np.ndarray:
     try:
         weights = np.array([float(word) for word in text.replace(",", " ").split()])
     except ValueError as error:
-        raise InputError(f"{path}: {error}; expected one number a class") from error
+        raise InputError(f"{path}: {error}; expected one number per class") from error
     if len(weights) != num_classes:
         raise InputError(f"{path}: {len(weights)} class weights, expected {num_classes}, one for each class")
     if not np.isfinite(weights).all() or (weights < 0).any():

@@ -1,4 +1,4 @@
-"""What a model tells about its training: kept in ``config.json`` and said by the model card."""
+"""What a model records about its training: kept in ``config.json`` and shown by the model card."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The score that counts: the best model on all validation images, behind the last step."""
+"""The score that counts: the best model on all validation images, after the last step."""
 
 import json
 from pathlib import Path

@@ -40,7 +40,7 @@ def lock_folder(folder: Path) -> None:
 
 
 def release_folders() -> None:
-    """Let go of all; for a worker process, too, which would keep them beyond the end of the run that started it."""
+    """Release all locks; worker processes do so too, or they would hold them beyond the end of the run."""
     while _held:
         with suppress(OSError):
             os.close(_held.pop())
@@ -48,7 +48,7 @@ def release_folders() -> None:
 
 @contextmanager
 def folder_locks() -> Iterator[None]:
-    """What is locked inside is free again behind it."""
+    """Locks taken inside are released at the end."""
     try:
         yield
     finally:

@@ -16,7 +16,7 @@ from .validation import BEST, recover_model
 
 
 def resume_command(folder: Path, *words: str) -> str:
-    """What to type, in whatever folder, to go on with a run."""
+    """The command that continues a run, from any folder."""
     return shlex.join(["vit-adapter", "train", "--resume", os.path.abspath(folder), *words])
 
 
@@ -30,10 +30,10 @@ def choose_folder(config: RunConfig) -> Path:
         return _new_folder(config.model.vit.name)
     folder = Path(config.training.out)
     if folder.exists() and not folder.is_dir():
-        raise InputError(f"training.out={folder}: a file of that name is there, expected a folder")
+        raise InputError(f"training.out={folder}: a file of that name exists, expected a folder")
     if not config.training.resume and any((folder / name).exists() for name in (LAST, PREVIOUS)):
         raise InputError(
-            f"training.out={folder}: a run is there already; go on with it by {resume_command(folder)}, or choose "
+            f"training.out={folder}: a run exists there already; continue it with {resume_command(folder)}, or choose "
             "another folder"
         )
     return folder
@@ -66,7 +66,7 @@ def prepare_folder(folder: Path, config: RunConfig) -> Path:
 
 
 def with_absolute_paths(config: RunConfig) -> RunConfig:
-    """The same settings for whatever working folder: names of files that are there become absolute."""
+    """The same settings, independent of the working folder: names of files that are there become absolute."""
 
     def absolute(value: Any) -> Any:
         there = isinstance(value, str) and value not in ("", "auto") and os.path.exists(value)

@@ -33,7 +33,7 @@ class ImageSource(Protocol):
 
 
 class _Guarded(Dataset[Any]):
-    """Hands errors that are meant for people on as data: all processes of a run must stop together (S52).
+    """Passes errors meant for the user on as data: all processes of a run must stop together (S52).
 
     Args:
         source: The training set.
@@ -98,7 +98,7 @@ class _Collate:
 def _shared(batches: list[MicroBatch]) -> list[MicroBatch]:
     """The same in shared memory, or word that there is no room.
 
-    The queue would share them itself, in a thread whose errors nobody hears of.
+    The queue would share them itself, in a thread whose errors go unnoticed.
     """
     try:
         for batch in batches:

@@ -61,12 +61,12 @@ class TrainingModule(lightning.LightningModule):
         self.request = request or StopRequest()
         """What signals asked of this process."""
         self.stop_agreed = False
-        """Some process was asked to stop; all know it and end behind this step."""
+        """Some process was asked to stop; all know it and end after this step."""
         self.last_checkpoint: str | None = None
         self.replaced: dict[str, str] = {}
         """Images that this process could not decode, and why."""
         self.remedy: list[str] = []
-        """Settings with which a run that went astray may be taken up again."""
+        """Settings with which a run that diverged may be continued."""
         self._batch: list[MicroBatch] = []
         self._divisor: float | None = None
 
@@ -184,7 +184,7 @@ class TrainingModule(lightning.LightningModule):
         processes.stop_together(self.not_finite(f"{what} is not finite; {told_facts(facts)}", facts))
 
     def not_finite(self, what: str, facts: BatchFacts | None = None) -> str:
-        """The line with which a run ends that has gone astray.
+        """The line with which a run ends whose loss has diverged.
 
         Args:
             what: What is not finite, and where.

@@ -15,7 +15,7 @@ from vit_adapter.config import InputError, TrainingConfig
 
 # Freshly made parts of the Mask2Former head that the published rule counts to the patch embedding (behaviour 84).
 _FIRST_LAYER_OF_HEAD = ("mask_embed", "cls_embed", "level_embed", "query_embed", "query_feat")
-# What stands before the first block. The published rule knows the first five; the others are their like in
+# What precedes the first block. The published rule knows the first five; the others are their like in
 # ViTs that were not published with an adapter.
 _FIRST_LAYER_OF_BACKBONE = (
     *("pos_embed", "cls_token", "mask_token", "patch_embed", "visual_embed"),

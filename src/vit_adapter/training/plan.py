@@ -36,7 +36,7 @@ def print_plan(
         operator_forms: Operator to the form of it that will run.
         notes: Further lines.
         console: Where the lines go; None: standard output.
-        published_batch: Images in a step of the published model; None: not told.
+        published_batch: Images in a step of the published model; None: not reported.
 
     Raises:
         InputError: A setting or device cannot be used.
@@ -57,7 +57,7 @@ def print_plan(
 
 
 def rule_name(name: str) -> str:
-    """The name that the layer rules know; parts that no published model has keep ours."""
+    """The name that the layer rules use; parts that no published model has keep ours."""
     try:
         return official_name(name)
     except InputError:
@@ -109,7 +109,7 @@ def group_table(
         )
     rows.sort(key=lambda row: (row[0], row[2]))
     lines = [
-        f"{len(groups)} parameter groups; layer 0 stands before the {layers} blocks, {layers + 1} behind them",
+        f"{len(groups)} parameter groups; layer 0 comes before the {layers} blocks, {layers + 1} behind them",
         f"{'layer':>7}  {'rate x':>8}  {'decay':>6}  {'tensors':>7}  {'parameters':>12}",
     ]
     for found, scale, decay, tensors, parameters in rows:

@@ -16,7 +16,7 @@ from .time_left import TimeLeft, duration
 from .validation import Validation
 
 ESTIMATE_AFTER_SECONDS = 20.0
-"""When the time of the whole run is told, once; shorter runs need no estimate."""
+"""When the time of the whole run is shown, once; shorter runs need no estimate."""
 
 PLAIN_LINES, SECONDS_BETWEEN_LINES = 20, 5.0
 """Lines in a run that has no terminal to draw a bar on, and the shortest time between two."""
@@ -112,7 +112,7 @@ class ProgressBar(lightning.Callback):
         self._stop()
 
     def _keep_time(self) -> None:
-        """Time the step, and tell once how long everything will take."""
+        """Time the step, and say once how long everything will take."""
         if self._left is None:
             return
         now, validating = self.clock(), 0.0

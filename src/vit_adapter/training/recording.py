@@ -29,7 +29,7 @@ class Recording(lightning.Callback):
         folder: The run's folder.
         steps: Length of the run.
         validation: Whose scores are recorded with the step's losses.
-        evaluation: Whose example images TensorBoard shows behind every validation.
+        evaluation: Whose example images TensorBoard shows after every validation.
         first_step: Steps done before; later rows and curves are cut off.
     """
 
@@ -64,7 +64,7 @@ class Recording(lightning.Callback):
             raise InputError(f"{self.folder}: cannot be written: {system_reason(error)}") from error
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Add the scores of a validation that had been broken off to the row of its step."""
+        """Add the scores of a validation that had been interrupted to the row of its step."""
         scores = self._named_scores()
         if scores and self.table is not None:
             self.table.amend(scores)

@@ -1,4 +1,4 @@
-"""What must be equal to continue a run, and what may be changed with a word about it."""
+"""What must be equal to continue a run, and what may be changed with a notice."""
 
 import json
 from dataclasses import asdict
@@ -10,7 +10,7 @@ from vit_adapter.config import InputError, RunConfig
 from vit_adapter.config.model_versions import upgrade_model
 from vit_adapter.data.digest import data_changes
 
-# Where to find things, how fast and how loud: no part of the result.
+# Locations, speed and verbosity: none of them affects the result.
 _IRRELEVANT = (
     "data.root",
     "data.workers",
@@ -63,7 +63,7 @@ def check_same_run(old: dict[str, Any], new: dict[str, Any], where: str) -> list
         if before.get(key) != now.get(key):
             raise InputError(
                 f"{where}: {key} was {before.get(key)} and is {now.get(key)} now; a run continues only with the same "
-                "setting (to start anew from its weights use training.init)"
+                "setting (to start afresh from its weights, use training.init)"
             )
     _check_parameters(old["parameters"], new["parameters"], where)
     notes = [
@@ -76,12 +76,12 @@ def check_same_run(old: dict[str, Any], new: dict[str, Any], where: str) -> list
     notes += changes_of(old, new, "training")
     validation = changes_of(old, new, "validation")
     if validation:
-        validation[-1] += "; the best score is measured anew on them"
+        validation[-1] += "; the best score is measured again on them"
     return notes + validation
 
 
 def changes_of(old: dict[str, Any], new: dict[str, Any], part: str) -> list[str]:
-    """What became of a part of the data; nothing where the checkpoint is too old to know."""
+    """What changed in a part of the data; nothing where the checkpoint is too old to know."""
     return data_changes(old.get("data", {}).get(part), new["data"].get(part), part)
 
 

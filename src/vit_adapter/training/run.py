@@ -90,7 +90,7 @@ def run_training(
         console: Where lines and the progress bar go; None: standard output.
         operator_forms: Operator to the form of it that will run, for the start block.
         notes: Further lines for the start block.
-        published_batch: Images in a step of the published model, for the start block; None: not told.
+        published_batch: Images in a step of the published model, for the start block; None: not reported.
         dry_run: Print the plan of the run and its start block, and do nothing.
 
     Returns:
@@ -175,7 +175,7 @@ def run_training(
     except BaseException:
         if processes.rank() == 0 and module.last_checkpoint is not None:
             command = resume_command(frame.folder, *module.remedy)
-            print_lines(console, [f"{module.last_checkpoint} is kept; go on with: {command}"])
+            print_lines(console, [f"{module.last_checkpoint} is kept; continue with: {command}"])
         raise
     finally:
         batches.close()
@@ -256,7 +256,7 @@ def _unreadable_lines(unreadable: dict[str, str]) -> list[str]:
 def _end_interrupted(request: StopRequest, frame: RunFrame, module: TrainingModule, console: Console) -> None:
     if processes.rank() != 0:
         raise SystemExit(0)
-    print_lines(console, [f"stopped at step {module.step}; go on with: {resume_command(frame.folder)}"])
+    print_lines(console, [f"stopped at step {module.step}; continue with: {resume_command(frame.folder)}"])
     if request.received is None or request.received.name == "SIGINT":
         raise KeyboardInterrupt
     raise SystemExit(128 + request.received)

@@ -60,7 +60,7 @@ class Schedule:
 
     def highest_rate(self, base: float, first_step: int = 0) -> float:
         """Largest rate of the updates from ``first_step`` on (the start block shows it, S67)."""
-        # Without a warm-up the rate falls; with one it peaks inside the warm-up or right behind it.
+        # Without a warm-up the rate falls; with one it peaks inside the warm-up or right after it.
         last = min(self.warmup_steps, self.steps - 1)
         return max(
             self.rate(base, step) for step in range(min(first_step, self.steps), max(last, first_step) + 1)

@@ -34,7 +34,7 @@ def fitting_workers(
     """As many workers as have room for the batches that they prepare ahead, with a line if they are fewer.
 
     Args:
-        source: The training set; its first sample tells the size.
+        source: The training set; its first sample gives the size.
         sampler: Whose steps are to be read.
         workers: Wanted.
         local_processes: Processes that share the room.
@@ -55,7 +55,7 @@ def fitting_workers(
         left = f"{fitting or 'no'} worker{'s' if fitting != 1 else ''}"
         say(
             f"shared memory ({FOLDER}) has {_megabytes(free)} free, {workers} workers with batches of "
-            f"{_megabytes(size)} need {_megabytes(needed(workers))}: going on with {left}; "
+            f"{_megabytes(size)} need {_megabytes(needed(workers))}: continuing with {left}; "
             "a container gets more with --shm-size"
         )
     return fitting

@@ -1,4 +1,4 @@
-"""A polite end: on Ctrl-C, SIGTERM or SIGUSR1 the step is finished and a checkpoint written."""
+"""A graceful end: on Ctrl-C, SIGTERM or SIGUSR1 the step is finished and a checkpoint written."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ import lightning.pytorch as lightning
 
 
 class StopAsked(BaseException):
-    """Raised by the signal's handler inside ``StopRequest.breaks_off``; no ``except Exception`` holds it up."""
+    """Raised by the signal's handler inside ``StopRequest.breaks_off``; no ``except Exception`` catches it."""
 
 
 class StopRequest:
@@ -27,7 +27,7 @@ class StopRequest:
 
     @property
     def made(self) -> bool:
-        """The run is to end."""
+        """Whether the run should end."""
         return self.received is not None
 
     @contextmanager
@@ -52,7 +52,7 @@ class StopRequest:
 
 
 class StopSignals(lightning.Callback):
-    """Notes a signal; the run ends behind the step, in all processes. A second signal ends it at once.
+    """Notes a signal; the run ends after the step, in all processes. A second signal ends it at once.
 
     SIGUSR1 is what SLURM sends before the time is over (``--signal=SIGUSR1@120``).
 
@@ -65,7 +65,7 @@ class StopSignals(lightning.Callback):
         self._previous: dict[signal.Signals, Any] = {}
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Take the signals over (Lightning's own handler exchanges data in the middle of a step)."""
+        """Install the handlers (Lightning's own handler exchanges data in the middle of a step)."""
         if threading.current_thread() is not threading.main_thread():
             return
         for name in ("SIGINT", "SIGTERM", "SIGUSR1"):
@@ -74,13 +74,13 @@ class StopSignals(lightning.Callback):
                 self._previous[number] = signal.signal(number, self.request.note)
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Give the signals back."""
+        """Restore the previous handlers."""
         self._give_back()
 
     def on_exception(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, exception: BaseException
     ) -> None:
-        """Give the signals back."""
+        """Restore the previous handlers."""
         self._give_back()
 
     def _give_back(self) -> None:

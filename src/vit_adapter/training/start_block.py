@@ -29,7 +29,7 @@ class StartBlock:
         operator_forms: Operator and the form of it that will run.
         folder: The run's folder.
         notes: Further lines (resumed from ..., settings that changed).
-        published_batch: Images in a step of the published model; None: not told.
+        published_batch: Images in a step of the published model; None: not reported.
         validation: When and on what the run validates; empty: never.
         uncounted: Labels of classes without a pixel to make an automatic weight from.
     """

@@ -8,7 +8,7 @@ RECENT_STEPS = 50
 """Whose mean is the speed of the run."""
 
 LONG_SECONDS = 2 * 3600.0
-"""A run of this length is worth a word about how to make it shorter."""
+"""From this length on, a run says how it could be shorter."""
 
 
 class TimeLeft:
@@ -46,7 +46,7 @@ class TimeLeft:
         return sum(self._recent) / len(self._recent) if self._recent else None
 
     def validation_seconds(self, from_step: int) -> float:
-        """Seconds of the validations behind a step, the last one of all images among them; estimated by the number
+        """Seconds of the validations after a step, the last one of all images among them; estimated by the number
         of windows before the first is done."""
         each, plan = self.step_seconds(), self.plan
         if plan is None or each is None:
@@ -64,7 +64,7 @@ class TimeLeft:
         return each * (self.steps - self.step) + self.validation_seconds(self.step)
 
     def estimate(self) -> list[str]:
-        """The time of the whole call as lines for people; none before two steps are done."""
+        """The time of the whole call as lines for the user; none before two steps are done."""
         each = self.step_seconds()
         if each is None:
             return []
@@ -82,7 +82,7 @@ class TimeLeft:
 
 
 def duration(seconds: float) -> str:
-    """A time as people say it: "40 seconds", "9 minutes", "3.5 hours", "2.1 days"."""
+    """A time in words: "40 seconds", "9 minutes", "3.5 hours", "2.1 days"."""
     if seconds < 90:
         return _counted(round(seconds), "second")
     if seconds < 90 * 60:

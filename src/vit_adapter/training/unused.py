@@ -12,7 +12,7 @@ PROBE_SIDE = 64
 def unused_parameters(model: nn.Module, channels: int = 3) -> list[str]:
     """Names of trained parameters that get no gradient, such as a class token that is dropped.
 
-    A copy of the model makes one small forward pass; the way back is only followed, not computed. Buffers and
+    A copy of the model makes one small forward pass; the backward pass is only traced, not computed. Buffers and
     random generators stay as they are.
 
     Args:

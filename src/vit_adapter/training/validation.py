@@ -46,8 +46,8 @@ class ValidationState:
         waited: Validations since.
         stopped: The run was ended early.
         sample: Number of images that the scores are of; None: all. A score of other images does not compare.
-        other_images: The validation data are not those any more that the best score is of.
-        due: The validation behind the last step was broken off by a signal; it comes first when the run goes on.
+        other_images: The validation data are no longer those that the best score was measured on.
+        due: The validation after the last step was interrupted by a signal; it comes first when the run continues.
     """
 
     best_score: float | None = None
@@ -59,7 +59,7 @@ class ValidationState:
     due: bool = False
 
     def take(self, score: float, step: int) -> bool:
-        """Note a score; True if it is the best one. Not-a-number is never the best unless it is the first."""
+        """Note a score; True if it is the best one. NaN is never the best unless it is the first."""
         better = self.best_score is None or score > self.best_score
         better = better or (math.isnan(self.best_score or 0.0) and not math.isnan(score))
         if better:
@@ -81,12 +81,12 @@ class Validation(lightning.Callback):
         folder: The run's folder; "best" in it is the model with the highest score.
         state: Of a resumed run.
         average: Whose weights are validated and saved, if there is one.
-        request: What signals ask; a validation on the way is broken off for it.
+        request: What signals ask; a validation under way is interrupted for it.
 
     Attributes:
         scores: Of the step just done, if it was validated.
         seconds: That the validation behind the last step took; 0 if there was none.
-        best_result: What was measured of the best model, if this process's life has seen it.
+        best_result: What was measured of the best model, if this process measured it.
     """
 
     def __init__(
@@ -144,7 +144,7 @@ class Validation(lightning.Callback):
 
     def _validate(self, trainer: lightning.Trainer, pl_module: TrainingModule) -> None:
         begin, step = time.monotonic(), pl_module.step
-        # Behind the last step there is nothing else to do, and several processes stop behind a step together.
+        # After the last step there is nothing else to do, and several processes stop together after a step.
         waits = step == pl_module.schedule.steps or processes.world_size() > 1
         with averaged_weights(self.average, trainer, pl_module), usual_memory_order(pl_module.segmenter):
             processes.share_buffers(pl_module.segmenter)

@@ -21,7 +21,7 @@ DEAR = 0.3
 """Share of the time above which a run says how validation could take less."""
 
 TRAINING_PASS = 3.0
-"""Forward passes that a training pass costs: one forward, and about two for the way back."""
+"""Forward passes that a training pass costs: one forward, and about two for the backward pass."""
 
 USUAL_COUNT, SMALLEST_COUNT = 10, 5
 """Validations in a run. With all images at least the smaller number is made, or a sample is taken."""
@@ -39,7 +39,7 @@ class ValidationPlan:
 
     Attributes:
         steps: Length of the run.
-        every: Steps between validations; there is one behind the last step, too.
+        every: Steps between validations; there is one after the last step, too.
         images: Validation images that count at the end.
         sample: Images of each validation on the way; None: all of them.
         image_cost: What one image costs, in training steps; None: not known (no image is at hand).
@@ -53,7 +53,7 @@ class ValidationPlan:
 
     @property
     def count(self) -> int:
-        """Validations on the way, the one behind the last step among them."""
+        """Validations on the way, including the one after the last step."""
         return -(-self.steps // self.every)
 
     @property
@@ -62,7 +62,7 @@ class ValidationPlan:
         return self.images_after(0)
 
     def images_after(self, step: int) -> int:
-        """Images that are still to be measured when the validation behind a step, if there is one, is done."""
+        """Images that are still to be measured when the validation after a step, if there is one, is done."""
         validations = self.count - (self.count if step >= self.steps else step // self.every)
         if self.sample is None:
             return validations * self.images
@@ -83,7 +83,7 @@ class ValidationPlan:
         return spread(self.images, self.sample)
 
     def words(self) -> str:
-        """The plan as a line for people."""
+        """The plan as a line for the user."""
         every = "after each step" if self.every == 1 else f"every {self.every} steps"
         every = every if self.count > 1 else "at the end"
         if self.sample is None:

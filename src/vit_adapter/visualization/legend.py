@@ -132,7 +132,7 @@ def _share_width(line: _Line, measure: _Measure) -> int:
 
 
 def _at_most(lines: list[_Line], count: int, measure: _Measure) -> list[_Line]:
-    """The first lines, and one that tells how many were left out."""
+    """The first lines, and one that says how many were left out."""
     count = max(1, count)
     if len(lines) <= count:
         return lines

@@ -18,7 +18,7 @@ def convert_channels(kernel: Tensor, channels: int) -> Tensor:
 
     Returns:
         [D, channels, height, width], float32 or float64. The kernel itself where the number is the same, or where the
-        stored one is neither 1 nor 3: nothing tells what such channels are.
+        stored one is neither 1 nor 3: nothing says what such channels are.
     """
     stored = kernel.shape[1]
     if stored == channels or stored not in CONVERTIBLE:

@@ -79,7 +79,7 @@ def read_state_dict(path: str | Path, part: str | None = None) -> tuple[dict[str
         part: The same entry as an argument.
 
     Returns:
-        Tensors by name, on the CPU and of the stored type; and what else the file told.
+        Tensors by name, on the CPU and of the stored type; and what else the file said.
 
     Raises:
         InputError: No such file, or not a weights file that can be read safely and completely.
@@ -176,7 +176,7 @@ def _kind(path: Path, name: str) -> Literal["safetensors", "torch", "archive"]:
     if _is_json(path, start):
         raise InputError(f"{name}: is a JSON text, expected a torch or safetensors file")
     raise InputError(
-        f"{name}: is no weights file (its first bytes are {head[:8]!r}); expected safetensors or torch"
+        f"{name}: is not a weights file (its first bytes are {head[:8]!r}); expected safetensors or torch"
     )
 
 

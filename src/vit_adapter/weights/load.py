@@ -35,7 +35,7 @@ def match(
         target: Entries of the model by name; meta tensors are enough.
         source: Entries of the file by the same names, or all with one more or one less prefix.
         on_mismatch: "error": another shape, a missing entry or one too many is an error. "keep": the model
-            keeps its own, the file's is left out, and the report tells (published behaviour).
+            keeps its own, the file's is left out, and the report says so (published behaviour).
         allow_missing: Patterns (``*`` for anything) of entries that the file need not have.
         allow_unused: Patterns of entries that the model need not have.
         broadcast: Take a tensor that can be broadcast to the model's shape, as the official ViT loader does

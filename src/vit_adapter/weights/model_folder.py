@@ -52,7 +52,7 @@ def read_model_folder(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     if not folder.is_dir():
         raise InputError(f"{folder}: no such model folder")
     if not path.is_file():
-        raise InputError(f"{folder}: no {CONFIG_FILE} there, so this is no model folder")
+        raise InputError(f"{folder}: no {CONFIG_FILE} there, so this is not a model folder")
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, OSError) as error:

@@ -144,7 +144,7 @@ def our_name(official: str) -> str:
     """
     name = _from_official(official)
     if name is None or _to_official(name) != official:
-        raise InputError(f"{official}: is no name of an official ViT-Adapter segmentation file")
+        raise InputError(f"{official}: is not a name in an official ViT-Adapter segmentation file")
     return name
 
 

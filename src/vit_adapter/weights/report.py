@@ -1,4 +1,4 @@
-"""What became of every entry when weights were loaded."""
+"""What happened to every entry when weights were loaded."""
 
 import re
 from collections.abc import Iterable, Mapping

@@ -119,7 +119,9 @@ def resample_relative_table(table: Tensor, wanted: int) -> Tensor:
     rows, heads = table.shape
     side = math.isqrt(max(rows - CLASS_ROWS, 0))
     if side * side != rows - CLASS_ROWS or side % 2 == 0:
-        raise InputError(f"relative position table has {rows} rows, which is no square of an odd side plus 3")
+        raise InputError(
+            f"relative position table has {rows} rows, which is not the square of an odd side plus 3"
+        )
     if wanted % 2 == 0:
         raise InputError(f"a relative position table cannot have the even side {wanted}")
     if side == wanted:

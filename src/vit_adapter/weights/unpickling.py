@@ -119,7 +119,7 @@ def _refusal(name: str, error: Exception, unknown: str | None) -> InputError:
         )
     if any(sign in text for sign in ("Unsupported operand", "Can only", "protocol")):
         return InputError(
-            f"{name}: holds objects that are not read safely ({text[:120]}); open it where you trust it and save the "
+            f"{name}: holds objects that cannot be read safely ({text[:120]}); open it where you trust it and save the "
             "weights alone: torch.save(model.state_dict(), path)"
         )
     return InputError(f"{name}: damaged, cut off, or not a torch file ({text[:120] or type(error).__name__})")

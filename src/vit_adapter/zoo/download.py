@@ -1,4 +1,4 @@
-"""Files from the network: resumed, checked, and never half there."""
+"""Files from the network: resumed, checked, and never incomplete."""
 
 import contextlib
 import hashlib
@@ -66,7 +66,7 @@ def download(url: str, folder: Path | None = None, *, sha256: str | None = None,
     parts = urlsplit(url)
     name = unquote(parts.path.rpartition("/")[2])
     if parts.scheme not in ("http", "https") or name in ("", ".", "..") or set(name) & set("/\\\0"):
-        raise InputError(f"{url}: is no http or https address of a file")
+        raise InputError(f"{url}: is not an http or https address of a file")
     folder = cache_folder() if folder is None else folder
     target, record = folder / name, folder / f"{name}.json"
     try:

@@ -39,7 +39,7 @@ class Recipe:
         checkpoint_url: The published model; None: not published.
         score: Published single-scale score in percent; None: none.
         multi_scale_score: Published multi-scale score in percent; None: none.
-        total_batch: Images in a step over all devices, as published; None: not told.
+        total_batch: Images in a step over all devices, as published; None: not reported.
         half_precision_scores: The published scores come from half-precision inference (behaviour 105).
         workers: Loader processes per device.
         variant: Which test ``config`` sets: "ss" or "ms".
@@ -123,7 +123,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class OwnData:
-    """The settings without a recipe: a data set of one's own.
+    """The settings without a recipe: your own data set.
 
     Attributes:
         name: What the command line calls it.
@@ -147,5 +147,5 @@ class OwnData:
             InputError: Always.
         """
         raise InputError(
-            f"{self.name} is no published model: its classes are those of the data it is trained on"
+            f"{self.name} is not a published model: its classes are those of the data it is trained on"
         )

@@ -37,7 +37,7 @@ def find_recipe(name: str) -> Recipe | None:
 
 
 def get_recipe(name: str) -> Recipe | OwnData:
-    """A published model by its name, or under ``own_data`` the settings for data of one's own.
+    """A published model by its name, or under ``own_data`` the settings for your own data.
 
     Raises:
         InputError: There is none of that name; the message names near ones.

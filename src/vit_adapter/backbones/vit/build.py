@@ -86,7 +86,7 @@ def _create(config: ViTConfig) -> nn.Module:
     if name == UNIPERCEIVER:
         return UniPerceiver(**{"img_size": img_size or 224, "in_chans": in_chans, **options})
     if img_size is not None:
-        # The table has one row a patch; patches become 16 pixels wide later, the number of rows stays.
+        # The table has one row per patch; patches become 16 pixels wide later, the number of rows stays.
         own_patch = _own_patch_size(name, options)
         options.setdefault("img_size", img_size // PATCH_SIZE * own_patch)
     try:

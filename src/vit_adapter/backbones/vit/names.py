@@ -24,7 +24,7 @@ _PATTERNS = (
     (r"mae_vit_(base|large)_patch16|vit_mae_(base|large)", "vit_{}_patch16_224.mae"),
     (r"mae_vit_(huge)_patch14|vit_mae_(huge)", "vit_{}_patch14_224.mae"),
 )
-# The same architectures with weights of somebody else: named as near, never taken for it.
+# The same architectures with weights of somebody else: suggested as similar, never substituted.
 _OTHER_WEIGHTS = ((r"vit_([blh])_(16|32|14)", "vit_{}_patch{}_224"),)
 _OWNERS = ("timm", "facebook", "microsoft")
 """Whose hub repositories hold the weights that timm has under the same name."""
@@ -60,7 +60,7 @@ def timm_name(name: str) -> str:
     family, dot, tag = spelled.partition(".")
     if dot and timm.is_model(family):
         raise InputError(f"vit={name!r}: timm has no weights {tag!r} of {family}; {_tags(family, tag)}")
-    raise InputError(f"vit={name!r} is no model of timm{_near(spelled)}")
+    raise InputError(f"vit={name!r} is not a timm model{_near(spelled)}")
 
 
 def _exists(name: str) -> bool:

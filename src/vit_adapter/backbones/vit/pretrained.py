@@ -107,7 +107,7 @@ def _timm_weights(name: str) -> tuple[dict[str, Tensor], WeightsFile]:
 
 
 def _announce(name: str) -> None:
-    """Says that weights will be fetched, before any waiting; without a network it says so at once.
+    """Says that weights will be fetched, before any waiting; without a network, says so at once.
 
     Raises:
         InputError: They are not on this machine, and their server cannot be reached.

@@ -95,7 +95,7 @@ class PatchEmbedding(nn.Module):
 
 
 class VisualEmbedding(nn.Module):
-    """Patch embedding and the norm behind it."""
+    """Patch embedding and the norm after it."""
 
     def __init__(self, dim: int, grid: int, patch_size: int, in_chans: int) -> None:
         super().__init__()

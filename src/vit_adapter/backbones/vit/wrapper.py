@@ -1,4 +1,4 @@
-"""What every family of plain ViT offers to the adapter, and what they share."""
+"""What every family of plain ViT offers the adapter, and what they share."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -76,7 +76,7 @@ class ViTWrapper(ABC):
             remove_unused(vit, ("norm",))
         elif isinstance(getattr(vit, "norm", None), (nn.Identity, type(None))):
             raise InputError(
-                f"final_norm=True: this {type(vit).__name__} has no layer norm behind its last block; "
+                f"final_norm=True: this {type(vit).__name__} has no layer norm after its last block; "
                 "leave it off"
             )
 

@@ -47,7 +47,7 @@ def convert_coco(
             another "size" than the JSON says, or listed a second time ("double").
 
     Returns:
-        What was written, and what is to be known about it.
+        What was written, and remarks about it.
 
     Raises:
         InputError: For a JSON of another kind; for all that ``skip`` does not name, each by file and id; and for an

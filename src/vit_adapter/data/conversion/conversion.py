@@ -94,7 +94,7 @@ def folder_in_place(out: Path) -> Iterator[Path]:
         InputError: When ``out`` is there already and not empty, or cannot be written.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"{out}: is there already; choose a new or empty folder")
+        raise InputError(f"{out}: exists already; choose a new or empty folder")
     temporary: Path | None = None
     try:
         out.absolute().parent.mkdir(parents=True, exist_ok=True)
@@ -122,5 +122,5 @@ def _current_umask(folder: Path) -> int:
 
 
 def write_class_list(folder: Path, names: list[str]) -> None:
-    """One name a line; the line is the mask value."""
+    """One name per line; the line is the mask value."""
     (folder / "classes.txt").write_text("".join(f"{name}\n" for name in names), encoding="utf-8")

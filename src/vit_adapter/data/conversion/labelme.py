@@ -41,7 +41,7 @@ def convert_labelme(folder: str | Path, out: str | Path, *, skip: Collection[str
             whose image is "missing", "unreadable", of another "size", or annotated by an earlier file ("double").
 
     Returns:
-        What was written, and what is to be known about it.
+        What was written, and remarks about it.
 
     Raises:
         InputError: For a folder without labelme files; for all that ``skip`` does not name, each by file and number;

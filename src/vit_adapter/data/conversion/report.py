@@ -1,4 +1,4 @@
-"""What a conversion wrote, and what is to be known about it."""
+"""What a conversion wrote, and remarks about it."""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What a layout tells about a data set."""
+"""What a layout says about a data set."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ class Layout:
         reduce_zero: Mask value 0 is ignored and k stands for class k - 1.
         published: The masks are those of a published data set: their values are fixed, palettes mean nothing,
             and the colours of the class list are for drawing.
-        remark: What is to be known about its parts, for the check.
+        remark: A remark about its parts, for the check.
         reader: Reads a mask file of at most so many pixels, where its values are not the stored ones; None: it is
             read as any mask.
         test: A third part, with masks, that neither training nor validation looks at; None: it has none.

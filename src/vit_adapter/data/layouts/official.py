@@ -87,7 +87,7 @@ class OfficialDataset:
     joined: bool = False
 
     def recognises(self, root: Path) -> bool:
-        """Whether the root surely holds this data set."""
+        """Whether the root certainly holds this data set."""
         found = self._place(root)
         if found is None:
             return False

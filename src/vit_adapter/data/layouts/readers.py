@@ -24,7 +24,7 @@ class Reader:
     """What finds a data set on disk.
 
     Attributes:
-        recognises: Whether a folder surely holds it.
+        recognises: Whether a folder certainly holds it.
         find: Its files and classes; raises InputError for a folder that is arranged otherwise.
     """
 

@@ -58,7 +58,7 @@ def noise_patch(kind: NoiseKind, rng: np.random.Generator, height: int, width: i
 
 
 def noise_at(kind: NoiseKind, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Noise at coordinates of one's own, in tile pixels; the nearest value is taken.
+    """Noise at given coordinates, in tile pixels; the nearest value is taken.
 
     Args:
         kind: As for `noise_tile`.

@@ -1,4 +1,4 @@
-"""Which query is to find which mask: the assignment of lowest total cost."""
+"""Which query is matched with which mask: the assignment of lowest total cost."""
 
 from dataclasses import dataclass
 

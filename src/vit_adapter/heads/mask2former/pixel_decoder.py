@@ -24,8 +24,8 @@ class ConvGroupNorm(nn.Module):
     """Convolution and group norm (behaviour 39).
 
     Args:
-        inputs: Channels that come in.
-        outputs: Channels that go out.
+        inputs: Input channels.
+        outputs: Output channels.
         kernel: Side of the kernel in pixels; the map keeps its size.
         groups: Groups of the norm.
         bias: Whether the convolution has one.
@@ -38,14 +38,14 @@ class ConvGroupNorm(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         """[B, inputs, H, W] -> [B, outputs, H, W]."""
-        # torch's own GroupNorm refuses a single value a group, which an image of 32x32 pixels gives narrow heads;
+        # torch's own GroupNorm refuses a single value per group, which an image of 32x32 pixels gives narrow heads;
         # it becomes 0, as any constant group does.
         norm = self.norm
         return torch.group_norm(self.conv(maps), norm.num_groups, norm.weight, norm.bias, norm.eps)
 
 
 class EncoderLayer(nn.Module):
-    """All tokens of the three maps read each other's maps; norms stand behind each part (behaviour 40).
+    """All tokens of the three maps read each other's maps; each part is followed by a norm (behaviour 40).
 
     Args:
         channels: Width of the tokens.
@@ -69,7 +69,7 @@ class EncoderLayer(nn.Module):
 
         Args:
             tokens: [B, S, C], level after level.
-            positions: [1, S, C]; only the queries know where they are (behaviour 41).
+            positions: [1, S, C]; they are added to the queries alone (behaviour 41).
             reference: [1, S, 1, 2] centre of each token.
             shapes: (height, width) of every level.
 
@@ -181,7 +181,7 @@ class PixelDecoder(nn.Module):
 
         Args:
             shapes: (height, width) of every level.
-            tokens: Tells device and precision; positions are never coarser than float32.
+            tokens: Gives device and precision; positions are never coarser than float32.
 
         Returns:
             [1, S, 1, 2].

@@ -1,4 +1,4 @@
-"""Label maps as the masks that queries are to find."""
+"""Label maps as the masks that queries are matched with."""
 
 from dataclasses import dataclass
 

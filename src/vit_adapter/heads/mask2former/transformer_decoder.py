@@ -18,7 +18,7 @@ from .position_code import map_position_code
 
 @dataclass
 class Predictions:
-    """What the queries say before the first layer and after each one: layers + 1 sets.
+    """What the queries predict before the first layer and after each one: layers + 1 sets.
 
     Attributes:
         classes: Logits [B, Q, K + 1] of every set; the last column is "no object".
@@ -66,7 +66,7 @@ class DecoderLayer(nn.Module):
         Returns:
             [B, Q, C].
         """
-        # Whoever may look nowhere looks everywhere (behaviour 49); a softmax over nothing would be NaN.
+        # A query that may look nowhere looks everywhere (behaviour 49); a softmax over nothing would be NaN.
         blocked = blocked & ~blocked.all(-1, keepdim=True)
         queries = self.cross_attention_norm(
             queries + self.cross_attention(queries + positions, keys, values, blocked)
