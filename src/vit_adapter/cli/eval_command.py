@@ -55,7 +55,9 @@ def _parsed(words: Sequence[str], name: str | None) -> tuple[ArgumentParser, Nam
         default=None,
         help="folder for metrics.json, images.csv, confusion matrix, worst images",
     )
-    parser.add_argument("--limit", type=int, default=None, help="measure only the first images, this many")
+    parser.add_argument(
+        "--limit", type=int, default=None, help="measure only this many images, from the first on"
+    )
     parser.add_argument(
         "--split",
         choices=["val", "train", "test"],
