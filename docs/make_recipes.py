@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 
 from vit_adapter.api import build
-from vit_adapter.config import Normalization, Protocol
+from vit_adapter.config import InferenceConfig, Normalization
 from vit_adapter.weights.official import DERIVED, official_name
 from vit_adapter.zoo import Recipe
 from vit_adapter.zoo.recipes import RECIPES
@@ -82,7 +82,7 @@ def matched_keys(recipe: Recipe) -> tuple[int, int]:
     return sum(shapes.get(name) == shape for name, shape in manifest.items()), len(manifest)
 
 
-def protocol_words(protocol: Protocol, single: Protocol | None = None) -> str:
+def protocol_words(protocol: InferenceConfig, single: InferenceConfig | None = None) -> str:
     """A test protocol in words; of a multi-scale one only what differs from the single-scale one."""
     parts = []
     if protocol.resize is not None:

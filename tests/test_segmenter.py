@@ -9,7 +9,7 @@ from PIL import Image
 
 from tiny import TINY, tiny_model
 from vit_adapter import InputError, Segmenter, ViTAdapter, ViTPyramid
-from vit_adapter.config import ClassTable, Protocol
+from vit_adapter.config import ClassTable, InferenceConfig
 from vit_adapter.config.model import HEAD_CONFIGS
 from vit_adapter.heads import PixelLoss
 
@@ -17,7 +17,7 @@ from vit_adapter.heads import PixelLoss
 def make(num_classes=3, head="upernet", backbone=ViTAdapter, **settings):
     torch.manual_seed(0)
     vit = backbone("vit_tiny_patch16_224", options=TINY, img_size=64)
-    protocol = settings.pop("protocol", Protocol(crop=64, stride=42))
+    protocol = settings.pop("protocol", InferenceConfig(crop=64, stride=42))
     kind = tiny_model(head=head).head if head in HEAD_CONFIGS else head
     return Segmenter(vit, kind, num_classes, protocol=protocol, **settings).eval()
 

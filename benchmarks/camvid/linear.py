@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from vit_adapter.backbones import ViTPyramid
 from vit_adapter.backbones.vit import tokens_to_map
-from vit_adapter.config import ClassTable, ModelConfig, Protocol
+from vit_adapter.config import ClassTable, InferenceConfig, ModelConfig
 from vit_adapter.segmenter import Segmenter
 
 
@@ -39,7 +39,7 @@ class Linear(nn.Module):
         return self.classifier(maps[0])
 
 
-def linear_segmenter(config: ModelConfig, classes: ClassTable, protocol: Protocol) -> Segmenter:
+def linear_segmenter(config: ModelConfig, classes: ClassTable, protocol: InferenceConfig) -> Segmenter:
     """The ViT of a configuration with the linear layer on it."""
     backbone = LastTokens(config.vit, frozen="vit")
     backbone.norms[1:].requires_grad_(False)  # of maps that are not made

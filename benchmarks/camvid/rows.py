@@ -7,8 +7,8 @@ from vit_adapter.config import (
     AdapterConfig,
     AugmentationConfig,
     DataConfig,
+    InferenceConfig,
     ModelConfig,
-    Protocol,
     RunConfig,
     TrainingConfig,
     UPerNetConfig,
@@ -41,7 +41,7 @@ class Row:
     model: dict[str, Any] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
     augmentation: dict[str, Any] = field(default_factory=dict)
-    protocol: Protocol | None = None
+    protocol: InferenceConfig | None = None
 
     def config(self, weights: str, data: str, out: str) -> RunConfig:
         """All settings of its run."""
@@ -82,11 +82,11 @@ ALONE = {"backbone.kind": "pyramid"}
 ALONE_TUNED = {**ALONE, "vit.frozen": None}
 LARGER: dict[str, Any] = {
     "augmentation": {"scale_range": (0.9, 2.4)},
-    "protocol": Protocol(resize=(720, 540), crop=CROP, stride=CROP * 2 // 3),
+    "protocol": InferenceConfig(resize=(720, 540), crop=CROP, stride=CROP * 2 // 3),
 }
 TWICE: dict[str, Any] = {
     "augmentation": {"scale_range": (1.2, 3.2), "crop": 384},
-    "protocol": Protocol(resize=(960, 720), crop=384, stride=256),
+    "protocol": InferenceConfig(resize=(960, 720), crop=384, stride=256),
 }
 
 ROWS: dict[str, Row] = {

@@ -11,7 +11,7 @@ from situations.making import BLUE, GREEN, RED, colour_model, halves, varied_mod
 from vit_adapter.api import predict
 from vit_adapter.api.progress import ImageProgress
 from vit_adapter.cli.main import main
-from vit_adapter.config import ClassTable, InputError, Protocol
+from vit_adapter.config import ClassTable, InferenceConfig, InputError
 from vit_adapter.images import read_mask
 from vit_adapter.inference.cost import count_windows
 
@@ -76,15 +76,15 @@ def test_overlays_of_the_size_of_the_image(tmp_path, photo):
 @pytest.mark.slow
 def test_protocol_and_precision_by_flags(tmp_path, photo, capsys):
     """One named setting changes; what is not named stays the model's own."""
-    model = varied_model(protocol=Protocol(crop=64, stride=20))
+    model = varied_model(protocol=InferenceConfig(crop=64, stride=20))
     model.save_pretrained(tmp_path / "model")
     noise = np.random.default_rng(0).integers(0, 256, (96, 128, 3), np.uint8)
     Image.fromarray(noise).save(photo)
     words = ["predict", str(tmp_path / "model"), str(photo), "--device", "cpu", "--no-overlay", "--out"]
     for name, flags, settings in (
         ("plain", [], {}),
-        ("flip", ["--protocol.flip", "true"], {"protocol": Protocol(crop=64, stride=20, flip=True)}),
-        ("crop", ["--protocol.crop", "32"], {"protocol": Protocol(crop=32, stride=21)}),
+        ("flip", ["--protocol.flip", "true"], {"protocol": InferenceConfig(crop=64, stride=20, flip=True)}),
+        ("crop", ["--protocol.crop", "32"], {"protocol": InferenceConfig(crop=32, stride=21)}),
         ("half", ["--precision", "bfloat16"], {"precision": "bfloat16"}),
     ):
         assert main([*words, str(tmp_path / name), *flags]) == 0
@@ -148,10 +148,10 @@ def test_the_rate_and_the_paths_read_from_standard_input(tmp_path, photo, capsys
 @pytest.mark.parametrize(
     "protocol",
     [
-        Protocol(crop=64, stride=42),
-        Protocol(crop=64, stride=42, flip=True, scales=(0.5, 1.0)),
-        Protocol(mode="whole", scales=(0.5, 1.0)),
-        Protocol(crop=64, stride=64, pad_to_crop="after", unpad=True),
+        InferenceConfig(crop=64, stride=42),
+        InferenceConfig(crop=64, stride=42, flip=True, scales=(0.5, 1.0)),
+        InferenceConfig(mode="whole", scales=(0.5, 1.0)),
+        InferenceConfig(crop=64, stride=64, pad_to_crop="after", unpad=True),
     ],
 )
 def test_windows_are_counted_as_they_run(protocol):

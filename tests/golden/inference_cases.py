@@ -12,7 +12,7 @@ from safetensors import safe_open
 from torch import Tensor
 
 from vit_adapter.annotations import Window
-from vit_adapter.config import Normalization, Protocol
+from vit_adapter.config import InferenceConfig, Normalization
 from vit_adapter.inference import prepare, resize_scores, view_scores, window_grid
 from vit_adapter.inference.application import mean_probabilities
 from vit_adapter.inference.strips import joined
@@ -41,7 +41,7 @@ def run_window_table(path: Path) -> None:
         assert [list(box.corners) for box in boxes] == row["windows_y1_x1_y2_x2"], row
 
 
-def recorded_protocol(outer: dict[str, Any]) -> Protocol:
+def recorded_protocol(outer: dict[str, Any]) -> InferenceConfig:
     """Our protocol for a recorded test pipeline."""
     steps = {step["type"]: step for step in outer["transforms"]}
     order = [step["type"] for step in outer["transforms"]]
@@ -50,7 +50,7 @@ def recorded_protocol(outer: dict[str, Any]) -> Protocol:
     if "PadShortSide" in steps:
         padding = "before" if order.index("PadShortSide") < order.index("Normalize") else "after"
     crop = resize["crop_size"][0] if resize else steps.get("PadShortSide", {"size": 64})["size"]
-    return Protocol(
+    return InferenceConfig(
         resize=tuple(outer["img_scale"]),
         resize_rule="short_side" if resize else "fit",
         multiple=steps["ResizeToMultiple"]["size_divisor"] if "ResizeToMultiple" in steps else None,

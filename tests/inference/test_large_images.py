@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 import torch
 
-from vit_adapter.config import InputError, Protocol
+from vit_adapter.config import InferenceConfig, InputError
 from vit_adapter.inference import apply_protocol
 
 SIZE = (4000, 6000)
 CLASSES = 150
 LIMIT_GB = 4.0
 PROTOCOLS = {
-    "published": Protocol(resize=(2048, 512)),
-    "views": Protocol(resize=(2048, 512), flip=True),
+    "published": InferenceConfig(resize=(2048, 512)),
+    "views": InferenceConfig(resize=(2048, 512), flip=True),
 }
 
 
@@ -58,7 +58,9 @@ def test_peak_memory(name, size):
 
 def test_a_limit_of_one_s_own_or_none_gives_scores():
     image = np.zeros((30, 40, 3), np.uint8)
-    prediction = apply_protocol(last_class_where_blue, image, Protocol(multiple=None), num_classes=CLASSES)
+    prediction = apply_protocol(
+        last_class_where_blue, image, InferenceConfig(multiple=None), num_classes=CLASSES
+    )
     with pytest.raises(InputError, match=r"0\.0 GB"):
         prediction.scores(limit_bytes=150 * 30 * 40 * 4 - 1)
     assert prediction.scores(limit_bytes=150 * 30 * 40 * 4).shape == (150, 30, 40)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from vit_adapter.config import InputError, Normalization, Protocol
+from vit_adapter.config import InferenceConfig, InputError, Normalization
 from vit_adapter.images import normalize, pad, resize_image
 from vit_adapter.inference import application as application_module
 from vit_adapter.inference import apply_protocol, plan_views, predict_labels, prepare, slide, view_scores
@@ -14,11 +14,11 @@ from vit_adapter.inference.application import single_view_probabilities
 
 from .stand_in import Surroundings, by_colour
 
-OWN = Protocol(multiple=None, crop=64, stride=43)
-PUBLISHED = Protocol(resize=(256, 64), crop=64, stride=43)
-SETR = Protocol(resize=(256, 64), resize_rule="short_side", multiple=None, crop=64, stride=43)
-PADDED = Protocol(resize=(256, 48), crop=64, stride=43, pad_to_crop="after", unpad=True)
-WHOLE = Protocol(resize=(256, 64), mode="whole")
+OWN = InferenceConfig(multiple=None, crop=64, stride=43)
+PUBLISHED = InferenceConfig(resize=(256, 64), crop=64, stride=43)
+SETR = InferenceConfig(resize=(256, 64), resize_rule="short_side", multiple=None, crop=64, stride=43)
+PADDED = InferenceConfig(resize=(256, 48), crop=64, stride=43, pad_to_crop="after", unpad=True)
+WHOLE = InferenceConfig(resize=(256, 64), mode="whole")
 ALL = pytest.mark.parametrize(
     "protocol",
     [OWN, PUBLISHED, SETR, PADDED, WHOLE, replace(PUBLISHED, scales=(0.5, 1.25), flip=True)],
@@ -60,14 +60,16 @@ def test_labels_have_the_size_of_the_image(protocol, size):
 
 
 def test_sizes_before_the_stretch_of_one_pixel_high_images():
-    protocol = Protocol(resize=(2048, 512))
+    protocol = InferenceConfig(resize=(2048, 512))
     views = [plan_views(size, protocol)[0] for size in ((513, 1), (1, 513), (3000, 10))]
     assert [view.resized for view in views] == [(2048, 4), (4, 2048), (2048, 7)]
     assert [view.size for view in views] == [(2048, 32), (32, 2048), (2048, 32)]
 
 
 def test_the_short_side_rule_does_not_explode():
-    (view,) = plan_views((5, 4000), Protocol(resize=(2048, 512), resize_rule="short_side", multiple=None))
+    (view,) = plan_views(
+        (5, 4000), InferenceConfig(resize=(2048, 512), resize_rule="short_side", multiple=None)
+    )
     assert view.size == (41, 32768)  # without a limit it were 512 x 409600
 
 

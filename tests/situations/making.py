@@ -13,7 +13,7 @@ from tiny import SMALL_MASK2FORMER, TINY_FLAGS, changed, tiny_model
 from tiny import TINY as TINY
 from vit_adapter import Segmenter
 from vit_adapter.cli.main import main
-from vit_adapter.config import ClassTable, Protocol
+from vit_adapter.config import ClassTable, InferenceConfig
 from vit_adapter.heads import PixelHead
 
 TRAINING = [
@@ -71,14 +71,16 @@ def halves(left, right, height: int = 32, width: int = 32) -> np.ndarray:
     return array
 
 
-def varied_model(head: str = "upernet", protocol: Protocol | None = None, classes: int = 3) -> Segmenter:
+def varied_model(
+    head: str = "upernet", protocol: InferenceConfig | None = None, classes: int = 3
+) -> Segmenter:
     """A tiny model with random weights whose labels differ from place to place."""
     torch.manual_seed(0)
     settings = changed(
         tiny_model(auxiliary=False), head=head, head_channels=16, mask2former=SMALL_MASK2FORMER
     )
     model = Segmenter.from_config(
-        settings, ClassTable.numbered(classes), protocol or Protocol(crop=64, stride=42)
+        settings, ClassTable.numbered(classes), protocol or InferenceConfig(crop=64, stride=42)
     )
     with torch.no_grad():
         for parameter in model.head.parameters():
@@ -124,12 +126,12 @@ class _NearestColour(PixelHead):
 
 def colour_model(
     colours: Sequence[tuple[int, int, int]],
-    protocol: Protocol | None = None,
+    protocol: InferenceConfig | None = None,
     classes: ClassTable | None = None,
     sums: bool = False,
 ) -> Segmenter:
     """A stand-in that finds the class of a pixel by its colour; edges at multiples of 4 pixels are exact."""
-    protocol = protocol or Protocol(crop=64, stride=42)
+    protocol = protocol or InferenceConfig(crop=64, stride=42)
     normal = protocol.normalization
     table = (torch.tensor(colours, dtype=torch.float32) - torch.tensor(normal.mean)) / torch.tensor(
         normal.std

@@ -12,7 +12,7 @@ from tiny import TINY
 from vit_adapter import Segmenter, ViTAdapter
 from vit_adapter.api import evaluate
 from vit_adapter.api.fine_tuning import start_from
-from vit_adapter.config import DataConfig, FCNConfig, InputError, Normalization, Protocol
+from vit_adapter.config import DataConfig, FCNConfig, InferenceConfig, InputError, Normalization
 from vit_adapter.weights.channels import convert_channels
 
 from .making import TRAINING, command, halves, refusal, save_pairs
@@ -38,7 +38,7 @@ def model_of(channels: int, seed: int) -> Segmenter:
     """A tiny model with random weights."""
     torch.manual_seed(seed)
     return Segmenter(
-        backbone(channels), FCNConfig(channels=16), 3, protocol=Protocol(crop=64, stride=42)
+        backbone(channels), FCNConfig(channels=16), 3, protocol=InferenceConfig(crop=64, stride=42)
     ).eval()
 
 
@@ -119,7 +119,7 @@ def bands_model(folder: Path, channels: int = 5) -> Path:
     """A model folder for images of so many bands and two classes."""
     torch.manual_seed(0)
     normal = Normalization((2000.0,) * channels, (1000.0,) * channels)
-    protocol = Protocol(crop=64, stride=42, normalization=normal)
+    protocol = InferenceConfig(crop=64, stride=42, normalization=normal)
     Segmenter(backbone(channels), FCNConfig(channels=16), 2, protocol=protocol).save_pretrained(folder)
     return folder
 
@@ -158,7 +158,7 @@ def test_s168_eval_and_predict_take_the_models(tmp_path, capfd):
     three = ["--data.mean", "[1, 2, 3]", "--data.std", "[1, 2, 3]"]
     line = refusal(capfd, "eval", model, "--data.root", data, *three, "--quiet")
     assert "--data.mean has 3 numbers, but the model takes images of 5 channels" in line
-    three = Protocol(crop=64, stride=42)
+    three = InferenceConfig(crop=64, stride=42)
     for call in (
         lambda: Segmenter.from_pretrained(model).predict(data / "images" / "a.npy", protocol=three),
         lambda: evaluate(model, DataConfig(root=str(data)), protocol=three, quiet=True),

@@ -9,7 +9,7 @@ from PIL import Image
 
 from vit_adapter import InputError
 from vit_adapter.api import evaluate, predict
-from vit_adapter.config import AugmentationConfig, DataConfig, Normalization, Protocol
+from vit_adapter.config import AugmentationConfig, DataConfig, InferenceConfig, Normalization
 from vit_adapter.data.dataset import open_dataset
 from vit_adapter.data.training_set import TrainingSet
 from vit_adapter.data.transforms import TrainingTransform
@@ -380,8 +380,8 @@ def test_s10_one_class_for_mask2former(values, settings, road, nothing, tmp_path
     for name in "abc":  # the stand-in finds red, and nothing else
         Image.fromarray(halves(RED, BLUE, 64, 64)).save(folder / "images" / f"{name}.png")
     for protocol in (
-        Protocol(crop=64, stride=42),
-        Protocol(crop=64, stride=42, flip=True, scales=(1.0, 2.0)),
+        InferenceConfig(crop=64, stride=42),
+        InferenceConfig(crop=64, stride=42, flip=True, scales=(1.0, 2.0)),
     ):
         model = colour_model([RED], protocol, classes=data.classes, sums=True)
         result = model.predict(halves(RED, BLUE, 64, 64))

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from vit_adapter.api import evaluate, predict
-from vit_adapter.config import ClassTable, DataConfig, InputError, Protocol
+from vit_adapter.config import ClassTable, DataConfig, InferenceConfig, InputError
 
 from .image_folders import below, labels_of, save
 from .making import BLUE, GREEN, RED, colour_model, halves, refusal, save_pairs
@@ -148,7 +148,7 @@ def test_s189_areas_of_classes_that_do_not_occur(tmp_path, capfd):
 def test_s190_a_large_image_handled_whole(tmp_path, monkeypatch, capfd):
     """A protocol that puts more than four megapixels through the model at once is warned of before it runs, with
     the way out; images within the limit are not."""
-    model = colour_model([RED, GREEN], Protocol(mode="whole"))
+    model = colour_model([RED, GREEN], InferenceConfig(mode="whole"))
     photos = save(tmp_path / "photos" / "a.png", size=(64, 64)).parent
     assert predict(model, [photos], tmp_path / "out", overlay=False) == []
     assert capfd.readouterr().err.count("at once") == 0
@@ -169,7 +169,7 @@ def test_s190_large_images_measured_whole(tmp_path, capfd):
     root = save_pairs(tmp_path / "data", masks)
     mask = halves(0, 1, 2048, 2112)
     Image.fromarray(mask).save(root / "masks" / "p.png")
-    model = colour_model([RED, BLUE], Protocol(mode="whole"))
+    model = colour_model([RED, BLUE], InferenceConfig(mode="whole"))
     evaluate(model, DataConfig(root=str(root)), quiet=True)
     err = capfd.readouterr().err
     assert err.count("2112x2048 pixels go through the model at once (protocol.mode whole)") == 1

@@ -12,7 +12,7 @@ from torch import nn
 
 from vit_adapter import InputError, Segmenter
 from vit_adapter.api import predict
-from vit_adapter.config import EvaluationConfig, Protocol
+from vit_adapter.config import EvaluationConfig, InferenceConfig
 from vit_adapter.evaluation import evaluate
 from vit_adapter.inference import apply_protocol
 
@@ -38,7 +38,10 @@ class _PlainHead(nn.Conv2d):
 def many_classes() -> Segmenter:
     torch.manual_seed(0)
     return Segmenter(
-        colour_model([RED, GREEN]).backbone, _PlainHead(), 150, protocol=Protocol(crop=SIDE, stride=SIDE)
+        colour_model([RED, GREEN]).backbone,
+        _PlainHead(),
+        150,
+        protocol=InferenceConfig(crop=SIDE, stride=SIDE),
     ).eval()
 
 
@@ -94,7 +97,7 @@ LARGE = """
 import resource
 import numpy as np
 import torch
-from vit_adapter.config import Protocol
+from vit_adapter.config import InferenceConfig
 from vit_adapter.inference import apply_protocol
 
 torch.set_num_threads(1)
@@ -107,7 +110,7 @@ def scores(windows):
     scores[:, 149] = windows[:, 2] > 0
     return scores
 
-labels = apply_protocol(scores, image, Protocol(multiple=None), num_classes=150, batch_size=4).labels()
+labels = apply_protocol(scores, image, InferenceConfig(multiple=None), num_classes=150, batch_size=4).labels()
 quarter = labels[2000:, 3000:]
 print((quarter == 149).all(), (labels == 149).sum() == quarter.size, (labels == 3).sum() == 3 * quarter.size)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
@@ -127,7 +130,7 @@ def test_s57_more_than_2_31_elements_in_one_resize():
 def test_s57_full_scores_of_a_large_image():
     """Full scores of such a size are refused in one line that names the size; a higher limit gives them."""
     image = np.zeros((4000, 6000, 3), np.uint8)
-    prediction = apply_protocol(lambda windows: windows, image, Protocol(), num_classes=150)
+    prediction = apply_protocol(lambda windows: windows, image, InferenceConfig(), num_classes=150)
     with pytest.raises(InputError, match=r"150 classes at 6000x4000 pixels are 14\.4 GB") as error:
         prediction.scores()
     assert "\n" not in str(error.value)
@@ -138,7 +141,7 @@ def test_s57_on_an_accelerator():
     """The same labels where scores are made on an accelerator."""
     image = np.full((4000, 6000, 3), RED, np.uint8)
     image[2000:, 3000:] = GREEN
-    model = colour_model([RED] * 149 + [GREEN], Protocol(crop=1024, stride=1024)).cuda()
+    model = colour_model([RED] * 149 + [GREEN], InferenceConfig(crop=1024, stride=1024)).cuda()
     labels = model.predict(image).labels
     assert (labels[2000:, 3000:] == 149).all()
     assert (labels == 149).sum() == 2000 * 3000

@@ -9,7 +9,7 @@ import torch
 
 from vit_adapter import Segmenter
 from vit_adapter.api import evaluate
-from vit_adapter.config import DataConfig, EvaluationConfig, Protocol
+from vit_adapter.config import DataConfig, EvaluationConfig, InferenceConfig
 from vit_adapter.data.dataset import open_dataset
 from vit_adapter.evaluation import ConfusionMatrix
 from vit_adapter.evaluation import evaluate as evaluate_arrays
@@ -102,7 +102,7 @@ def test_s34_truth_resized_for_the_metric():
     assert result.matrix.counts[1].tolist() == [0, 100]
     assert result.scores.iou.tolist() == [1, 1]
     # A real model that works at 128 pixels is measured at the image's 700 x 500 too.
-    protocol = Protocol(crop=128, stride=128, resize=(128, 128))
+    protocol = InferenceConfig(crop=128, stride=128, resize=(128, 128))
     result = evaluate_arrays(
         varied_model(protocol=protocol), Images(noise(1, 500), [truth[:, :500]]), progress=False
     )
@@ -131,7 +131,7 @@ def test_s34_validation_and_evaluation_agree(tmp_path, head):
 @pytest.mark.parametrize("mode", ["slide", "whole"])
 def test_s39_the_mirrored_view_has_to_be_turned_back(head, mode):
     """Scores of a mirrored view are mirrored back: a mirrored image gives mirrored scores."""
-    model = varied_model(head, Protocol(mode=mode, crop=64, stride=42, flip=True))
+    model = varied_model(head, InferenceConfig(mode=mode, crop=64, stride=42, flip=True))
     if head == "upernet":
         for parameter in model.head.classifier.parameters():
             parameter.data *= 0.02  # else most probabilities are 0 or 1

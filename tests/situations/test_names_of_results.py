@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from vit_adapter.api import evaluate, predict
-from vit_adapter.config import DataConfig, InputError, Protocol
+from vit_adapter.config import DataConfig, InferenceConfig, InputError
 from vit_adapter.config.own_files import read_mark
 from vit_adapter.data.dataset import open_dataset
 
@@ -108,7 +108,7 @@ def test_s182_own_results_taken_as_input(tmp_path, model, capfd, place):
 
 def test_s182_arrays_of_scores(tmp_path):
     """Scores of a model of bands, which takes arrays, are no input either."""
-    bands = colour_model([RED, BLUE], Protocol(crop=64, stride=42))
+    bands = colour_model([RED, BLUE], InferenceConfig(crop=64, stride=42))
     photos = save(tmp_path / "photos" / "a.png").parent
     predict(bands, [photos], photos, scores=True, quiet=True)
     from vit_adapter.api.prediction_inputs import find_images

@@ -14,8 +14,8 @@ from vit_adapter.cli.main import main
 from vit_adapter.config import (
     ClassTable,
     DataConfig,
+    InferenceConfig,
     Normalization,
-    Protocol,
     RunConfig,
     changed_protocol,
     to_plain,
@@ -31,7 +31,7 @@ TITLES = {101: "One setting named, the others lost"}
 RECIPES = ["own_data", "mask2former_beit_adapter_large_896_80k_ade20k"]
 SECTIONS = ["model", "model.mask2former", "data", "data.augmentation", "training", "evaluation"]
 OWN = Normalization((127.5,) * 3, (127.5,) * 3)
-ODD = Protocol(
+ODD = InferenceConfig(
     resize=(256, 64),
     multiple=None,
     crop=64,
@@ -72,7 +72,7 @@ def measured(monkeypatch, folders):
     """The protocol by which ``eval`` measures a model that has ``ODD``."""
     folder, data = folders
 
-    def run(*words: object, by=None) -> Protocol:
+    def run(*words: object, by=None) -> InferenceConfig:
         seen = []
 
         def stop(*_, **settings):
@@ -146,12 +146,12 @@ def test_s101_the_protocol_of_a_model(tmp_path, measured, name, value):
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_s101_the_protocol_of_a_run(trained, recipe, name, value):
     """The same for the protocol that a run stores."""
-    model = SimpleNamespace(protocol=Protocol(normalization=OWN))
+    model = SimpleNamespace(protocol=InferenceConfig(normalization=OWN))
     published = None if recipe == "own_data" else get_recipe(recipe).test_protocol
     crop = "--data.augmentation.crop=96"
     before = trained_protocol(trained(recipe, crop), model)
     if published is None:
-        assert before == Protocol(crop=96, stride=64, normalization=OWN)
+        assert before == InferenceConfig(crop=96, stride=64, normalization=OWN)
     else:
         assert before == published
     present = dict(leaves(before))[name]
@@ -172,7 +172,7 @@ def test_s101_values_that_are_new(measured, trained):
     )
     both = measured("--evaluation.tta", "true", "--protocol.flip", "false", "--protocol.stride", 20)
     assert both == replace(ODD, scales=(0.5, 0.75, 1.0, 1.25, 1.5, 1.75), flip=False, stride=20)
-    assert measured(by=Protocol(crop=32, stride=32)) == Protocol(crop=32, stride=32)
+    assert measured(by=InferenceConfig(crop=32, stride=32)) == InferenceConfig(crop=32, stride=32)
     recipe = get_recipe(RECIPES[1])
     model = SimpleNamespace(protocol=recipe.protocol)
     views = applied_protocol(model, {"crop": 640}, multi_scale=True, recipe=recipe)
@@ -183,7 +183,7 @@ def test_s101_values_that_are_new(measured, trained):
 def test_s101_mean_without_deviation(measured, folders, trained, capfd):
     """A mean without a deviation keeps the ViT's, the model's or the recipe's deviation, and the reverse; another
     number of channels, or two means that contradict each other, are refused."""
-    model = SimpleNamespace(protocol=Protocol(normalization=OWN))
+    model = SimpleNamespace(protocol=InferenceConfig(normalization=OWN))
     for recipe in RECIPES[:2]:
         start = [recipe, "--data.augmentation.crop=96"]
         before = trained_protocol(trained(*start), model).normalization
@@ -229,4 +229,4 @@ def test_s101_a_dry_run_shows_the_protocol_that_will_hold(tmp_path):
     model = Segmenter.from_config(TINY_MODEL, ClassTable.numbered(2))
     assert model.protocol.normalization == OWN
     after = trained_protocol(replace(config, data=DataConfig(mean=[1, 2, 3])), model)
-    assert after == Protocol(flip=True, normalization=Normalization((1, 2, 3), (127.5,) * 3))
+    assert after == InferenceConfig(flip=True, normalization=Normalization((1, 2, 3), (127.5,) * 3))

@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 
 from vit_adapter import InputError
-from vit_adapter.config import AugmentationConfig, DataConfig, Normalization, Protocol
+from vit_adapter.config import AugmentationConfig, DataConfig, InferenceConfig, Normalization
 from vit_adapter.data.dataset import open_dataset
 from vit_adapter.data.training_set import TrainingSet
 from vit_adapter.images import read_image
@@ -201,7 +201,7 @@ def one_bit_png(path: Path, width: int, height: int) -> Path:
 def test_s16_large_but_honest_images(tmp_path):
     """Up to 250 megapixels are read without a warning; labels have exactly the image's size."""
     photo = one_bit_png(tmp_path / "large.png", 12000, 9000)
-    fast = varied_model(protocol=Protocol(resize=(256, 64), crop=64, stride=64), classes=2)
+    fast = varied_model(protocol=InferenceConfig(resize=(256, 64), crop=64, stride=64), classes=2)
     tracemalloc.start()
     try:
         with warnings.catch_warnings():

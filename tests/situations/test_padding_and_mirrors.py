@@ -13,8 +13,8 @@ from vit_adapter.config import (
     ClassTable,
     DataConfig,
     EvaluationConfig,
+    InferenceConfig,
     Normalization,
-    Protocol,
 )
 from vit_adapter.config.mirrored import mirrored_pairs, sides_without_pair
 from vit_adapter.data.dataset import open_dataset
@@ -57,7 +57,7 @@ def squares(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
 def test_s203_padding_never_moves_labels(when, unpad, options, size):
     """Images smaller than a window that are padded to it get labels that lie on the image, whatever `unpad` says."""
     image, labels = squares(*size)
-    protocol = Protocol(crop=64, stride=32, pad_to_crop=when, unpad=unpad, **options)
+    protocol = InferenceConfig(crop=64, stride=32, pad_to_crop=when, unpad=unpad, **options)
     model = colour_model([RED, GREEN, BLUE, YELLOW], protocol)
     result = model.predict(image)
     plain = model.predict(image, protocol=replace(protocol, pad_to_crop=None))
@@ -70,7 +70,7 @@ def test_s203_padding_never_moves_labels(when, unpad, options, size):
 def test_s203_several_images_at_once():
     """The same holds for several images at once."""
     image, labels = squares(32, 48)
-    protocol = Protocol(crop=64, stride=32, pad_to_crop="before")
+    protocol = InferenceConfig(crop=64, stride=32, pad_to_crop="before")
     model = colour_model([RED, GREEN, BLUE, YELLOW], protocol)
     plain = model.predict(image, protocol=replace(protocol, pad_to_crop=None))
     assert (plain.labels == labels).mean() > 0.9
@@ -95,7 +95,9 @@ def hands_model(pairs, **protocol) -> Segmenter:
     """A model of the three classes above; bright pixels are hands."""
     table = ClassTable(tuple(HANDS), (0, 1, 2))
     table = replace(table, mirrored=mirrored_pairs(table, pairs))
-    protocol = Protocol(mode="whole", normalization=Normalization((127.5,) * 3, (127.5,) * 3), **protocol)
+    protocol = InferenceConfig(
+        mode="whole", normalization=Normalization((127.5,) * 3, (127.5,) * 3), **protocol
+    )
     stand_in = colour_model([RED, GREEN, BLUE])
     return Segmenter(stand_in.backbone, _Sides(), classes=table, protocol=protocol).eval()
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from vit_adapter.config import Protocol
+from vit_adapter.config import InferenceConfig
 
 from .making import varied_model
 
@@ -23,7 +23,7 @@ def test_s81_compiled_model_meets_photos_of_many_sizes():
     assert len(set(sizes)) == 30
     draws = np.random.default_rng(0)
     photos = [draws.integers(0, 256, (*size, 3), np.uint8) for size in sizes]
-    model = varied_model(protocol=Protocol(crop=64, stride=64))
+    model = varied_model(protocol=InferenceConfig(crop=64, stride=64))
     expected = [model.predict(photo).labels for photo in photos]
     model.backbone.compile(backend=counting)
     model.head.compile(backend=counting)

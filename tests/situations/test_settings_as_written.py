@@ -13,8 +13,8 @@ from vit_adapter.config import (
     AugmentationConfig,
     DataConfig,
     EvaluationConfig,
+    InferenceConfig,
     Mask2FormerConfig,
-    Protocol,
     RunConfig,
     TrainingConfig,
     UPerNetConfig,
@@ -159,7 +159,7 @@ SECTIONS = [
     UPerNetConfig,
     AdapterConfig,
     ViTConfig,
-    Protocol,
+    InferenceConfig,
     TrainingConfig,
 ]
 
@@ -173,7 +173,11 @@ def test_s103_what_python_says(section):
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             continue
         for wrong in (math.nan, math.inf, None, "3", True):
-            if wrong is None and name in ("crop", "multiple", "cffn_ratio") and section is not Protocol:
+            if (
+                wrong is None
+                and name in ("crop", "multiple", "cffn_ratio")
+                and section is not InferenceConfig
+            ):
                 continue  # none has a meaning
             if wrong is None and name == "multiple":
                 continue

@@ -11,7 +11,7 @@ from PIL import Image
 
 from tiny import TINY
 from vit_adapter import InputError, ViTAdapter
-from vit_adapter.config import AugmentationConfig, Normalization, Protocol
+from vit_adapter.config import AugmentationConfig, InferenceConfig, Normalization
 from vit_adapter.data.training_set import TrainingSet
 from vit_adapter.data.transforms import TrainingTransform
 from vit_adapter.images import resize_labels
@@ -21,7 +21,7 @@ from vit_adapter.weights.resample import resample_positions
 from .making import BLUE, GREEN, RED, YELLOW, colour_model, command, varied_model
 
 HEADS = ["upernet", "mask2former"]
-OWN = Protocol(crop=512, stride=341)
+OWN = InferenceConfig(crop=512, stride=341)
 
 
 def noise(height: int, width: int, seed: int = 0) -> np.ndarray:
@@ -46,7 +46,7 @@ def test_s21_image_smaller_than_the_window(head, width, height):
 @pytest.mark.parametrize("head", HEADS)
 def test_s21_padded_to_the_window(head):
     """With padding to the window the padding is cut off again: labels lie on the image."""
-    protocol = Protocol(crop=64, stride=42, multiple=None, pad_to_crop="after", unpad=True)
+    protocol = InferenceConfig(crop=64, stride=42, multiple=None, pad_to_crop="after", unpad=True)
     model = varied_model(head, protocol)
     result = model.predict(noise(30, 50))
     padded = np.zeros((1, 3, 64, 64), np.float32)
@@ -76,7 +76,7 @@ def test_s22_one_pixel_high(width, height, tmp_path, capfd):
 
 def test_s22_intermediate_sizes():
     """Under the published keep-ratio rule (2048, 512) the sizes are 2048x4, 4x2048 and 2048x7 before the stretch."""
-    published = Protocol(resize=(2048, 512))
+    published = InferenceConfig(resize=(2048, 512))
     for (width, height), expected in {
         (513, 1): (2048, 4), (1, 513): (4, 2048), (3000, 10): (2048, 7)
     }.items():  # fmt: skip
@@ -117,11 +117,11 @@ def test_s22_settings_that_give_no_image(name, value):
 
 CORNERS = {(0, 0): RED, (0, -1): GREEN, (-1, 0): BLUE, (-1, -1): YELLOW}
 PROTOCOLS = {
-    "own": Protocol(crop=64, stride=42),
-    "padded": Protocol(crop=96, stride=64, pad_to_crop="after", unpad=True),
-    "whole": Protocol(crop=64, stride=42, mode="whole"),
-    "resized": Protocol(resize=(256, 128), crop=128, stride=85),
-    "mirrored": Protocol(crop=64, stride=42, flip=True, scales=(1.0, 2.0)),
+    "own": InferenceConfig(crop=64, stride=42),
+    "padded": InferenceConfig(crop=96, stride=64, pad_to_crop="after", unpad=True),
+    "whole": InferenceConfig(crop=64, stride=42, mode="whole"),
+    "resized": InferenceConfig(resize=(256, 128), crop=128, stride=85),
+    "mirrored": InferenceConfig(crop=64, stride=42, flip=True, scales=(1.0, 2.0)),
 }
 
 
@@ -194,7 +194,7 @@ def test_s24_as_many_tokens_in_another_shape(vit):
 @pytest.mark.parametrize("mode", ["slide", "whole"])
 def test_s25_neighbours_in_a_batch(head, mode):
     """Images are never padded to each other: labels and scores are those that each image has alone."""
-    model = varied_model(head, Protocol(crop=64, stride=42, mode=mode))
+    model = varied_model(head, InferenceConfig(crop=64, stride=42, mode=mode))
     photos = [noise(64, 96), noise(150, 200, 1), noise(64, 96, 2)]
     together = model.predict(photos)
     for photo, result in zip(photos, together, strict=True):

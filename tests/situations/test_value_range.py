@@ -13,7 +13,7 @@ from PIL import Image
 
 from vit_adapter import InputError, Segmenter
 from vit_adapter.api import evaluate
-from vit_adapter.config import DataConfig, Protocol
+from vit_adapter.config import DataConfig, InferenceConfig
 from vit_adapter.data.dataset import open_dataset
 from vit_adapter.images import ImageRemarks, read_image
 
@@ -110,7 +110,9 @@ def test_s163_the_range_travels_with_the_model(flag, tmp_path, capfd):
     assert stored["protocol"]["value_range"] == [0, 4095]
     file = data / "images" / "a.png"
     # The images are set by hand for a model that tells 6 from 249 by colour.
-    near = colour_model([(6, 6, 6), (249, 249, 249)], Protocol(crop=64, stride=42, value_range=(0, 4095)))
+    near = colour_model(
+        [(6, 6, 6), (249, 249, 249)], InferenceConfig(crop=64, stride=42, value_range=(0, 4095))
+    )
     assert evaluate(near, DataConfig(root=str(data)), quiet=True).scores.mIoU == 1
     result = near.predict(file)
     assert sorted(np.unique(result.image)) == [6, 249]
@@ -286,7 +288,9 @@ def test_s172_arrays(tmp_path):
             result = near.predict(array, value_range=(0, 4095))
         np.testing.assert_array_equal(result.labels, wanted)
         np.testing.assert_array_equal(np.unique(result.image), [6, 249])
-    own = colour_model([(6, 6, 6), (249, 249, 249)], Protocol(crop=64, stride=42, value_range=(0, 4095)))
+    own = colour_model(
+        [(6, 6, 6), (249, 249, 249)], InferenceConfig(crop=64, stride=42, value_range=(0, 4095))
+    )
     for array in (image.astype(np.uint16), image / 4095):
         np.testing.assert_array_equal(own.predict(array).labels, wanted)
     with pytest.warns(UserWarning, match="nearly black"):

@@ -18,7 +18,7 @@ from vit_adapter.config import (
     DataConfig,
     EvaluationConfig,
     FCNConfig,
-    Protocol,
+    InferenceConfig,
     RunConfig,
     TrainingConfig,
     to_plain,
@@ -76,7 +76,7 @@ def test_s201_evaluation_leaves_the_model(tmp_path):
     assert _same(before, _state(model))
     assert data == given
     model.save_pretrained(tmp_path / "model")
-    assert Segmenter.from_pretrained(tmp_path / "model").protocol == Protocol(crop=64, stride=42)
+    assert Segmenter.from_pretrained(tmp_path / "model").protocol == InferenceConfig(crop=64, stride=42)
     # What was asked for was done all the same.
     own = api.evaluate(model, data, **quiet)
     assert once.protocol is not None

@@ -18,8 +18,8 @@ from vit_adapter.config import (
     ClassTable,
     DataConfig,
     EvaluationConfig,
+    InferenceConfig,
     Normalization,
-    Protocol,
     RunConfig,
     TrainingConfig,
 )
@@ -55,7 +55,7 @@ def tiny_segmenter(config: RunConfig, classes: ClassTable | int = 3, seed: int =
     """The model of a run, with random weights."""
     torch.manual_seed(seed)
     table = ClassTable.numbered(classes) if isinstance(classes, int) else classes
-    return Segmenter.from_config(config.model, table, Protocol(crop=SIDE, stride=SIDE))
+    return Segmenter.from_config(config.model, table, InferenceConfig(crop=SIDE, stride=SIDE))
 
 
 class Images:
@@ -158,9 +158,9 @@ class ConstantScores(torch.nn.Module):
         self.classes = ClassTable.numbered(len(logits))
         self.num_classes, self.class_names = len(logits), self.classes.names
         self.ignore_index = self.classes.ignore_index
-        self.protocol = Protocol(crop=SIDE, stride=SIDE)
+        self.protocol = InferenceConfig(crop=SIDE, stride=SIDE)
         self.head = _ConstantHead(logits)
-        self.protocol = Protocol(crop=SIDE, stride=SIDE)
+        self.protocol = InferenceConfig(crop=SIDE, stride=SIDE)
 
     @property
     def bias(self) -> torch.Tensor:

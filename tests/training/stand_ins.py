@@ -15,8 +15,8 @@ from vit_adapter.config import (
     ClassTable,
     DataConfig,
     FCNConfig,
+    InferenceConfig,
     ModelConfig,
-    Protocol,
     RunConfig,
     TrainingConfig,
     ViTConfig,
@@ -53,7 +53,7 @@ class TinyModel(nn.Module):
         self.dropout = nn.Dropout2d(dropout)
         self.head = TinyHead(8, self.num_classes)
         self.unused = nn.Parameter(torch.ones(2))  # like a class token that is dropped
-        self.protocol = Protocol(crop=SIDE, stride=SIDE)
+        self.protocol = InferenceConfig(crop=SIDE, stride=SIDE)
         self.register_buffer("passes", torch.zeros((), dtype=torch.int64))
         self.seen: list[list[float]] = []  # brightness of every image, forward pass after forward pass
 

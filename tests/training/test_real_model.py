@@ -14,9 +14,9 @@ from vit_adapter.config import (
     AugmentationConfig,
     DataConfig,
     EvaluationConfig,
+    InferenceConfig,
     InputError,
     Mask2FormerConfig,
-    Protocol,
     RunConfig,
     TrainingConfig,
 )
@@ -47,7 +47,7 @@ def run_config(out: Path, model: dict[str, Any] | None = None, **training: Any) 
 def train(config: RunConfig, stop_at: int | None = None) -> Segmenter:
     torch.manual_seed(config.training.seed)
     dataset = open_dataset(config.data, "train")
-    model = Segmenter.from_config(config.model, dataset.classes, Protocol(crop=SIDE, stride=SIDE))
+    model = Segmenter.from_config(config.model, dataset.classes, InferenceConfig(crop=SIDE, stride=SIDE))
     if stop_at is not None:
         loss, calls = model.loss, iter(range(1, 1000))
 
@@ -126,7 +126,7 @@ def test_matching_costs_that_are_not_finite(tmp_path, value):  # S42
     config = run_config(tmp_path / "run", {"head": "mask2former", "mask2former": head}, checkpoint_every=1)
     dataset = open_dataset(config.data, "train")
     torch.manual_seed(0)
-    model = Segmenter.from_config(config.model, dataset.classes, Protocol(crop=SIDE, stride=SIDE))
+    model = Segmenter.from_config(config.model, dataset.classes, InferenceConfig(crop=SIDE, stride=SIDE))
     predictions, calls = model.head.predictions, iter(range(1, 1000))
 
     def spoilt(*arguments: Any) -> Any:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from vit_adapter.config import Protocol, TrainingConfig
+from vit_adapter.config import InferenceConfig, TrainingConfig
 from vit_adapter.training.validation_plan import image_cost, plan_validation, seen_pixels, spread
 
 
@@ -76,14 +76,14 @@ def test_a_limit_counts_as_all_images():
 
 
 def test_an_image_costs_what_the_model_sees_of_it():
-    protocol = Protocol(crop=256, stride=170, multiple=None)
+    protocol = InferenceConfig(crop=256, stride=170, multiple=None)
     assert seen_pixels((360, 480), protocol) == 6 * 256 * 256
     assert seen_pixels((200, 100), protocol) == 200 * 100
-    assert seen_pixels((360, 480), Protocol(mode="whole", multiple=None, flip=True)) == 2 * 360 * 480
+    assert seen_pixels((360, 480), InferenceConfig(mode="whole", multiple=None, flip=True)) == 2 * 360 * 480
 
 
 def test_images_that_cannot_be_read_have_no_cost():
-    assert image_cost([], Protocol(), 256, 4) is None
+    assert image_cost([], InferenceConfig(), 256, 4) is None
 
 
 def test_a_sample_is_spread_evenly():

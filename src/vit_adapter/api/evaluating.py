@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vit_adapter.config import ClassTable, DataConfig, EvaluationConfig, InputError, Protocol
+from vit_adapter.config import ClassTable, DataConfig, EvaluationConfig, InferenceConfig, InputError
 from vit_adapter.config.output_place import check_output_folder
 from vit_adapter.config.paths import takes_paths
 from vit_adapter.images import UnreadableImageError
@@ -46,7 +46,7 @@ def evaluate(
         evaluation: Device, precision, limit, multi-scale ...
         checkpoint: For a recipe: its weights.
         protocol: What should differ in the way it is applied, such as ``{"flip": True}``: the rest is the model's own,
-            which stays as it is. A ``Protocol`` replaces all of it.
+            which stays as it is. A ``InferenceConfig`` replaces all of it.
         out: Folder for ``metrics.json``, ``images.csv`` (every image's own scores), confusion matrix and the worst
             images; None: the table alone.
         split: "val", "train", or "test" where the data set has such a part.
@@ -100,7 +100,7 @@ def evaluate(
     return result
 
 
-def _warn_about_whole(dataset: SegmentationDataset, protocol: Protocol) -> None:
+def _warn_about_whole(dataset: SegmentationDataset, protocol: InferenceConfig) -> None:
     """Says so where the first image is too large to be processed whole."""
     if protocol.mode == "whole":
         with suppress(UnreadableImageError):  # counted later

@@ -1,6 +1,6 @@
 """How the images of a run are read: channels as the model takes them, the range of values wherever it is named."""
 
-from vit_adapter.config import InputError, Protocol, RunConfig
+from vit_adapter.config import InferenceConfig, InputError, RunConfig
 from vit_adapter.segmenter.parts import check_number_of_means
 
 
@@ -13,7 +13,7 @@ def check_channels(config: RunConfig) -> None:
     channels, protocol, data = config.model.vit.in_chans, config.protocol, config.data
     if channels < 1:
         raise InputError(f"model.vit.in_chans={channels}, expected at least 1")
-    if isinstance(protocol, Protocol):
+    if isinstance(protocol, InferenceConfig):
         if data.mean is None:
             check_number_of_means(protocol.normalization, channels)
         return
@@ -32,6 +32,6 @@ def named_value_range(config: RunConfig) -> tuple[float, float] | None:
     """The values of black and white that a run names, beside the data or in the protocol; None: nowhere."""
     if config.data.value_range is not None:
         return config.data.value_range
-    if isinstance(config.protocol, Protocol):
+    if isinstance(config.protocol, InferenceConfig):
         return config.protocol.value_range
     return (config.protocol or {}).get("value_range")

@@ -74,7 +74,7 @@ def predict(
         batch_size: Windows processed together.
         precision: Of the network.
         protocol: What should differ in the way the model is applied, such as ``{"flip": True}``: the rest is its own.
-            A ``Protocol`` replaces all of it.
+            A ``InferenceConfig`` replaces all of it.
         multi_scale: Average over scales and mirror images, for a recipe as published.
         threshold: For two classes: smallest probability of the second one.
         max_pixels: Images of more pixels, width x height, are refused.

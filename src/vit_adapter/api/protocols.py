@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from vit_adapter.config import DataConfig, Protocol, RunConfig, changed_protocol
+from vit_adapter.config import DataConfig, InferenceConfig, RunConfig, changed_protocol
 from vit_adapter.config.normalization import with_data_normalization
 from vit_adapter.config.protocol import default_stride
 from vit_adapter.inference import check_protocol
 from vit_adapter.segmenter import Segmenter
 from vit_adapter.zoo import Recipe
 
-ProtocolChanges = Protocol | Mapping[str, Any] | None
+ProtocolChanges = InferenceConfig | Mapping[str, Any] | None
 """A whole protocol, or settings of it by name (see ``changed_protocol``), or nothing."""
 
 
@@ -22,7 +22,7 @@ def applied_protocol(
     multi_scale: bool = False,
     recipe: Recipe | None = None,
     data: DataConfig | None = None,
-) -> Protocol:
+) -> InferenceConfig:
     """The protocol of one evaluation or prediction; the model's own stays as it is.
 
     Args:
@@ -35,7 +35,7 @@ def applied_protocol(
     Raises:
         InputError: There is no such setting, or its value cannot be used.
     """
-    if isinstance(changes, Protocol):
+    if isinstance(changes, InferenceConfig):
         protocol = multi_scale_form(changes) if multi_scale else changes
     else:
         protocol = model.protocol
@@ -50,7 +50,7 @@ def applied_protocol(
     return protocol
 
 
-def trained_protocol(config: RunConfig, model: Segmenter) -> Protocol:
+def trained_protocol(config: RunConfig, model: Segmenter) -> InferenceConfig:
     """How a model is applied after training.
 
     As the configuration's protocol says, where it has a whole one, as recipes do. Otherwise by windows of the training
@@ -64,13 +64,13 @@ def trained_protocol(config: RunConfig, model: Segmenter) -> Protocol:
     Raises:
         InputError: See ``applied_protocol``.
     """
-    if isinstance(config.protocol, Protocol):
+    if isinstance(config.protocol, InferenceConfig):
         base = config.protocol
     else:
         crop = config.data.augmentation.crop
         assert crop is not None
         # Left and right may differ for a model that has seen no mirror image.
-        base = Protocol(
+        base = InferenceConfig(
             crop=crop,
             stride=default_stride(crop),
             tta_flip=config.data.augmentation.flip > 0,
@@ -81,7 +81,7 @@ def trained_protocol(config: RunConfig, model: Segmenter) -> Protocol:
     return protocol
 
 
-def multi_scale_form(protocol: Protocol) -> Protocol:
+def multi_scale_form(protocol: InferenceConfig) -> InferenceConfig:
     """The published multi-scale form: six scales, each with its mirror image unless ``tta_flip`` says no."""
     flip = protocol.flip or protocol.tta_flip
     return replace(protocol, scales=(0.5, 0.75, 1.0, 1.25, 1.5, 1.75), flip=flip)

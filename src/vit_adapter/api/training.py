@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from vit_adapter.backbones import timm_name
-from vit_adapter.config import ClassTable, InputError, Protocol, RunConfig
+from vit_adapter.config import ClassTable, InferenceConfig, InputError, RunConfig
 from vit_adapter.config.model import changed_model
 from vit_adapter.config.normalization import with_protocol_changes
 from vit_adapter.config.output_place import check_output_folder
@@ -82,7 +82,7 @@ def run_and_data(
     # The published starts take every tensor that fits, the classifier's rows not by name (behaviour 103).
     as_published = published is not None and published.start is not None and config.training.init is None
     config = with_published_files(config, published, fetch=not dry_run and not resume)
-    if published is not None and not isinstance(config.protocol, Protocol):
+    if published is not None and not isinstance(config.protocol, InferenceConfig):
         base = published.config()
         config = with_protocol_changes(replace(config, protocol=base.protocol), config.protocol, base.data)
     if dry_run and published is not None and not config.data.root:

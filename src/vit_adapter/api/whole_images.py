@@ -4,11 +4,11 @@ import sys
 
 import numpy as np
 
-from vit_adapter.config import Protocol
+from vit_adapter.config import InferenceConfig
 from vit_adapter.inference.cost import is_large_whole
 
 
-def warns_about_whole(name: str, image: np.ndarray, protocol: Protocol, said: bool = False) -> bool:
+def warns_about_whole(name: str, image: np.ndarray, protocol: InferenceConfig, said: bool = False) -> bool:
     """Whether an image is too large to be processed whole; prints a line about it unless that was ``said`` already.
 
     Args:

@@ -11,9 +11,9 @@ from jsonargparse import SUPPRESS, ArgumentParser, Namespace, set_loader
 from vit_adapter.config import (
     DataConfig,
     EvaluationConfig,
+    InferenceConfig,
     InputError,
     ModelConfig,
-    Protocol,
     RunConfig,
     TrainingConfig,
 )
@@ -95,7 +95,7 @@ def add_sections(parser: ArgumentParser, defaults: RunConfig, sections: Sequence
 
 def add_protocol(parser: ArgumentParser) -> None:
     """Adds ``--protocol.*``: how an image is handled; what is not named stays as the model or the recipe has it."""
-    parser.add_class_arguments(Protocol, "protocol", instantiate=False)
+    parser.add_class_arguments(InferenceConfig, "protocol", instantiate=False)
     for action in parser._actions:
         if action.dest.startswith("protocol."):
             action.default = SUPPRESS  # so that only what was named remains after parsing
@@ -120,7 +120,7 @@ def run_config(parser: ArgumentParser, values: Namespace, defaults: RunConfig) -
         for section in SECTIONS
     }
     changes = protocol_changes(values)
-    if isinstance(defaults.protocol, Protocol):
+    if isinstance(defaults.protocol, InferenceConfig):
         return with_protocol_changes(RunConfig(**parts, protocol=defaults.protocol), changes, defaults.data)
     return RunConfig(**parts, protocol=changes)
 

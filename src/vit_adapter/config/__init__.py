@@ -8,7 +8,7 @@ from .evaluation import EvaluationConfig
 from .head import FCNConfig, HeadConfig, Mask2FormerConfig, UPerNetConfig
 from .model import ModelConfig
 from .plain import from_plain, to_plain
-from .protocol import Normalization, Protocol, changed_protocol
+from .protocol import InferenceConfig, Normalization, changed_protocol
 from .run import RunConfig
 from .task import ScoresAre, TaskName
 from .training import TrainingConfig
@@ -25,11 +25,11 @@ __all__ = [
     "EvaluationConfig",
     "FCNConfig",
     "HeadConfig",
+    "InferenceConfig",
     "InputError",
     "Mask2FormerConfig",
     "ModelConfig",
     "Normalization",
-    "Protocol",
     "PyramidConfig",
     "RunConfig",
     "ScoresAre",

@@ -6,15 +6,15 @@ from typing import Any
 
 from .data import DataConfig
 from .errors import InputError
-from .protocol import Normalization, Protocol, changed_protocol
+from .protocol import InferenceConfig, Normalization, changed_protocol
 from .run import RunConfig
 
 PARTS = ("mean", "std")
 
 
 def with_data_normalization(
-    protocol: Protocol, data: DataConfig, changes: Protocol | Mapping[str, Any] | None = None
-) -> Protocol:
+    protocol: InferenceConfig, data: DataConfig, changes: InferenceConfig | Mapping[str, Any] | None = None
+) -> InferenceConfig:
     """A protocol with the mean, deviation and range of values that the data settings name; what they do not name stays.
 
     Args:
@@ -66,7 +66,7 @@ def with_protocol_changes(
     Raises:
         InputError: A setting is unknown, or data and protocol contradict each other.
     """
-    assert isinstance(config.protocol, Protocol)
+    assert isinstance(config.protocol, InferenceConfig)
     protocol, data = changed_protocol(config.protocol, changes, "--protocol"), config.data
     for part in _named(changes):
         value = list(getattr(protocol.normalization, part))
@@ -76,13 +76,13 @@ def with_protocol_changes(
     return replace(config, data=data, protocol=with_data_normalization(protocol, data))
 
 
-def _named(changes: Protocol | Mapping[str, Any] | None) -> list[str]:
+def _named(changes: InferenceConfig | Mapping[str, Any] | None) -> list[str]:
     """Which parts of the normalisation a caller named."""
     inner = changes.get("normalization") if isinstance(changes, Mapping) else None
     return [part for part in PARTS if isinstance(inner, Mapping) and part in inner]
 
 
-def _names_range(changes: Protocol | Mapping[str, Any] | None) -> bool:
+def _names_range(changes: InferenceConfig | Mapping[str, Any] | None) -> bool:
     if isinstance(changes, Mapping):
         return "value_range" in changes
     return changes is not None and changes.value_range is not None

@@ -26,7 +26,7 @@ class Normalization(Checked):
 
 # What the published tests do: behaviours 68 to 82.
 @dataclass(frozen=True)
-class Protocol(Checked):
+class InferenceConfig(Checked):
     """The test protocol.
 
     Attributes:
@@ -79,15 +79,15 @@ def default_stride(crop: int) -> int:
 
 
 def changed_protocol(
-    base: Protocol, changes: Protocol | Mapping[str, Any] | None, where: str = "protocol"
-) -> Protocol:
+    base: InferenceConfig, changes: InferenceConfig | Mapping[str, Any] | None, where: str = "protocol"
+) -> InferenceConfig:
     """A protocol with some settings replaced: a model's own with what a caller names.
 
     Args:
         base: What holds without a change.
         changes: Settings by name, such as ``{"flip": True, "normalization": {"std": [64, 64, 64]}}``: what is not
             named keeps the value of ``base``. A new ``crop`` without a ``stride`` brings the stride of two thirds of
-            a crop. A whole ``Protocol`` replaces ``base``; None changes nothing.
+            a crop. A whole ``InferenceConfig`` replaces ``base``; None changes nothing.
         where: How the caller names the protocol, for the message.
 
     Raises:
@@ -95,7 +95,7 @@ def changed_protocol(
     """
     if changes is None:
         return base
-    if isinstance(changes, Protocol):
+    if isinstance(changes, InferenceConfig):
         return changes
     changed = with_changes(base, changes, where)
     if changed.crop != base.crop and "stride" not in changes:

@@ -7,7 +7,7 @@ from .data import DataConfig
 from .errors import InputError
 from .evaluation import EvaluationConfig
 from .model import ModelConfig
-from .protocol import Normalization, Protocol, changed_protocol
+from .protocol import InferenceConfig, Normalization, changed_protocol
 from .training import TrainingConfig
 
 
@@ -17,15 +17,15 @@ class RunConfig:
 
     Attributes:
         protocol: None: windows of the training crop at two thirds of a crop apart, native resolution, the ViT's own
-            normalisation. A dictionary names what should differ from that, such as ``{"flip": True}``; a ``Protocol``
-            replaces all of it.
+            normalisation. A dictionary names what shall differ from that, such as ``{"flip": True}``; an
+            ``InferenceConfig`` replaces all of it.
     """
 
     model: ModelConfig = field(default_factory=ModelConfig)
     data: DataConfig = field(default_factory=DataConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
-    protocol: Protocol | dict[str, Any] | None = None
+    protocol: InferenceConfig | dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
         """Looks at what is named of the protocol.
@@ -33,16 +33,16 @@ class RunConfig:
         Raises:
             InputError: There is no such setting, or its value cannot be used.
         """
-        if isinstance(self.protocol, Protocol | None):
+        if isinstance(self.protocol, InferenceConfig | None):
             return
         if not isinstance(self.protocol, dict):
             raise InputError(
-                f"protocol is {self.protocol!r}: expected a Protocol, or settings of one by name"
+                f"protocol is {self.protocol!r}: expected an InferenceConfig, or settings of one by name"
             )
         parts = self.protocol.get("normalization")
         named = list(parts.values()) if isinstance(parts, dict) else []
         # The number of channels is the model's, which is not known here: any that is named will do.
         channels = len(named[0]) if named and isinstance(named[0], (list, tuple)) and named[0] else 3
         changed_protocol(
-            Protocol(normalization=Normalization((0,) * channels, (1,) * channels)), self.protocol
+            InferenceConfig(normalization=Normalization((0,) * channels, (1,) * channels)), self.protocol
         )

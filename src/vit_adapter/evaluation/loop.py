@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from vit_adapter.config import EvaluationConfig, InputError, Protocol
+from vit_adapter.config import EvaluationConfig, InferenceConfig, InputError
 from vit_adapter.images import UnreadableImageError
 
 from .exclusion import labels_left_out
@@ -64,7 +64,7 @@ class EvaluationResult:
     measured: int
     worst: list[ImageScore] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
-    protocol: Protocol | None = None
+    protocol: InferenceConfig | None = None
     images: list[ImageScore] = field(default_factory=list)
     published: bool = False
 
@@ -84,7 +84,7 @@ def evaluate(
     dataset: Any,
     config: EvaluationConfig | None = None,
     *,
-    protocol: Protocol | None = None,
+    protocol: InferenceConfig | None = None,
     progress: bool = True,
     observe: Callable[[int, Any, Any], None] | None = None,
     published: bool = False,

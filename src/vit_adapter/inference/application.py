@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from vit_adapter.annotations import Window
-from vit_adapter.config import InputError, Protocol, ScoresAre
+from vit_adapter.config import InferenceConfig, InputError, ScoresAre
 
 from .augmentation import View, plan_views
 from .strips import RowReader, Size, split_rows
@@ -57,7 +57,7 @@ class Application:
         self,
         score_function: ScoreFunction,
         images: Sequence[np.ndarray],
-        protocol: Protocol,
+        protocol: InferenceConfig,
         *,
         num_classes: int,
         scores_are: ScoresAre = "logits",

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from vit_adapter.config import InputError, Protocol
+from vit_adapter.config import InferenceConfig, InputError
 from vit_adapter.images import fit_size, multiple_size, scaled_limits, short_side_size
 
 from .strips import Size
@@ -29,7 +29,7 @@ class View:
     flip: bool
 
 
-def plan_views(size: Size, protocol: Protocol) -> list[View]:
+def plan_views(size: Size, protocol: InferenceConfig) -> list[View]:
     """All views of an image, for each scale first unflipped, then flipped (behaviour 72).
 
     Args:
@@ -57,7 +57,7 @@ def plan_views(size: Size, protocol: Protocol) -> list[View]:
     return views
 
 
-def check_protocol(protocol: Protocol) -> None:
+def check_protocol(protocol: InferenceConfig) -> None:
     """Refuses what cannot be done, or would give labels that do not lie on the image.
 
     Raises:
@@ -84,7 +84,7 @@ def check_protocol(protocol: Protocol) -> None:
         raise InputError(f"protocol: resize_rule is {protocol.resize_rule!r}, expected 'fit' or 'short_side'")
 
 
-def _resized(size: Size, protocol: Protocol, scale: float) -> Size:
+def _resized(size: Size, protocol: InferenceConfig, scale: float) -> Size:
     if protocol.resize is None:
         if scale == 1:
             return size

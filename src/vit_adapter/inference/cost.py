@@ -1,6 +1,6 @@
 """What a protocol will cost for an image of a certain size, before it runs."""
 
-from vit_adapter.config import Protocol
+from vit_adapter.config import InferenceConfig
 
 from .augmentation import plan_views
 from .strips import Size
@@ -10,7 +10,7 @@ LARGE_WHOLE_PIXELS = 1 << 22
 """A view of more pixels is expensive to process whole: attention grows with the square of its tokens."""
 
 
-def count_windows(size: Size, protocol: Protocol) -> int:
+def count_windows(size: Size, protocol: InferenceConfig) -> int:
     """Number of windows (of whole views: 1 each) that the model sees of an image.
 
     Args:
@@ -26,7 +26,7 @@ def count_windows(size: Size, protocol: Protocol) -> int:
     return sum(len(window_grid(view.padded, protocol.crop, protocol.stride)) for view in views)
 
 
-def is_large_whole(size: Size, protocol: Protocol) -> bool:
+def is_large_whole(size: Size, protocol: InferenceConfig) -> bool:
     """Whether a view of more than ``LARGE_WHOLE_PIXELS`` goes through the model at once.
 
     Args:

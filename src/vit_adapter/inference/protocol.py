@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from vit_adapter.config import Protocol, ScoresAre
+from vit_adapter.config import InferenceConfig, ScoresAre
 
 from .application import HELD_BYTES, SCORES_LIMIT_BYTES, Application
 from .augmentation import plan_views
@@ -37,7 +37,7 @@ class Prediction:
 def apply_protocol(
     score_function: ScoreFunction,
     image: np.ndarray,
-    protocol: Protocol,
+    protocol: InferenceConfig,
     *,
     num_classes: int,
     scores_are: ScoresAre = "logits",
@@ -82,7 +82,7 @@ def apply_protocol(
 def predict_labels(
     score_function: ScoreFunction,
     images: Sequence[np.ndarray],
-    protocol: Protocol,
+    protocol: InferenceConfig,
     *,
     num_classes: int,
     scores_are: ScoresAre = "logits",

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from vit_adapter.annotations import Window
-from vit_adapter.config import Protocol
+from vit_adapter.config import InferenceConfig
 from vit_adapter.images import normalize, pad, resize_image
 
 from .augmentation import View, plan_views
@@ -23,7 +23,7 @@ class PreparedView:
         view: The sizes.
     """
 
-    def __init__(self, image: np.ndarray, view: View, protocol: Protocol) -> None:
+    def __init__(self, image: np.ndarray, view: View, protocol: InferenceConfig) -> None:
         self.view = view
         self._protocol = protocol
         # Two resizes one after the other, as published: a single one would give other bytes.
@@ -46,7 +46,7 @@ class PreparedView:
         return self.cut(Window(0, 0, *self.view.padded))
 
 
-def prepare(image: np.ndarray, protocol: Protocol) -> list[PreparedView]:
+def prepare(image: np.ndarray, protocol: InferenceConfig) -> list[PreparedView]:
     """All views of an image, in the order in which they are averaged (behaviour 72).
 
     Args:

@@ -6,7 +6,7 @@ from typing import Any
 import timm
 from huggingface_hub import ModelCardData
 
-from vit_adapter.config import ClassTable, ModelConfig, Protocol
+from vit_adapter.config import ClassTable, InferenceConfig, ModelConfig
 
 # timm names the licence of its copy; these are the authors' own words, or not in timm.
 _LICENCES = {"beit_": "mit", "beitv2_": "mit", "uniperceiver_": "apache-2.0"}
@@ -26,7 +26,7 @@ def vit_licence(vit: str) -> str | None:
 def model_card(
     config: ModelConfig,
     classes: ClassTable,
-    protocol: Protocol,
+    protocol: InferenceConfig,
     repository: str | None,
     facts: Mapping[str, Any] | None = None,
 ) -> str:

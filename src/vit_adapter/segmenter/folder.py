@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from huggingface_hub import HfApi, ModelHubMixin, constants, snapshot_download
 from torch import Tensor
 
-from vit_adapter.config import ClassTable, InputError, ModelConfig, Protocol, from_plain, to_plain
+from vit_adapter.config import ClassTable, InferenceConfig, InputError, ModelConfig, from_plain, to_plain
 from vit_adapter.config.network import offline_by_choice, unreachable
 from vit_adapter.config.paths import takes_paths
 from vit_adapter.config.random_state import random_state_kept
@@ -154,7 +154,7 @@ class ModelFolder(
         if "normalization" not in values["protocol"]:
             raise InputError(f"{where}: the protocol names no normalization")
         model = from_plain(ModelConfig, values["model"], where).with_pretrained(False)
-        protocol = from_plain(Protocol, values["protocol"], where)
+        protocol = from_plain(InferenceConfig, values["protocol"], where)
         check_number_of_means(protocol.normalization, model.vit.in_chans, where)
         segmenter = cls.from_config(model, ClassTable.from_dict(values["classes"]), protocol)
         segmenter.training_facts = dict(values.get("training") or {})

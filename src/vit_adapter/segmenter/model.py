@@ -13,9 +13,9 @@ from vit_adapter.backbones import build_backbone, describe_backbone, prepared_im
 from vit_adapter.config import (
     ClassTable,
     HeadConfig,
+    InferenceConfig,
     InputError,
     ModelConfig,
-    Protocol,
     TrainingConfig,
 )
 from vit_adapter.config.model import HEAD_CONFIGS, config_of_kind
@@ -74,14 +74,14 @@ class Segmenter(ModelFolder, Prediction):
         *,
         class_names: Sequence[str] | None = None,
         classes: ClassTable | None = None,
-        protocol: Protocol | None = None,
+        protocol: InferenceConfig | None = None,
         norm: Literal["batch", "group"] | None = None,
     ) -> None:
         super().__init__()
         self.classes = class_table(num_classes, class_names, classes)
         self.num_classes = len(self.classes)
         self.backbone = backbone
-        self.protocol = protocol or Protocol(normalization=normalization_of(backbone))
+        self.protocol = protocol or InferenceConfig(normalization=normalization_of(backbone))
         own = describe_backbone(backbone)
         norm = norm or ("batch" if own is None else own.norm)
         if own is not None and own.norm != norm:
@@ -106,7 +106,7 @@ class Segmenter(ModelFolder, Prediction):
 
     @classmethod
     def from_config(
-        cls, config: ModelConfig, classes: ClassTable, protocol: Protocol | None = None
+        cls, config: ModelConfig, classes: ClassTable, protocol: InferenceConfig | None = None
     ) -> "Segmenter":
         """Builds the model that a configuration describes.
 

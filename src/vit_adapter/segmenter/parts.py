@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from vit_adapter.backbones.backbone import PlainViTBackbone
-from vit_adapter.config import ClassTable, InputError, Normalization, Protocol
+from vit_adapter.config import ClassTable, InferenceConfig, InputError, Normalization
 
 
 def class_table(
@@ -45,7 +45,7 @@ def normalization_of(backbone: nn.Module) -> Normalization:
     return getattr(backbone, "normalization", Normalization())
 
 
-def channels_of(model: nn.Module, protocol: Protocol) -> int:
+def channels_of(model: nn.Module, protocol: InferenceConfig) -> int:
     """Channels of the images that a segmenter takes.
 
     Args:

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from vit_adapter.config import ClassTable, Protocol
+from vit_adapter.config import ClassTable, InferenceConfig
 from vit_adapter.config.mirrored import mirrored_order
 from vit_adapter.config.values import check_argument
 from vit_adapter.heads import Head
@@ -35,7 +35,7 @@ class Prediction(nn.Module):
 
     if TYPE_CHECKING:
         classes: ClassTable
-        protocol: Protocol
+        protocol: InferenceConfig
         head: Head
 
         @property
@@ -49,7 +49,7 @@ class Prediction(nn.Module):
         images: list[Any] | tuple[Any, ...],
         *,
         batch_size: int = 4,
-        protocol: Protocol | None = None,
+        protocol: InferenceConfig | None = None,
         threshold: float | None = None,
         precision: Literal["float32", "bfloat16", "float16"] = "float32",
         value_range: tuple[float, float] | None = None,
@@ -61,7 +61,7 @@ class Prediction(nn.Module):
         images: ImageLike,
         *,
         batch_size: int = 4,
-        protocol: Protocol | None = None,
+        protocol: InferenceConfig | None = None,
         threshold: float | None = None,
         precision: Literal["float32", "bfloat16", "float16"] = "float32",
         value_range: tuple[float, float] | None = None,
@@ -72,7 +72,7 @@ class Prediction(nn.Module):
         images: Any,
         *,
         batch_size: int = 4,
-        protocol: Protocol | None = None,
+        protocol: InferenceConfig | None = None,
         threshold: float | None = None,
         precision: Literal["float32", "bfloat16", "float16"] = "float32",
         value_range: tuple[float, float] | None = None,

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from vit_adapter.config import InputError, Protocol, RunConfig, TrainingConfig
+from vit_adapter.config import InferenceConfig, InputError, RunConfig, TrainingConfig
 from vit_adapter.images import UnreadableImageError
 from vit_adapter.inference.augmentation import plan_views
 from vit_adapter.inference.windows import window_grid
@@ -164,7 +164,7 @@ def plan_validation(
     return ValidationPlan(steps, -(-steps // count), images, sample if saves else None, image_cost)
 
 
-def image_cost(dataset: Any, protocol: Protocol, crop: int, batch: int) -> float | None:
+def image_cost(dataset: Any, protocol: InferenceConfig, crop: int, batch: int) -> float | None:
     """What measuring an image costs, in training steps: pixels that the model sees, by those of a batch.
 
     Args:
@@ -188,7 +188,7 @@ def image_cost(dataset: Any, protocol: Protocol, crop: int, batch: int) -> float
     return float(np.mean(pixels)) / (TRAINING_PASS * batch * crop * crop)
 
 
-def seen_pixels(size: tuple[int, int], protocol: Protocol) -> int:
+def seen_pixels(size: tuple[int, int], protocol: InferenceConfig) -> int:
     """Pixels that the model sees of an image of (height, width): all windows of all views."""
     total = 0
     for view in plan_views(size, protocol):

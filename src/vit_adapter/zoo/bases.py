@@ -8,10 +8,10 @@ from vit_adapter.config import (
     AugmentationConfig,
     BackboneConfig,
     BeitPyramidConfig,
+    InferenceConfig,
     Mask2FormerConfig,
     ModelConfig,
     Normalization,
-    Protocol,
     TrainingConfig,
     ViTConfig,
     ViTSettings,
@@ -139,37 +139,41 @@ def augmentation(size: tuple[int, int], crop: int) -> AugmentationConfig:
     return AugmentationConfig(base_size=size, crop=crop)
 
 
-def single_scale(size: tuple[int, int], crop: int, normalization: Normalization) -> Protocol:
+def single_scale(size: tuple[int, int], crop: int, normalization: Normalization) -> InferenceConfig:
     """Windows two thirds of a crop apart, 512 with crops of 896 (behaviour 81)."""
     stride = 512 if crop == 896 else crop * 2 // 3
-    return Protocol(resize=size, crop=crop, stride=stride, normalization=normalization)
+    return InferenceConfig(resize=size, crop=crop, stride=stride, normalization=normalization)
 
 
-def by_flag(protocol: Protocol) -> Protocol:
+def by_flag(protocol: InferenceConfig) -> InferenceConfig:
     """Multi-scale test of recipes without a file for it: as the test program's option does (behaviour 80)."""
     return replace(protocol, scales=RATIOS, flip=True)
 
 
-def by_short_side(protocol: Protocol, ratios: tuple[float, ...] = RATIOS, unpad: bool = False) -> Protocol:
+def by_short_side(
+    protocol: InferenceConfig, ratios: tuple[float, ...] = RATIOS, unpad: bool = False
+) -> InferenceConfig:
     """Multi-scale files of the 480, 512 and 640 pixel recipes and of Cityscapes (behaviour 78)."""
     return replace(protocol, scales=ratios, flip=True, resize_rule="short_side", multiple=None, unpad=unpad)
 
 
-def by_short_side_of_streets(protocol: Protocol) -> Protocol:
+def by_short_side_of_streets(protocol: InferenceConfig) -> InferenceConfig:
     """The same with one more scale (Cityscapes)."""
     return by_short_side(protocol, (*RATIOS, 2.0), unpad=True)
 
 
-def padded_beit(protocol: Protocol) -> Protocol:
+def padded_beit(protocol: InferenceConfig) -> InferenceConfig:
     """Multi-scale files of the BEiT recipes at 896: padded before normalisation (behaviour 79)."""
     return _padded(protocol, (640, 768, 896), "before")
 
 
-def padded_beitv2(protocol: Protocol) -> Protocol:
+def padded_beitv2(protocol: InferenceConfig) -> InferenceConfig:
     """Multi-scale file of the BEiTv2 recipe at 896: padded after normalisation (behaviour 79)."""
     return _padded(protocol, (800, 832, 864, 896), "after")
 
 
-def _padded(protocol: Protocol, short_sides: tuple[int, ...], when: Literal["before", "after"]) -> Protocol:
+def _padded(
+    protocol: InferenceConfig, short_sides: tuple[int, ...], when: Literal["before", "after"]
+) -> InferenceConfig:
     scales = tuple(side / 896 for side in short_sides)
     return replace(protocol, scales=scales, flip=True, pad_to_crop=when, unpad=True)

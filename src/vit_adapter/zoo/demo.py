@@ -5,8 +5,8 @@ from vit_adapter.config import (
     AugmentationConfig,
     DataConfig,
     EvaluationConfig,
+    InferenceConfig,
     ModelConfig,
-    Protocol,
     RunConfig,
     TrainingConfig,
     UPerNetConfig,
@@ -69,5 +69,5 @@ def demo_config(
             quiet=quiet,
         ),
         evaluation=EvaluationConfig(batch_size=16),
-        protocol=Protocol(mode="whole", crop=128, stride=85),
+        protocol=InferenceConfig(mode="whole", crop=128, stride=85),
     )

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from vit_adapter.config import Mask2FormerConfig, Protocol, UPerNetConfig
+from vit_adapter.config import InferenceConfig, Mask2FormerConfig, UPerNetConfig
 
 from .bases import STARTS, augmentation, by_flag, single_scale, training
 from .recipe import Recipe
@@ -28,7 +28,7 @@ def make_recipe(
     total_batch: int | None = 16,
     mask2former: Mask2FormerConfig | None = None,
     head_channels: int = 512,
-    multi_scale: Callable[[Protocol], Protocol] = by_flag,
+    multi_scale: Callable[[InferenceConfig], InferenceConfig] = by_flag,
     flip: bool = False,
     multiple: int | None = 32,
     begin_with: str | None = None,

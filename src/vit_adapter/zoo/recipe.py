@@ -8,9 +8,9 @@ from vit_adapter.config import (
     ClassTable,
     DataConfig,
     EvaluationConfig,
+    InferenceConfig,
     InputError,
     ModelConfig,
-    Protocol,
     RunConfig,
     TrainingConfig,
     UPerNetConfig,
@@ -51,8 +51,8 @@ class Recipe:
     model: ModelConfig
     training: TrainingConfig
     augmentation: AugmentationConfig
-    protocol: Protocol
-    multi_scale: Protocol
+    protocol: InferenceConfig
+    multi_scale: InferenceConfig
     parameters: int
     start: str | None = None
     checkpoint_url: str | None = None
@@ -89,7 +89,7 @@ class Recipe:
         return self.evaluation_data.metric
 
     @property
-    def test_protocol(self) -> Protocol:
+    def test_protocol(self) -> InferenceConfig:
         """The test that ``variant`` chooses."""
         return self.multi_scale if self.variant == "ms" else self.protocol
 
