@@ -35,7 +35,7 @@ class AreaTable:
         own_ids: The "id" column holds the values of the user's own masks; False: 0..K-1.
 
     Raises:
-        InputError: There is a file of that name which is no such table.
+        InputError: There is a file of that name which is not such a table.
     """
 
     def __init__(self, folder: Path, classes: ClassTable, own_ids: bool) -> None:

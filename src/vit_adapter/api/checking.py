@@ -1,4 +1,4 @@
-"""Looking at a data set before training on it."""
+"""Checking a data set before training on it."""
 
 from pathlib import Path
 

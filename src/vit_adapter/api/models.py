@@ -57,7 +57,7 @@ def load(name: str | Path, checkpoint: str | Path | None = None, *, device: str 
         name: Model or run folder, a run's checkpoint (``last.ckpt``; ``last.ckpt#model``), hub repository
             "owner/name", or recipe.
         checkpoint: For a recipe: "published" (downloaded if it is not there) or a file in official form.
-        device: Where it is put; "auto": CUDA where there is one.
+        device: Device that it is moved to; "auto": CUDA where there is one.
 
     Returns:
         The model in evaluation mode; ``load_report`` tells what was loaded from an official file.

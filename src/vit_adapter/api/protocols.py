@@ -59,7 +59,7 @@ def trained_protocol(config: RunConfig, model: Segmenter) -> InferenceConfig:
 
     Args:
         config: Everything that the run needs; its crop is known.
-        model: Whose normalisation holds where nothing else is said.
+        model: Whose normalisation holds unless set otherwise.
 
     Raises:
         InputError: See ``applied_protocol``.

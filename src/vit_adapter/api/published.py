@@ -160,7 +160,7 @@ def export_official(source: str | Path, out: str | Path) -> None:
         out: The file to write.
 
     Raises:
-        InputError: The folder is no model, or a weight has no official name.
+        InputError: The folder is not a model, or a weight has no official name.
     """
     check_output_file(out, "--out")
     place = source if is_weights_file(source) else model_folder(Path(source))

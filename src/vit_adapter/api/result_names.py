@@ -1,4 +1,4 @@
-"""Names of results: as the images are called, and never the same twice."""
+"""Names of results: taken from the images, and never the same twice."""
 
 import os
 import unicodedata

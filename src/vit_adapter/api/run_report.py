@@ -1,4 +1,4 @@
-"""The end of a run: scores by class, images to look at, where everything lies, and the commands to go on with."""
+"""The end of a run: scores by class, images to look at, where everything is, and the next commands."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def print_next_commands(
 
 
 def data_flags(config: RunConfig) -> list[str]:
-    """The settings of data and evaluation that are not the usual ones, as flags of ``eval``."""
+    """The settings of data and evaluation that differ from the defaults, as flags of ``eval``."""
     flags = []
     for section, part in (("data", config.data), ("evaluation", config.evaluation)):
         for field in fields(part):

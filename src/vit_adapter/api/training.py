@@ -165,7 +165,7 @@ def with_published_files(config: RunConfig, recipe: Recipe | None, fetch: bool =
 
 
 def bare_model(config: RunConfig, classes: ClassTable) -> Segmenter:
-    """A run's model without memory and numbers, for what only needs names and shapes."""
+    """A run's model without allocated weights, for what only needs names and shapes."""
     with torch.device("meta"):
         model = Segmenter.from_config(config.model.with_pretrained(False), classes)
     model.protocol = trained_protocol(config, model)

@@ -169,13 +169,13 @@ class ViTAdapter(PlainViTBackbone):
             Maps [B, D, H/4, W/4], [B, D, H/8, W/8], [B, D, H/16, W/16], [B, D, H/32, W/32].
 
         Raises:
-            InputError: No floats of that shape, a side is no multiple of 32, or batch norm in training mode would
+            InputError: No floats of that shape, a side is not a multiple of 32, or batch norm in training mode would
                 see a single value per channel.
         """
         images = prepared_images(images, self.in_chans, self.level_embedding)
         height, width = check_sides(images)
         check_coarsest(self.norms[3], images)
-        images = images.contiguous()  # sums are rounded alike, however the image lies in memory
+        images = images.contiguous()  # sums are rounded alike, whatever the memory layout of the images
         shapes = [(height // stride, width // stride) for stride in (8, 16, 32)]
         grid_size = shapes[1]
         grid_points = pixel_centres([grid_size], images.device)

@@ -1,4 +1,4 @@
-"""What all backbones around a plain ViT share: building it, freezing it, telling how it was built."""
+"""What all backbones around a plain ViT share: building it, freezing it, describing how it was built."""
 
 import copy
 from contextlib import AbstractContextManager

@@ -47,7 +47,7 @@ class ViTPyramid(PlainViTBackbone):
         images = prepared_images(images, self.in_chans, self.wrapper.patch_embedding.proj.weight)
         check_sides(images)
         check_coarsest(self.norms[3], images)
-        images = images.contiguous()  # sums are rounded alike, however the image lies in memory
+        images = images.contiguous()  # sums are rounded alike, whatever the memory layout of the images
         maps = []
         with self.vit_gradients(not self.frozen):
             prefix, grid, size = self.wrapper.embed(images)

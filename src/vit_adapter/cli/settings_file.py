@@ -1,4 +1,4 @@
-"""A ``--config`` file is looked at before it counts: each mistake is named by file, setting and text as written."""
+"""A ``--config`` file is checked before it is used: each mistake is named by file, setting and text as written."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -144,7 +144,7 @@ def _check_plain(node: yaml.Node, name: str, path: str, entry: int | None = None
 
 
 def _wrong_entry(node: yaml.SequenceNode, hint: Any) -> int | None:
-    """The first entry that is no text where texts are expected, counted from 0."""
+    """The first entry that is not text where texts are expected, counted from 0."""
     if complaint(hint, ["text"]) is not None:
         return None
     kinds = [type(_Constructor("").construct(item)) for item in node.value]

@@ -1,4 +1,4 @@
-"""Some settings of a section named, all others kept."""
+"""Replaces the named settings of a section and keeps all others."""
 
 import dataclasses
 import difflib

@@ -88,7 +88,7 @@ class ClassTable:
 
 
 def trimmed_names(names: Sequence[str], where: str) -> tuple[str, ...]:
-    """Names without blanks at either end (an ADE20K name ends with one, behaviour 109), accents composed (NFC).
+    """Names without spaces at either end (an ADE20K name ends with one, behaviour 109), accents composed (NFC).
 
     One system writes an accent as a character of its own, another does not; such names are the same to their reader.
 

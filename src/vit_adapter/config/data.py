@@ -22,10 +22,10 @@ LayoutName = Literal[
     "potsdam",
     "chase_db1",
 ]
-"""Forms in which data sets lie on disk."""
+"""Layouts of data sets on disk."""
 
 MAX_PIXELS = 250_000_000
-"""Largest width x height of an image where nothing else is said; 750 MB as RGB."""
+"""Largest width x height of an image unless set otherwise; 750 MB as RGB."""
 
 
 @dataclass(frozen=True)
@@ -80,15 +80,15 @@ class DataConfig(Checked):
             ascending order.
         binary: Masks hold 0 and 1, or 0 and 255; the second value is class 1.
         one_class: A single class is enough; everything else is "nothing there". Only Mask2Former can learn that, for
-            which it is set by itself; with ``binary`` and one class name, 0 is nothing there.
-        reduce_zero: The mask value 0 is ignored and k stands for class k - 1 (readers of published data sets know it).
-            With ``label_map``, whose values are the stored ones, nothing is shifted: only 0 is ignored.
+            which it is set automatically; with ``binary`` and one class name, 0 is nothing there.
+        reduce_zero: The mask value 0 is ignored and k stands for class k - 1 (the readers of published data sets apply
+            it themselves). With ``label_map``, whose values are the stored ones, nothing is shifted: only 0 is ignored.
         nearest_color: Colours outside the colour table are read as the nearest one in it, greys of ``binary`` masks as
             0 or 255: for masks that were smoothed.
         skip_unlabelled: Images without a mask are left out instead of being an error.
         no_data: Value of missing data in masks, which is read as ignored ("nan" for not-a-number).
-        validation_share: Share of the images kept for validation when the folder has no split; which ones
-            follows from their names.
+        validation_share: Share of the images kept for validation when the folder has no split; their names determine
+            which ones.
         scenes: Number of embedded scenes for training and for validation (layout "scenes").
         scene_size: Their sides in pixels.
         workers: Processes that prepare batches; 0: the main one.
@@ -97,7 +97,7 @@ class DataConfig(Checked):
         mean: Per-channel mean in pixel values; None: the ViT's own.
         std: Per-channel standard deviation in pixel values; None: the ViT's own.
         value_range: Values of black and white in images of 1 or 3 channels with more than 8 bits per channel, such as
-            (0, 4095) for 12 bits; what lies outside is cut off. None: what each file says of itself, else 0 and
+            (0, 4095) for 12 bits; values outside are clipped. None: what each file states, else 0 and
             65535. Stored with the model, so that prediction reads images in the same way.
         augmentation: Random changes of training images.
         mirrored_classes: Pairs of classes, by name or mask value, that a mirror image exchanges, such as

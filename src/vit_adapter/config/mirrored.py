@@ -30,7 +30,7 @@ def mirrored_pairs(
         where: How messages name the setting.
 
     Raises:
-        InputError: An entry is no pair, names no class, or a class occurs twice.
+        InputError: An entry is not a pair, names no class, or a class occurs twice.
     """
     pairs: list[tuple[int, int]] = []
     taken: set[int] = set()

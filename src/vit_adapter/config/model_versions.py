@@ -32,7 +32,7 @@ def new_name(flag: str) -> str | None:
         flag: Such as "head_channels" or "mask2former.queries".
 
     Returns:
-        Such as "head.channels" or "head.queries"; None when the flag is no earlier or short name.
+        Such as "head.channels" or "head.queries"; None when the flag is neither an earlier nor a short name.
     """
     if flag.startswith("mask2former."):
         return "head." + flag.removeprefix("mask2former.")
@@ -74,7 +74,7 @@ def upgrade_model(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _choose_kinds(new: dict[str, Any]) -> None:
-    """Keeps of a flat form what belongs to the named head and backbone."""
+    """Keeps the entries of a flat form that belong to the named head and backbone."""
     queries = new.pop("mask2former", {})
     head = new.get("head", {})
     if head.get("kind") == "mask2former" or (queries and not head):

@@ -11,7 +11,7 @@ SECONDS = 5.0
 
 
 def unreachable(url: str, seconds: float = SECONDS) -> str | None:
-    """Why nothing can be fetched from an address, or None when its server, or the proxy before it, answers.
+    """Why nothing can be fetched from an address, or None when its server, or the proxy in front of it, answers.
 
     Only a connection is opened, nothing is sent.
 

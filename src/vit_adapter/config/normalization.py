@@ -1,4 +1,4 @@
-"""Mean and deviation stand twice in a run, beside the data and in the protocol: one of them holds for both."""
+"""Mean and deviation can be set in two places of a run, with the data and in the protocol: either applies to both."""
 
 from collections.abc import Mapping
 from dataclasses import replace

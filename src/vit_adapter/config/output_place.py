@@ -1,4 +1,4 @@
-"""Whether results can be written, asked before the work is done."""
+"""Whether results can be written, checked before the work is done."""
 
 import os
 import secrets

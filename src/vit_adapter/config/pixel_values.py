@@ -34,7 +34,7 @@ def check_normalization(mean: Sequence[float] | None, std: Sequence[float] | Non
 
 
 def check_value_range(values: Sequence[float] | None, name: str) -> None:
-    """Refuses a range of pixel values without an inside.
+    """Refuses an empty range of pixel values.
 
     Args:
         values: (black, white); None: not given.

@@ -44,7 +44,7 @@ class InferenceConfig(Checked):
             them.
         pad_to_crop: Pad images smaller than the crop, right and bottom, to its size: "before" normalisation
             (padding is -mean/std), "after" it (padding is 0), or None: a smaller window instead.
-        unpad: Named in published settings: that padding is cut from the averaged scores before they are resized.
+        unpad: As in published settings: padding is cut from the averaged scores before they are resized.
             ``pad_to_crop`` implies it; otherwise labels would not lie on the image.
         normalization: Mean and standard deviation.
         value_range: Values of black and white in images of more than 8 bits, see ``DataConfig``; None: as each file
@@ -68,13 +68,13 @@ class InferenceConfig(Checked):
     value_range: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
-        """Refuses a range without an inside."""
+        """Refuses an empty range."""
         super().__post_init__()
         check_value_range(self.value_range, "protocol.value_range")
 
 
 def default_stride(crop: int) -> int:
-    """Distance between windows where nothing else is said: two thirds of a window, in pixels."""
+    """Distance between windows unless set otherwise: two thirds of a window, in pixels."""
     return max(1, crop * 2 // 3)
 
 

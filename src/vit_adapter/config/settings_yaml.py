@@ -58,7 +58,7 @@ SettingsLoader.add_constructor(UNCLEAR, _text)
 
 
 def read_value(text: str) -> Any:
-    """The value of a flag: JSON or YAML; what is no plain decimal number stays the text as written."""
+    """The value of a flag: JSON or YAML; what is not a plain decimal number stays the text as written."""
     value = yaml.load(text, Loader=SettingsLoader)
     if isinstance(value, dict) and value and all(item is None for item in value.values()):
         bare = set(text.strip(" {}").replace(" ", "").split(","))

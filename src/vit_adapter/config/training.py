@@ -16,7 +16,7 @@ class TrainingConfig(Checked):
         batch_size: Images per device and step, before accumulation.
         accumulate: Batches whose gradients are added up for one step.
         learning_rate: Highest rate of AdamW.
-        betas: Decay a step of AdamW's averages of gradients and of squared ones.
+        betas: Decay per step of AdamW's averages of gradients and of squared ones.
         weight_decay: Decoupled decay; 1-dimensional parameters and biases get none.
         layer_decay: Rate of each ViT block relative to the next one; 1 or None: none.
         head_learning_rate_factor: Rate of the head's parameters relative to the rest (AugReg-B); 1: same.

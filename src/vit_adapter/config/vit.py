@@ -23,8 +23,8 @@ class ViTConfig(Checked):
         layer_scale: Start value of the layer scales; None: as published (1 where a plain ViT has none).
         no_layer_scale: Build the blocks without layer scales.
         window_sizes: Side of the attention window of every block in tokens, None for global attention.
-        final_norm: Read the stages through the final layer norm, as DINOv3's adapter does; the blocks go on with
-            the tokens as they are.
+        final_norm: Read the stages through the final layer norm, as DINOv3's adapter does; the blocks continue with the
+            tokens as they are.
         drop_path_rate: Stochastic depth, 0..1; grows linearly over the blocks.
         frozen: "vit", or True for short: the ViT stays in evaluation mode and its weights get no gradients.
         patch_resample: How patches of another size than 16 become 16: "bilinear" as published, "flexi":

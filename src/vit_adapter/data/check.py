@@ -41,10 +41,10 @@ class Looked:
 
 
 def check_dataset(config: DataConfig, sample: int | None = None) -> Report:
-    """Looks through a data set.
+    """Checks a data set.
 
-    Found are: files that fit nowhere, images and masks that cannot be read or of which there are several in a file,
-    sizes that differ, values outside
+    Reported are: files that belong nowhere, images and masks that cannot be read or of which there are several in a
+    file, sizes that differ, values outside
     the classes (each with the first file that has it and the setting that helps), 0/255 masks, palettes that
     disagree, classes that never occur, empty or single-image parts, and images that are on both sides of
     the split byte by byte.
@@ -208,7 +208,7 @@ def report_palettes(report: Report, summaries: Sequence[MaskSummary]) -> None:
 
 
 def count_classes(report: Report, mapping: LabelMapping, masks: Sequence[tuple[str, MaskSummary]]) -> None:
-    """Pixels and images of each class, and what is odd about their number."""
+    """Pixels and images of each class, and what is unusual about their number."""
     void = mapping.table.ignore_index
     pixels = dict.fromkeys([*range(len(mapping.table)), void, -1], 0)
     images = {part: dict.fromkeys(range(len(mapping.table)), 0) for part in ("train", "val")}

@@ -30,7 +30,7 @@ class ClassEntry:
     is_thing: bool | None = None
 
 
-# Column names without blanks, "_" and "-", in lower case. Among names the first one counts.
+# Column names without spaces, "_" and "-", in lower case. Among names the first one counts.
 _IDS = ("id", "idx", "index", "value", "labelid", "pixelvalue", "pixel", "classid", "categoryid", "maskvalue")
 _NAMES = ("name", "classname", "labelname", "categoryname", "class", "label", "category")
 _PLURALS = ("names", "classes", "labels", "categories", "classnames")  # of files without another name column

@@ -106,7 +106,7 @@ def check_size(pair: Pair, image: tuple[int, ...], mask: tuple[int, ...]) -> Non
 def open_dataset(
     config: DataConfig, split: Split, channels: int | None = None, model_classes: ClassTable | None = None
 ) -> SegmentationDataset:
-    """Opens one side of a data set.
+    """Opens one part of a data set.
 
     Without a class list all masks of both sides are looked through, and the classes are the values found, in
     ascending order; nothing is stored between calls. With one, a sample of 200 masks is, for mistakes that
@@ -121,7 +121,7 @@ def open_dataset(
             classes.
 
     Raises:
-        InputError: For a missing folder, files that fit nowhere, an empty side, a single class, masks that need
+        InputError: For a missing folder, files that belong nowhere, an empty side, a single class, masks that need
             another setting, palettes that disagree, or masks without any pixel of a class.
     """
     if split not in ("train", "val", "test"):

@@ -1,4 +1,4 @@
-"""Whether a data set is still the one it was: names, sizes, and the content of some files."""
+"""Whether a data set has changed: names, sizes, and the content of some files."""
 
 import hashlib
 import os
@@ -21,8 +21,8 @@ def data_digest(dataset: Any) -> dict[str, Any] | None:
     """What a checkpoint keeps of a data set, to notice that another one is there in its place.
 
     Names and sizes of all files count, and the content of 64 images and 64 masks, of which three pieces are read. A
-    change that leaves all names and sizes as they were and lies in none of these is not seen. Where the folder is,
-    and the times of files, count for nothing.
+    change that leaves all names and sizes as they were and lies in none of these is not seen. The folder's location and
+    the files' timestamps are ignored.
 
     Args:
         dataset: A ``FileDataset``.

@@ -1,4 +1,4 @@
-"""What is odd about the values in masks: unknown ones, slips of the brush, masks without a label, needless shifts."""
+"""What is unusual about the values in masks: unknown ones, slips, masks without a label, needless shifts."""
 
 from collections.abc import Sequence
 

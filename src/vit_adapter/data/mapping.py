@@ -22,7 +22,7 @@ def class_entries(config: DataConfig, root: Path | None) -> tuple[list[ClassEntr
         InputError: For a file that is not there or cannot be used, and for names that are empty or repeated.
     """
     if isinstance(config.classes, str) and config.classes.lstrip().startswith("["):
-        # The command line hands over as text what is no list of texts in YAML, such as [no, yes].
+        # The command line hands over as text what is not a list of texts in YAML, such as [no, yes].
         return parse_class_list(config.classes, "--data.classes"), "--data.classes", ""
     if isinstance(config.classes, str):
         path = Path(config.classes)

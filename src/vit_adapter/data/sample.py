@@ -1,4 +1,4 @@
-"""What every data set gives: an image with contiguous labels."""
+"""What every data set returns: an image with contiguous labels."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -25,7 +25,7 @@ class Sample:
 
 
 class SegmentationDataset(Protocol):
-    """What training and evaluation need of a data set.
+    """What training and evaluation need from a data set.
 
     Attributes:
         classes: The classes.

@@ -65,7 +65,7 @@ class MaskReading:
         """Reads a mask; pixels of missing data hold ``NO_DATA``.
 
         Raises:
-            InputError: When it cannot be decoded or holds what is no class number.
+            InputError: When it cannot be decoded or holds something that is not a class number.
         """
         return (
             load_mask(file, self.no_data, self.max_pixels)
@@ -77,7 +77,7 @@ class MaskReading:
         """Reads one mask.
 
         Raises:
-            InputError: When it cannot be decoded or holds what is no class number.
+            InputError: When it cannot be decoded or holds something that is not a class number.
         """
         mask = self.load(file)
         codes = mask_codes(

@@ -1,4 +1,4 @@
-"""The data check's look at a sample, made before a run begins: what would stop it late stops it now."""
+"""The data check on a sample, before a run begins: what would stop it later stops it now."""
 
 import math
 from collections.abc import Mapping, Sequence

@@ -56,7 +56,7 @@ class TrainingSet(Dataset[TrainingSample]):
 
     All draws come from a generator seeded with (seed, epoch, index): number of workers, order of reading and
     restarts change nothing. An image that cannot be decoded is replaced by one drawn from the same
-    generator; the sample says so, which survives the way out of a worker process. Errors of masks are never
+    generator; the sample says so, which survives the transfer out of a worker process. Errors of masks are never
     caught.
     """
 

@@ -137,7 +137,7 @@ def draw_flip(draws: Draws, probability: float) -> bool:
 def distort_colours(image: np.ndarray, draws: Draws) -> np.ndarray:
     """Random brightness, contrast, saturation and hue, each with a probability of one half (behaviour 90).
 
-    Contrast comes first or last at random. Every step ends in whole 8-bit values, cut off below the point.
+    Contrast comes first or last at random. Every step ends in 8-bit integers, truncated.
 
     Args:
         image: uint8 [H, W, 3] RGB.

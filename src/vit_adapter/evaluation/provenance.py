@@ -1,4 +1,4 @@
-"""What a file of scores is of: the model, the data, how one was applied to the other, by which version, and when."""
+"""What a file of scores refers to: the model, the data, how it was applied, by which version, and when."""
 
 from dataclasses import asdict
 from datetime import UTC, datetime

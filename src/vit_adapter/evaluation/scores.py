@@ -40,7 +40,7 @@ class Scores:
 
     NaN means "cannot be said" and is left out of every mean (behaviour 94): a class absent from truth and
     prediction has NaN throughout; a class that is only predicted has IoU, Dice and precision 0 (they count)
-    but NaN accuracy, recall and F1; a class that is never predicted has NaN precision and F1. So is the published
+    but NaN accuracy, recall and F1; a class that is never predicted has NaN precision and F1. That is the published
     rule; ``counting_missed`` gives the scores in which F1 counts like Dice.
 
     Attributes:
@@ -107,7 +107,7 @@ class Scores:
 
     @property
     def mF1(self) -> float:
-        """Mean F1 over the classes that have one; by the published rule others than never or only predicted ones."""
+        """Mean F1 over the classes that have one; the published rule leaves out never and only predicted ones."""
         return self._mean(self.f1)
 
     @property

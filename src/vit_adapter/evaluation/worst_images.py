@@ -1,4 +1,4 @@
-"""The images a model did worst on, drawn so that one sees why."""
+"""The images a model did worst on, drawn so that the reason shows."""
 
 import re
 from pathlib import Path

@@ -34,7 +34,7 @@ class PixelLoss(nn.Module):
         super().__init__()
         if average_over not in ("all", "valid"):
             raise InputError(f"average_over={average_over!r}, expected 'all' or 'valid'")
-        # How it is trained is no part of the model, so it is not saved with it.
+        # How it is trained is not part of the model, so it is not saved with it.
         self.register_buffer("class_weights", class_weights, persistent=False)
         self.ignore_index, self.average_over = ignore_index, average_over
         self.focal_gamma, self.dice_weight = focal_gamma, dice_weight

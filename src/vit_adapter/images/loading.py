@@ -3,8 +3,8 @@
 Formats are recognised by their first bytes and handed to Pillow's decoder of that format directly, not
 through ``Image.open``. That function has a pixel limit of its own which can only be moved for the whole
 process; this way the limit is ours, and no process-wide setting (``Image.MAX_IMAGE_PIXELS``,
-``ImageFile.LOAD_TRUNCATED_IMAGES``, warning filters) is touched. What makes decoders warn is looked at
-before: EXIF blocks are read here and not shown to the JPEG decoder, TIFF directories are checked first.
+``ImageFile.LOAD_TRUNCATED_IMAGES``, warning filters) is touched. What makes decoders warn is checked beforehand: EXIF
+blocks are read here and not shown to the JPEG decoder, TIFF directories are checked first.
 """
 
 import io

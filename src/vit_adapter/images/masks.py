@@ -60,7 +60,7 @@ def read_mask(
         max_pixels: Largest width x height.
 
     Raises:
-        InputError: The file cannot be read, is lossy (JPEG), holds several images, or a value that is no class id;
+        InputError: The file cannot be read, is lossy (JPEG), holds several images, or a value that is not a class id;
             the message names file and value.
     """
     path = Path(path)

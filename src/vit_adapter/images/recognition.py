@@ -41,7 +41,7 @@ def recognise(path: Path, start: bytes) -> str:
 
 
 def _reason(start: bytes, container: bytes, brand: bytes) -> str:
-    """Why a file with these first bytes is no image."""
+    """Why a file with these first bytes is not an image."""
     text = start.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if start.startswith(b"version https://git-lfs"):
         return "a Git LFS pointer, not the image itself; fetch it with: git lfs pull"

@@ -49,7 +49,7 @@ def _count_pages(data: bytes) -> int:
     count = 1 + sum(not _is_smaller_copy(page, first) for page in pages[1:])
     if count > 1:
         return count
-    # ImageJ writes large stacks as one page with all images behind each other.
+    # ImageJ writes large stacks as one page with all images one after another.
     text = bytes(int(value) for value in first.get(tiff_directory.DESCRIPTION, ()))
     found = IMAGEJ_COUNT.match(text)
     if found is None or first.get(259, (1,))[0] != tiff.UNCOMPRESSED:
@@ -87,7 +87,7 @@ def grey_maximum(data: bytes) -> int | None:
 
 
 def _count_pnm(data: bytes) -> int:
-    """Images in a binary PGM, PBM or PPM file, one behind the other; 1 for the forms in plain text."""
+    """Images in a binary PGM, PBM or PPM file, one after another; 1 for the forms in plain text."""
     count = position = 0
     while found := PNM_HEADER.match(data, position):
         kind, width, height = (int(part) for part in found.groups())

@@ -58,7 +58,7 @@ def read_directory(data: bytes) -> Directory:
 
 
 def read_directories(data: bytes) -> Iterator[Directory]:
-    """The tag directories of all pages; damage behind the first ends them.
+    """The tag directories of all pages; damage after the first ends them.
 
     Raises:
         TiffError: The first directory is damaged.

@@ -1,4 +1,4 @@
-"""Images of more than 8 bits per channel: which values are black and white, and the way to 8 bits."""
+"""Images of more than 8 bits per channel: which values are black and white, and the conversion to 8 bits."""
 
 import io
 import re
@@ -13,7 +13,7 @@ from . import tiff_directory
 Range = tuple[float, float]
 WHOLE = 65535
 DARK = (WHOLE + 1) // 8
-"""16-bit images whose largest value is below it are nearly black where nothing says another white."""
+"""16-bit images whose largest value is below it are nearly black unless another white is given."""
 DEPTHS = (8, 10, 12, 14)  # bits of sensors, for the setting to propose
 SIGNIFICANT_BITS = re.compile(rb'SignificantBits="(\d+)"')  # of OME-TIFF
 LARGEST, LARGEST_SIGNED = 281, 341  # TIFF tags MaxSampleValue and SMaxSampleValue

@@ -25,7 +25,7 @@ HELD_BYTES = 1 << 28
 SCORES_LIMIT_BYTES = 1 << 32
 """Largest full-size score map that is made without being forced: 4 GiB."""
 NOTHING = 255
-"""Label of pixels that a model of a single class leaves to nothing."""
+"""Label of pixels that a model of a single class assigns to no class."""
 BLOCK_BYTES = 1 << 29
 """Full-size probabilities in which the views are added up before the next rows are begun."""
 TRANSPOSE_ABOVE_BYTES = 1 << 28
@@ -219,7 +219,7 @@ def single_view_probabilities(scores: Tensor, scores_are: ScoresAre) -> Tensor:
     if scores_are == "logits":
         return scores.softmax(dim=1)
     total = scores.sum(dim=1, keepdim=True)
-    # A pixel that no query claims knows nothing: every class alike.
+    # A pixel that no query claims has no evidence: all classes are equally likely.
     return torch.where(total > 0, scores / total, 1 / scores.shape[1])
 
 

@@ -1,4 +1,4 @@
-"""What a prediction gives back."""
+"""What a prediction returns."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -205,7 +205,7 @@ def check_palette(own_ids: Sequence[int], ignore_id: int, ids: str) -> None:
     """
     values = own_ids if ids == "own" else range(len(own_ids))
     largest = max([*values, 0])
-    if len(own_ids) == 1 and ids == "own":  # what the model leaves to nothing is written as this value
+    if len(own_ids) == 1 and ids == "own":  # what the model assigns to no class is written as this value
         largest = max(largest, ignore_id)
     if largest > LARGEST_PALETTE_VALUE:
         way_out = "; take --ids contiguous" if ids == "own" and len(own_ids) <= 255 else ""

@@ -178,7 +178,7 @@ class Segmenter(ModelFolder, Prediction):
 
         Returns:
             "loss": the sum that is optimised; its parts ("loss_ce", "auxiliary.loss_ce" ...; of Mask2Former the
-            published names); for pixel losses "accuracy" in percent (behaviour 37), which is no part.
+            published names); for pixel losses "accuracy" in percent (behaviour 37), which is not part of it.
 
         Raises:
             TypeError: Labels are no whole numbers.

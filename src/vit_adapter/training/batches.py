@@ -16,15 +16,15 @@ from .shared_memory import fitting_workers
 from .signals import StopAsked, StopRequest
 
 POLL_SECONDS = 0.5
-"""Between looks at signals and workers while a batch is waited for."""
+"""Seconds between checks of signals and workers while waiting for a batch."""
 
 SECONDS_OF_DYING = 5.0
 
 PATIENCE_SECONDS = 60.0
-"""Of waiting for one batch before a line says which images it waits for."""
+"""Seconds of waiting for one batch before a line says which images it waits for."""
 
 STOP = "stop"
-"""Key of the batch that stands for "a signal came while the data was waited for"."""
+"""Key of the batch that stands for "a signal came while waiting for data"."""
 
 
 class StepBatches:

@@ -1,4 +1,4 @@
-"""What can be known to go wrong before the first step."""
+"""Problems that can be detected before the first step."""
 
 from torch import nn
 

@@ -62,7 +62,7 @@ def balanced_weights(counts: np.ndarray) -> np.ndarray:
 
 
 def read_weights(path: str | Path, num_classes: int) -> np.ndarray:
-    """Weights from a text file with one number per class, separated by line ends, blanks or commas.
+    """Weights from a text file with one number per class, separated by line breaks, spaces or commas.
 
     Raises:
         InputError: The file cannot be read, holds something else, or another count of numbers.

@@ -1,6 +1,6 @@
 """Which parameter gets which learning rate and weight decay (behaviours 84, 85 and 87).
 
-The published rules speak of official names, so they are applied to those; which of our parameters has which
+The published rules refer to official names, so they are applied to those; which of our parameters has which
 official name is said in ``weights.official``.
 """
 

@@ -1,4 +1,4 @@
-"""What a run says about itself before it begins."""
+"""What a run prints about itself before it begins."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -165,7 +165,7 @@ class Validation(lightning.Callback):
         self.seconds = time.monotonic() - begin
 
     def _forget_what_is_gone(self) -> None:
-        """A best score whose model was deleted counts no longer: the next model is the best one."""
+        """A best score whose model was deleted no longer counts: the next model is the best one."""
         state = self.state
         there = processes.on_first_process(lambda: (self.folder / BEST).is_dir())
         if state.best_score is not None and not processes.broadcast(there):

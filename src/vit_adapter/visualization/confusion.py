@@ -1,4 +1,4 @@
-"""What is taken for what, as an image."""
+"""Which class is mistaken for which, as an image."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -35,7 +35,7 @@ def contact_sheet(
         RGB image.
 
     Raises:
-        InputError: No image at all, or an image that is no array of numbers.
+        InputError: No image at all, or an image that is not an array of numbers.
     """
     columns = max((len(row) for row in rows), default=0)
     if columns == 0:

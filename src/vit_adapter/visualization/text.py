@@ -32,7 +32,7 @@ def font(size: int) -> Font:
 def drawable(text: str, size: int, fallback: str = "?") -> tuple[str, Font]:
     """What to draw for ``text``, and with which font.
 
-    Line breaks and repeated blanks become one blank. If no font at hand has all letters, accents are left
+    Line breaks and repeated spaces become one space. If no font at hand has all letters, accents are left
     out, then letters, as long as half of them remain; else ``fallback`` stands in for the whole text.
     """
     text = " ".join(text.split())

@@ -12,7 +12,7 @@ from vit_adapter.config import InputError
 
 # In this order, as the official loaders look for them (behaviour 96).
 _OFFICIAL_CONTAINERS = ("state_dict", "model", "module")
-# Beside these a training file holds things with tensors that are no weights.
+# Besides these, a training file holds entries with tensors that are not weights.
 _NO_WEIGHTS = re.compile(
     r"(?:^|_)(?:optim|sched|scaler|amp(?:$|_)|criterion|loss|callback|loop|hyper|config|cfg|args|meta|rng|sampler"
     r"|epoch|iter)"
@@ -85,8 +85,8 @@ def find_tensors(
 def strip_prefixes(state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], str, list[str]]:
     """Takes off what training wrappers put in front of every name: module., model., backbone., _orig_mod.
 
-    A prefix goes only when all names bear it, the heads of self-supervised training excepted, which are left out
-    with it. ``_orig_mod.`` goes wherever it stands.
+    A prefix is removed only when all names have it, the heads of self-supervised training excepted, which are left out
+    with it. ``_orig_mod.`` is removed wherever it occurs.
 
     Args:
         state: Tensors by name.

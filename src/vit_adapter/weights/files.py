@@ -191,7 +191,7 @@ def _is_json(path: Path, start: bytes) -> bool:
 
 
 def _zip_kind(path: Path, name: str) -> Literal["torch", "archive"]:
-    """New torch files are zip archives themselves, with their pickle under a name that none else has."""
+    """New torch files are zip archives themselves, with their pickle under a name that no other archive has."""
     try:
         with zipfile.ZipFile(path) as archive:
             entries = archive.namelist()

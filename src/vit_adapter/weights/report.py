@@ -88,7 +88,7 @@ class LoadReport:
 
 
 def compact(names: Iterable[str], limit: int = 8) -> str:
-    """Names with their numbers drawn together: ``blocks.*.gamma1 (12), head.bias``."""
+    """Names with their numbers merged: ``blocks.*.gamma1 (12), head.bias``."""
     groups: dict[str, list[str]] = {}
     for name in names:
         groups.setdefault(re.sub(r"(?<![A-Za-z_])\d+", "*", name), []).append(name)

@@ -19,7 +19,7 @@ _BLOCKED = re.compile(r"GLOBAL ([\w.]+) whose module")
 
 
 class ForeignObject:
-    """Stands for an object of a type that is not ours to build.
+    """Stand-in for an object of a foreign type.
 
     The restricted reader looks types up in a list and imports nothing. A type that is not on the list is given
     this stand-in, which keeps what it is handed and does nothing.

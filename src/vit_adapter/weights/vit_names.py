@@ -1,7 +1,7 @@
 """Names of published ViT files as timm has them.
 
 timm's models are what this library wraps. Files of DeiT, MAE, AugReg (as timm stores it), BEiT and DINOv2 without
-registers bear these names already; the others differ in the ways listed here.
+registers have these names already; the others differ in the ways listed here.
 """
 
 import re

@@ -19,7 +19,7 @@ class PublishedDataset:
         train_images: Published number of images for training.
         val_images: Published number of images for validation.
         metric: What is published: "mIoU" or "mDice".
-        homepage: Where it can be had.
+        homepage: Where it can be obtained.
         evaluated_on: Name of the data set on which models of this one are measured; None: its own.
     """
 

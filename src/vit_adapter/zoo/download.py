@@ -35,7 +35,7 @@ def published_checkpoint(recipe: Recipe, *, quiet: bool = False) -> Path:
     """The published model of a recipe, downloaded if it is not there.
 
     Raises:
-        InputError: It was not published, or cannot be had.
+        InputError: It was not published, or cannot be obtained.
     """
     if recipe.checkpoint_url is None:
         raise InputError(
@@ -129,7 +129,7 @@ def _fetch_with_retries(url: str, partial: Path, target: Path, quiet: bool) -> N
             return
         gained = _size(partial) > before
         if not gained and (attempt > 1 or before == 0):
-            break  # nothing arrives: trying on would only make the user wait
+            break  # nothing arrives: retrying would only make the user wait
         time.sleep(0.2 * attempt)
     had = _size(partial) if _read(_validators(partial)).get("validator") else 0
     kept = f"; {had:,} bytes are kept, the same command continues" if had else ""

@@ -34,7 +34,7 @@ def make_recipe(
     begin_with: str | None = None,
     workers: int = 4,
 ) -> Recipe:
-    """A recipe from what is its own.
+    """A recipe from what is particular to it.
 
     Args:
         name: Its name.

@@ -133,7 +133,7 @@ class OwnData:
 
     def config(self) -> RunConfig:
         """The settings of the rows in docs/small-data.md: a head of a quarter of the published width, class weights,
-        ViT blocks that learn the slower the nearer they are to the image; and crops as the images are large."""
+        ViT blocks that learn the slower the nearer they are to the image; and crops that suit the images' size."""
         return RunConfig(
             model=ModelConfig(head=UPerNetConfig(channels=128)),
             data=DataConfig(augmentation=AugmentationConfig(crop=None)),

@@ -26,7 +26,7 @@ class PackedAttention(nn.Module):
         self.out_proj = nn.Linear(dim, dim)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """[..., N, dim] -> [..., N, dim]; leading axes do not see each other."""
+        """[..., N, dim] -> [..., N, dim]; leading axes do not interact."""
         *lead, count, dim = tokens.shape
         packed = self.in_proj(tokens).reshape(-1, count, 3, self.heads, dim // self.heads)
         query, key, value = packed.permute(2, 0, 3, 1, 4).unbind(0)  # each [-1, heads, N, d]

@@ -11,7 +11,7 @@ from ..mapping import renamed
 from .layout import Layout
 from .official import OfficialDataset, numbered_from_one
 
-# The text file first: the names in some copies of the CSV are cut at blanks.
+# The text file first: the names in some copies of the CSV are cut at spaces.
 CLASS_FILES = ("objectInfo150.txt", "objectInfo150.csv")
 
 

@@ -92,7 +92,7 @@ def _single(line: str, by_name: dict[str, Pair | None]) -> Pair | None:
 
 
 def _double(line: str, root: Path, finder: FileFinder) -> Pair | None:
-    # Names may hold blanks: every blank, tab or comma could be the one between image and mask.
+    # Names may contain spaces: every space, tab or comma could be the one between image and mask.
     for gap in re.finditer(r"[ \t,;]+", line):
         image, mask = (_resolve(text, root, finder) for text in (line[: gap.start()], line[gap.end() :]))
         if image is not None and mask is not None:

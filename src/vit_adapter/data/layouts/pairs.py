@@ -32,7 +32,7 @@ class Part:
 
     Attributes:
         pairs: Images with their masks, sorted by name (by list, where there is one).
-        problems: One line each on files that fit nowhere.
+        problems: One line each on files that belong nowhere.
         unlabelled: Images without a mask, also where they are no problem.
     """
 

@@ -17,7 +17,7 @@ from .transformer_decoder import Predictions
 
 @dataclass(frozen=True)
 class LossSettings:
-    """How predictions are matched and judged; the defaults are those of all published models.
+    """How predictions are matched and scored; the defaults are those of all published models.
 
     Attributes:
         costs: Weights of the matching costs.

@@ -1,4 +1,4 @@
-"""The single terms of the loss, before weights and normalisation."""
+"""The individual terms of the loss, before weights and normalisation."""
 
 import torch.nn.functional as F
 from torch import Tensor

@@ -1,4 +1,4 @@
-"""What the processes of a run tell each other inside the loss."""
+"""What the processes of a run exchange inside the loss."""
 
 import torch.distributed as dist
 from torch import Tensor
