@@ -1,4 +1,4 @@
-"""Where tests find real data: folders named by environment variables, outside the repository."""
+"""Where tests find real data (folders named by environment variables), and which rooms they are about."""
 
 import os
 import subprocess
@@ -7,9 +7,20 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from rooms import rooms_of
+
 # The same examples everywhere and at every run; a busy machine is no failure.
 settings.register_profile("house", deadline=None, derandomize=True)
 settings.load_profile("house")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks every test with the rooms that it is about."""
+    for item in items:
+        record = getattr(item, "callspec", None) and item.callspec.params.get("record")  # pyright: ignore
+        for room in rooms_of(item.path, getattr(record, "area", None)):
+            item.add_marker(room)
 
 
 def _roots(variable: str) -> list[Path]:
