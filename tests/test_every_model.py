@@ -7,7 +7,7 @@ from torch import nn
 from tiny import SMALL_MASK2FORMER, tiny_model
 from vit_adapter import Segmenter
 from vit_adapter.backbones.build import BACKBONES
-from vit_adapter.config import ClassTable, Protocol
+from vit_adapter.config import ClassTable, InferenceConfig
 from vit_adapter.heads import HEADS
 
 FAMILIES = {
@@ -42,7 +42,7 @@ def made(head: str, backbone: str, family: str) -> Segmenter:
     torch.manual_seed(0)
     model = tiny_model(head=head, backbone=backbone, **FAMILIES[family], **SMALL)
     segmenter = Segmenter.from_config(
-        model, ClassTable.numbered(NUM_CLASSES), Protocol(crop=SIDE, stride=SIDE)
+        model, ClassTable.numbered(NUM_CLASSES), InferenceConfig(crop=SIDE, stride=SIDE)
     )
     for module in segmenter.modules():
         if isinstance(module, nn.BatchNorm2d):
