@@ -107,7 +107,7 @@ def test_s210_older_checkpoints(run, tmp_path):
     (tmp_path / "run").mkdir()
     torch.save(old, tmp_path / "run" / "last.ckpt")
     with pytest.raises(
-        InputError, match=r"no best/config\.json lies beside it; start a run from it with --init"
+        InputError, match=r"there is no best/config\.json beside it; start a run from it with --init"
     ):
         api.load(tmp_path / "run" / "last.ckpt")
     with pytest.raises(InputError, match=r"holds no model.*last\.ckpt can be given itself"):

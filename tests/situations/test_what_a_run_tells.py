@@ -68,7 +68,7 @@ def test_s241_validation_that_costs_more_than_the_training(tmp_path, steps, imag
     output = io.StringIO()
     train(tmp_path / "run", images, output, dry_run=True, steps=steps, **settings)
     assert told in output.getvalue()
-    assert ("leave training.validate_every out" in output.getvalue()) == ("validate_every" in settings)
+    assert ("leave out training.validate_every" in output.getvalue()) == ("validate_every" in settings)
     assert ("the run is short for" in output.getvalue()) == ("validation_sample" in settings)
 
 

@@ -1,4 +1,4 @@
-"""What is true of an image: labels and objects, their boxes and masks. Truth and prediction have the same form."""
+"""The annotation of an image: labels and objects, their boxes and masks. Truth and prediction have the same form."""
 
 from .annotation import Annotation
 from .boxes import Boxes, boxes_of_masks

@@ -1,4 +1,4 @@
-"""Everything that is known, or predicted, of one image."""
+"""Everything that is known, or predicted, about one image."""
 
 from dataclasses import dataclass
 
@@ -9,11 +9,11 @@ from .instances import Instances
 
 @dataclass(frozen=True, eq=False)
 class Annotation:
-    """What a data set says of an image, or a model.
+    """What a data set or a model says about an image.
 
     Attributes:
         labels: Class of every pixel [H, W], 0..K-1 or the ignored label, any integer dtype; None: not known.
-        instances: The objects; None: not known, which is another thing than none.
+        instances: The objects; None: not known, which is not the same as none.
     """
 
     labels: np.ndarray | None = None

@@ -21,7 +21,7 @@ def checked_boxes(boxes: Any) -> Boxes:
         boxes: Numbers [N, 4]; an empty list has no boxes.
 
     Raises:
-        InputError: Another shape, numbers that are not finite, or a box whose end comes before its begin, such as one
+        InputError: Another shape, numbers that are not finite, or a box that ends before it begins, such as one
             in another convention.
     """
     try:

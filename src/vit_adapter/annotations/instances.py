@@ -24,10 +24,10 @@ class Instances:
         boxes: float32 [N, 4], see ``Boxes``.
         masks: See ``Masks``; None: boxes only.
         scores: float32 [N], confidence 0..1 of a prediction; None: truth.
-        crowd: bool [N], regions of many objects that nobody told apart; None: there are none.
+        crowd: bool [N], regions of many objects that were not annotated one by one; None: there are none.
 
     Raises:
-        InputError: Counts differ, or values are not of their kind.
+        InputError: Counts differ, or values have the wrong type.
     """
 
     classes: np.ndarray

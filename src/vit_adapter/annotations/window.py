@@ -20,12 +20,12 @@ class Window(NamedTuple):
 
     @property
     def bottom(self) -> int:
-        """The row behind the last one."""
+        """The row after the last one."""
         return self.top + self.height
 
     @property
     def right(self) -> int:
-        """The column behind the last one."""
+        """The column after the last one."""
         return self.left + self.width
 
     @property

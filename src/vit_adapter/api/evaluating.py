@@ -111,7 +111,7 @@ def check_classes(model: Segmenter, classes: ClassTable) -> None:
     """Refuses a data set whose classes are not the model's.
 
     Raises:
-        InputError: Their number differs, or the same names stand in another order.
+        InputError: Their number differs, or the same names are in another order.
     """
     if len(classes) != model.num_classes:
         known, some = (

@@ -30,12 +30,12 @@ def start_from(model: Segmenter, source: str, as_published: bool = False) -> str
         model: The new model; changed in place.
         source: A model or run folder, a run's checkpoint (its averaged weights where it has some; ``#model``: those of
             the last step), a checkpoint in official form, or a file of a model's ``state_dict()``.
-        as_published: Take the classifier too where its shape is the same, and start it anew where it is not, as
+        as_published: Take the classifier too where its shape is the same, and initialise it where it is not, as
             the official code does (behaviour 103); otherwise its rows go to the class of the same name, never to the
             same number (S61).
 
     Returns:
-        A line that says what was taken over and what starts anew.
+        A line that says what was taken over and what starts from scratch.
 
     Raises:
         InputError: There is no such model, or nothing of it fits.
@@ -117,7 +117,7 @@ def _rows_by_name(
 def _read(
     source: str, own: dict[str, torch.Tensor]
 ) -> tuple[dict[str, torch.Tensor], list[str] | None, bool | None, str]:
-    """Tensors under our names, names of the classes and whether a published ViT is behind them where known, a note."""
+    """Tensors under our names, names of the classes and whether they come from a published ViT, where known, a note."""
     folder = None if is_weights_file(source) else model_folder(Path(source))
     if folder is not None:
         config, state = read_model_folder(folder)

@@ -170,7 +170,7 @@ def predict(
             rate = (done - there) / max(1e-9, time.monotonic() - begin)
             print(f"{_images(done - there)}: {form.kinds()} in {out} ({rate:.3g} images/s)")
         if there:
-            print(f"{_images(there)} left alone: results are there already")
+            print(f"{_images(there)} skipped: their results exist already")
         if found.own_results:
             files = "1 file" if found.own_results == 1 else f"{found.own_results} files"
             print(f"{files} left out: results of vit-adapter, not images")

@@ -33,7 +33,7 @@ class FoundImages:
     Attributes:
         images: In the order in which they were named, none twice.
         own_results: Number of files left out because this tool wrote them.
-        problems: (file or folder, reason) of what was named, or lies on the way, and cannot be used.
+        problems: (file or folder, reason) of what was named, or was found on the way, and cannot be used.
     """
 
     images: list[InputImage] = field(default_factory=list)

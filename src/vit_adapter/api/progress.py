@@ -22,7 +22,7 @@ def progress_bar(what: str, total: int, quiet: bool = False) -> Iterator["ImageP
 
 
 class ImageProgress:
-    """Where the work stands.
+    """Progress of the work.
 
     Args:
         bar: rich's ``Progress``; None: nothing is shown.

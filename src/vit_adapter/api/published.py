@@ -34,7 +34,7 @@ def load_published(name: str, checkpoint: str | Path = "published") -> Segmenter
 
     Args:
         name: The recipe.
-        checkpoint: "published": downloaded unless it lies in the cache; or a file.
+        checkpoint: "published": downloaded unless it is in the cache; or a file.
 
     Returns:
         The model in evaluation mode; ``load_report`` tells what happened to every entry.

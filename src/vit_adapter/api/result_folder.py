@@ -149,7 +149,7 @@ class ResultFolder:
 def fingerprint(model: Segmenter, settings: dict[str, Any]) -> str:
     """Equal for equal labels of the same image: of the weights, the classes and the settings.
 
-    Of every tensor the beginning counts: training changes all of them, and a large model is done in no time.
+    Of every tensor the beginning counts: training changes all of them, and it stays fast for large models.
 
     Args:
         model: The model.

@@ -62,7 +62,7 @@ def report_run(
         InputError: A file cannot be written.
     """
     from vit_adapter.evaluation import evaluate, print_table, provenance, write_example_sheet, write_report
-    from vit_adapter.training.final_evaluation import settle_score
+    from vit_adapter.training.final_evaluation import replace_sample_score
     from vit_adapter.training.processes import rank
 
     console = console or Console()
@@ -78,7 +78,7 @@ def report_run(
     result = run.evaluation
     if result is None:  # the run was ended between its last step and its report
         result = evaluate(model, dataset, config.evaluation, progress=not config.training.quiet)
-        settle_score(run.model_folder, run.best_step, run.best_mIoU, result.scores.mIoU)
+        replace_sample_score(run.model_folder, run.best_step, run.best_mIoU, result.scores.mIoU)
     count = f"{result.measured} validation image" + ("" if result.measured == 1 else "s")
     _say(console, ["", title or f"The best model, of step {run.best_step}, on {count}:", ""])
     print_table(result, console)

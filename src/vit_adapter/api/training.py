@@ -148,7 +148,8 @@ def with_published_files(config: RunConfig, recipe: Recipe | None, fetch: bool =
     if not fetch:
         return config
     if recipe is not None and recipe.start is not None and config.training.init is None:
-        # The whole model of another recipe; tensors of another shape (the classifier) start anew (behaviour 103).
+        # The whole model of another recipe; tensors of another shape (the classifier) start from scratch (behaviour
+        # 103).
         start = get_recipe(recipe.start)
         assert isinstance(start, Recipe)
         file = str(published_checkpoint(start))

@@ -32,7 +32,7 @@ class PlainViTBackbone(nn.Module):
         vit_settings: The ViT's settings as they were given.
         in_chans: Channels of the images.
         vit_config: What builds the ViT again, without its weights; None when it was given as a module.
-        config: The settings of what stands around the ViT.
+        config: The settings of what is around the ViT.
         norm: "batch" or "group".
         frozen: The ViT stays in evaluation mode and its weights get no gradients.
 

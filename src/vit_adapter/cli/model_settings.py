@@ -16,7 +16,7 @@ from vit_adapter.config.settings_yaml import SettingsLoader
 
 PREFIX = "--model."
 KEPT = {one.name for one in fields(ModelConfig)}
-"""Names that stand below "model" today."""
+"""Names below "model" today."""
 
 
 def current_words(words: Sequence[str]) -> tuple[list[str], list[str]]:

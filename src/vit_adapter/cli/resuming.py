@@ -1,4 +1,4 @@
-"""``train --resume FOLDER``: the run's own settings stand before the words that were typed."""
+"""``train --resume FOLDER``: the run's own settings precede those that were typed."""
 
 import os
 from collections.abc import Sequence

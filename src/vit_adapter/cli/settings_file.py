@@ -35,7 +35,7 @@ def check_settings(text: str, path: str, known: Mapping[str, Setting], prefix: s
     Args:
         text: The YAML.
         path: The file or flag that it comes from.
-        known: What may stand at its highest level: names of sections and options.
+        known: What is allowed at its highest level: names of sections and options.
         prefix: Section that it belongs to, with a dot after it.
 
     Raises:
@@ -122,7 +122,7 @@ def _check_value(node: yaml.Node, setting: Setting, name: str, path: str) -> Non
 
 
 def _check_plain(node: yaml.Node, name: str, path: str, entry: int | None = None) -> None:
-    """Numbers that YAML and people read in two ways, and keys that stand twice, at any depth."""
+    """Numbers that YAML and people read in two ways, and keys that are given twice, at any depth."""
     start = f"{path}: {name}: " if path else f"{name}: "
     where = start + ("" if entry is None else f"entry {entry} is ")
     if isinstance(node, yaml.SequenceNode):
@@ -158,7 +158,7 @@ def _all_names(known: Mapping[str, Setting], prefix: str) -> list[str]:
 
 
 def _written(node: yaml.Node) -> str:
-    """The text of a value as it stands in the file, shortened."""
+    """The text of a value as it is in the file, shortened."""
     if isinstance(node, yaml.ScalarNode):
         return node.value or "nothing"
     mark, end = node.start_mark, node.end_mark

@@ -26,7 +26,7 @@ NEW_NAMES = _names()
 
 
 def new_name(flag: str) -> str | None:
-    """Where a setting below "model." stands now.
+    """Where a setting below "model." is now.
 
     Args:
         flag: Such as "head_channels" or "mask2former.queries".
@@ -46,7 +46,7 @@ def upgrade_model(values: dict[str, Any]) -> dict[str, Any]:
         values: Plain settings: a whole ``model`` section of a ``config.json``, or some settings of a YAML file.
 
     Returns:
-        Sections "vit", "backbone" and "head", and what stands beside them. Settings of heads and backbones of
+        Sections "vit", "backbone" and "head", and what is beside them. Settings of heads and backbones of
         another kind than the named one, which the flat form carried along, are left out.
     """
     new: dict[str, Any] = {}

@@ -56,7 +56,7 @@ def with_protocol_changes(
 ) -> RunConfig:
     """A recipe's configuration with what should differ in its protocol.
 
-    A recipe names mean and deviation beside the data too: a new one counts for both places, wherever it stands.
+    A recipe names mean and deviation beside the data too: a new one counts for both places, wherever it is set.
 
     Args:
         config: The configuration; its protocol is a whole one.

@@ -22,7 +22,7 @@ def to_plain(value: Any) -> Any:
 
 
 def to_yaml(value: Any) -> str:
-    """A dataclass as YAML, for ``--config``; texts that some readers take for numbers (``1e3``) stand in quotes."""
+    """A dataclass as YAML, for ``--config``; texts that some readers take for numbers (``1e3``) are quoted."""
     import yaml
 
     class Quoting(yaml.SafeDumper):

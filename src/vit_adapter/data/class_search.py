@@ -1,4 +1,4 @@
-"""The class list that lies in a data set."""
+"""The class list found in a data set."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Data sets: images with contiguous labels, whatever lies on disk."""
+"""Data sets: images with contiguous labels, whatever the form on disk."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
@@ -148,7 +148,7 @@ def open_dataset(
         raise InputError(f"{source.layout.root}: the {split} part holds no image")
     files = source.mask_files()
     summaries = _scan(source, evenly(files, None if source.needs_values else SAMPLE))
-    mapping, palettes = settle(source, summaries)
+    mapping, palettes = mapping_and_palettes(source, summaries)
     if only_void(summaries, mapping) and len(summaries) < len(files):
         summaries = _scan(source, files)
     if only_void(summaries, mapping):
@@ -180,7 +180,7 @@ def with_pairs(table: ClassTable, config: DataConfig) -> ClassTable:
     return replace(table, mirrored=mirrored_pairs(table, config.mirrored_classes or ()))
 
 
-def settle(source: Source, summaries: Sequence[MaskSummary]) -> tuple[LabelMapping, Palettes]:
+def mapping_and_palettes(source: Source, summaries: Sequence[MaskSummary]) -> tuple[LabelMapping, Palettes]:
     """Mapping and palettes of a data set whose masks were looked through.
 
     Raises:

@@ -100,7 +100,7 @@ def write_report(
         dataset: The data set.
         folder: Made if it is missing.
         batch_size: Windows processed together; None: as in the evaluation.
-        about: What stands at the head of ``metrics.json``; None: ``provenance`` of the arguments.
+        about: What is at the head of ``metrics.json``; None: ``provenance`` of the arguments.
         worst: Whether to draw the worst images.
 
     Returns:

@@ -39,11 +39,11 @@ class Application:
 
     Args:
         score_function: From normalised images [B, C, h, w] float32 to scores [B, K, h, w] (or of a lower
-            resolution, see ``view_strips``). Sides need not be multiples of 32: it pads and cuts by itself.
+            resolution, see ``view_strips``). Sides need not be multiples of 32: it pads and crops automatically.
         images: Images [H, W, C] of one size and type; uint8, uint16 or float32, RGB for three channels.
         protocol: How the model is applied.
         num_classes: K.
-        scores_are: "logits", or "class_sums": Mask2Former's class x mask sums, which are no logits.
+        scores_are: "logits", or "class_sums": Mask2Former's class x mask sums, which are not logits.
         batch_size: Largest number of windows in one call.
         device: Where windows are sent; scores are processed where the model leaves them.
         held_bytes: Scores up to this size are kept between ``labels`` and ``scores``.

@@ -19,7 +19,7 @@ class Prediction:
     """A model and the image it is applied to; it runs when labels or scores are asked for.
 
     Args:
-        application: The work behind it, of this one image.
+        application: What does the work, for this one image.
     """
 
     def __init__(self, application: Application) -> None:
@@ -54,7 +54,7 @@ def apply_protocol(
         image: [H, W, C], RGB for three channels; uint8, uint16 or float32.
         protocol: How the model is applied.
         num_classes: K.
-        scores_are: "logits", or "class_sums": Mask2Former's class x mask sums, which are no logits.
+        scores_are: "logits", or "class_sums": Mask2Former's class x mask sums, which are not logits.
         batch_size: Largest number of windows in one call; on the CPU less where there are many classes.
         device: Where windows are sent.
         held_bytes: Scores up to this size are kept, so that ``labels`` and ``scores`` run the model once; 0 where

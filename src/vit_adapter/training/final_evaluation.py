@@ -53,13 +53,15 @@ def evaluate_best(
     assert result is not None
     if plan.sample is not None:
         step, folder = state.best_step, validation.folder / BEST
-        processes.on_first_process(lambda: settle_score(folder, step, state.best_score, result.scores.mIoU))
+        processes.on_first_process(
+            lambda: replace_sample_score(folder, step, state.best_score, result.scores.mIoU)
+        )
         processes.on_first_process(lambda: recording.add_final(step, result.scores))
     return result
 
 
-def settle_score(folder: Path, step: int, sample_score: float | None, score: float) -> None:
-    """Put the score of all images beside the best model, where that of a sample stands.
+def replace_sample_score(folder: Path, step: int, sample_score: float | None, score: float) -> None:
+    """Put the score of all images beside the best model, where that of a sample is.
 
     Args:
         folder: The best model's.
@@ -70,7 +72,7 @@ def settle_score(folder: Path, step: int, sample_score: float | None, score: flo
     Raises:
         InputError: It cannot be written.
     """
-    stands = json.loads((folder / SCORE_FILE).read_text(encoding="utf-8"))
-    if "sample" in stands and sample_score is not None:
+    stored = json.loads((folder / SCORE_FILE).read_text(encoding="utf-8"))
+    if "sample" in stored and sample_score is not None:
         values = score_values(step, score, None)
         write_score(folder, values | {"sample_mIoU": score_values(step, sample_score, None)["mIoU"]})

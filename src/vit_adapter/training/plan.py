@@ -109,7 +109,7 @@ def group_table(
         )
     rows.sort(key=lambda row: (row[0], row[2]))
     lines = [
-        f"{len(groups)} parameter groups; layer 0 comes before the {layers} blocks, {layers + 1} behind them",
+        f"{len(groups)} parameter groups; layer 0 comes before the {layers} blocks, {layers + 1} after them",
         f"{'layer':>7}  {'rate x':>8}  {'decay':>6}  {'tensors':>7}  {'parameters':>12}",
     ]
     for found, scale, decay, tensors, parameters in rows:

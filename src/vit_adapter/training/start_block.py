@@ -64,7 +64,7 @@ class StartBlock:
             f"warm-up {schedule.warmup_steps}",
             "validation": self.validation,
             "batch": f"{batch} = {devices} x {config.batch_size} x {config.accumulate} accumulated "
-            f"(published: {self.published_batch or 'not told'})",
+            f"(published: {self.published_batch or 'not reported'})",
             "learning rate": f"{schedule.highest_rate(base, self.first_step):.3g} at most, "
             f"{schedule.rate(base, self.first_step):.3g} in the next step",
             "parameters": f"{trained / 1e6:.2f} M trained, {frozen / 1e6:.2f} M frozen",

@@ -85,7 +85,7 @@ class Validation(lightning.Callback):
 
     Attributes:
         scores: Of the step just done, if it was validated.
-        seconds: That the validation behind the last step took; 0 if there was none.
+        seconds: That the validation after the last step took; 0 if there was none.
         best_result: What was measured of the best model, if this process measured it.
     """
 
@@ -107,7 +107,7 @@ class Validation(lightning.Callback):
         self.best_result: EvaluationResult | None = None
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Measure the best model anew where its score is of other images than this run will measure."""
+        """Measure the best model again where its score is of other images than this run will measure."""
         assert isinstance(pl_module, TrainingModule)
         state, sample = self.state, self.plan.sample
         if state.best_score is not None and (state.sample != sample or state.other_images):
@@ -208,7 +208,7 @@ def saved_model(like: nn.Module, folder: Path) -> nn.Module:
 
 @contextmanager
 def usual_memory_order(model: nn.Module) -> Iterator[None]:
-    """Inside, weights lie in memory as in a loaded model, outside in the order that is faster in training.
+    """Inside the block, weights have the memory layout of a loaded model, outside the one that is faster in training.
 
     Sums are rounded differently in each order. With the same one, ``eval`` finds the very same score (S34).
     """

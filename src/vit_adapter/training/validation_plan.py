@@ -102,7 +102,7 @@ class ValidationPlan:
                 f"{takes} the run is short for {self.images} images; evaluation.limit measures only the first ones"
             ]
         return [
-            f"{takes} leave training.validate_every out ({_percent(LARGEST_SHARE)}), or say how many images do on the "
+            f"{takes} leave out training.validate_every ({_percent(LARGEST_SHARE)}), or say how many images do on the "
             "way: training.validation_sample"
         ]
 

@@ -35,7 +35,7 @@ def find_tensors(
     Args:
         content: What was read.
         name: How messages name the file.
-        part: Entry to take where there are several, such as "teacher", "model_ema" or, for one that lies deeper,
+        part: Entry to take where there are several, such as "teacher", "model_ema" or, for one that is nested deeper,
             "average/weights".
 
     Returns:

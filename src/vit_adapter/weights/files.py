@@ -1,4 +1,4 @@
-"""Weights files of any form, told apart by their content."""
+"""Weights files of any form, recognised by their content."""
 
 import json
 import shutil
@@ -73,9 +73,9 @@ def read_state_dict(path: str | Path, part: str | None = None) -> tuple[dict[str
     that all names share (``module.``, ``model.``, ``backbone.``, ``_orig_mod.``) are taken off.
 
     Args:
-        path: The file; ``FILE#entry`` takes one of several sets of weights in it, ``FILE#outer/inner`` one that lies
-            deeper. Of a run's checkpoint the averaged weights are taken where it has some, else those of its last step
-            (``#average``, ``#model``).
+        path: The file; ``FILE#entry`` takes one of several sets of weights in it, ``FILE#outer/inner`` one that is
+            nested deeper. Of a run's checkpoint the averaged weights are taken where it has some, else those of its
+            last step (``#average``, ``#model``).
         part: The same entry as an argument.
 
     Returns:

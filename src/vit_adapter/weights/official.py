@@ -140,7 +140,7 @@ def our_name(official: str) -> str:
     """Our name of an official entry.
 
     Raises:
-        InputError: It lies in no part of a segmentation model.
+        InputError: It belongs to no part of a segmentation model.
     """
     name = _from_official(official)
     if name is None or _to_official(name) != official:

@@ -62,7 +62,7 @@ def run_description(values: Mapping[str, Any], file: str) -> dict[str, Any]:
 
     Args:
         values: From ``run_weights``.
-        file: The checkpoint; of older ones the description lies in the folders beside it.
+        file: The checkpoint; of older ones the description is in the folders beside it.
 
     Raises:
         InputError: Nothing describes the model.
@@ -76,8 +76,8 @@ def run_description(values: Mapping[str, Any], file: str) -> dict[str, Any]:
                 break
     if description is None:
         raise InputError(
-            f"{file}: holds weights, but not what model they belong to, and no best/config.json lies beside it; start "
-            "a run from it with --init"
+            f"{file}: holds weights, but not what model they belong to, and there is no best/config.json beside it; "
+            "start a run from it with --init"
         )
     description = {**description, "model": upgrade_model(description["model"])}
     facts = dict(description.get("training") or {}) | {"step": values.get("step")}

@@ -192,7 +192,7 @@ def split_table_rows(rows: int, expected_prefix: int, registers: int = 0) -> tup
     tried = ", ".join(str(prefix) for prefix in sorted(set(usual)))
     side = math.isqrt(rows)
     raise InputError(
-        f"position table has {rows} rows, which is not a square grid behind {tried} rows for tokens (next: {side} x "
+        f"position table has {rows} rows, which is not a square grid after {tried} rows for tokens (next: {side} x "
         f"{side} = {side * side}); expected a table of the same kind of ViT"
     )
 

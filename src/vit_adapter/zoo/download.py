@@ -153,7 +153,7 @@ def _fetch(url: str, partial: Path, target: Path, quiet: bool) -> str | None:
     except HTTPError as error:
         error.close()
         if error.code == 416:
-            partial.unlink(missing_ok=True)  # longer than the file on the server: begin anew
+            partial.unlink(missing_ok=True)  # longer than the file on the server: start again
             return "the part that was there did not fit"
         if error.code >= 500:
             return f"the server answers {error.code} ({error.reason})"

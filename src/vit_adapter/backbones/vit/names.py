@@ -33,7 +33,7 @@ _OWNERS = ("timm", "facebook", "microsoft")
 def timm_name(name: str) -> str:
     """Timm's name of a ViT that is named as its authors, the hub or torchvision do.
 
-    Known are timm's names, also behind ``timm/`` and ``hf_hub:timm/``, with hyphens or in capitals; and
+    Known are timm's names, also after ``timm/`` and ``hf_hub:timm/``, with hyphens or in capitals; and
     ``dinov2_vits14``, ``facebook/dinov2-small``, ``dinov3-base``, ``dino_vits16``, ``mae_vit_base_patch16`` and their
     like: always the same weights under another name.
 

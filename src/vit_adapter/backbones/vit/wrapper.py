@@ -18,7 +18,7 @@ Size = tuple[int, int]
 def tokens_to_map(tokens: Tensor, size: Size) -> Tensor:
     """[B, h*w, C] tokens, rows first, as a map [B, C, h, w] in memory of its own.
 
-    The copy is needed: behind a transposed view, the backward pass of batch norm is silently wrong for a batch
+    The copy is needed: after a transposed view, the backward pass of batch norm is silently wrong for a batch
     of one (behaviour 23).
     """
     batch, _, channels = tokens.shape

@@ -51,7 +51,7 @@ def convert_coco(
 
     Raises:
         InputError: For a JSON of another kind; for all that ``skip`` does not name, each by file and id; and for an
-            ``out`` that is there already or cannot be written.
+            ``out`` that exists already or cannot be written.
     """
     json_file, images, out = Path(json_file), Path(images), Path(out)
     problems = Problems(skip)

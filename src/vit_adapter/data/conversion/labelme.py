@@ -45,7 +45,7 @@ def convert_labelme(folder: str | Path, out: str | Path, *, skip: Collection[str
 
     Raises:
         InputError: For a folder without labelme files; for all that ``skip`` does not name, each by file and number;
-            and for an ``out`` that is there already or cannot be written.
+            and for an ``out`` that exists already or cannot be written.
     """
     folder, out = Path(folder), Path(out)
     if not folder.is_dir():
@@ -107,7 +107,7 @@ def _drawn(
         label = _label(shape)
         background = label.lower() in BACKGROUND_NAMES
         if label not in value_of and not background:
-            continue  # told before
+            continue  # reported before
         try:
             pixels = shape_mask(shape, size)
         except InputError as error:
@@ -195,7 +195,7 @@ def _image(
         wanted = file.parent / Path(*PureWindowsPath(image_path).parts)
         problems.add("missing", f"{wanted}: there is no such image, named by {file} (imagePath){hint}")
         return None
-    # Two links are two images, so the name counts; it is read as it stands, since ".." behind a link is another folder.
+    # Two links are two images, so the name counts; it is read as it stands, since ".." after a link is another folder.
     place = None if path is None else Path(os.path.abspath(path))
     if place is not None and path is not None:
         first, _ = annotated.setdefault(place, (file, path))

@@ -16,7 +16,7 @@ KINDS = {
     "unreadable": "images and annotation files that cannot be read",
     "double": "a second annotation of one image",
 }
-"""What ``skip`` may name; the name of any other shape type of labelme, such as "cuboid", may stand there too."""
+"""What ``skip`` may name; the name of any other shape type of labelme, such as "cuboid", is allowed too."""
 TOLD_IN_ERROR = 10
 
 

@@ -29,7 +29,7 @@ class Conversion:
         objects_of: Number of objects by class, crowd regions and objects without a pixel included.
         overlaps: What lies over what; objects without a pixel, and hidden ones.
         bare: Names of images without an object.
-        not_annotated: Images that lie beside annotated ones and have no annotation.
+        not_annotated: Images in the folder of annotated ones that have no annotation.
         left_out: One line for each object or image that was left out.
         left_out_kinds: Number of these by the kind that was skipped.
     """

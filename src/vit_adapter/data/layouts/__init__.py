@@ -1,1 +1,1 @@
-"""How data sets lie on disk: the plain folder, lists, and the official form of every published one."""
+"""Layouts of data sets on disk: the plain folder, lists, and the official form of every published one."""

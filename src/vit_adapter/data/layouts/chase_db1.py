@@ -16,7 +16,7 @@ CHASE_DB1 = OfficialDataset(
             "val": ("images/validation", "annotations/validation"),
         },
     ),
-    # The maps of the second expert (_2ndHO) lie beside them and are not read.
+    # The maps of the second expert (_2ndHO) are in the same folder and are not read.
     forms=(numbered(2, "_1stHO"),),
     inner=("CHASE_DB1",),
     mask_names=".*_(1stHO|2ndHO)",

@@ -49,7 +49,7 @@ class PanopticMasks:
         colours = read_mask(file, max_pixels=max_pixels).colours()
         if colours is None:
             raise InputError(f"{file}: holds one channel, expected the RGB of a panoptic mask")
-        # Segment id = R + 256 G + 65536 B: the colour packed from behind.
+        # Segment id = R + 256 G + 65536 B: the colour packed in reverse order.
         codes = pack_colours(colours[..., ::-1])
         ids, categories = self.segments[file]
         place = np.searchsorted(ids, codes).clip(max=len(ids) - 1)
@@ -70,7 +70,7 @@ def is_coco_panoptic(root: Path) -> bool:
 def find_coco_panoptic(root: Path, validation_share: float) -> Layout:
     """``annotations/panoptic_train2017.json`` with its folder of PNG files, and the same for ``val2017``.
 
-    The annotations may also lie in the root or in ``sample_data`` (the sample of COCO's panoptic tools). A single
+    The annotations may also be in the root or in ``sample_data`` (the sample of COCO's panoptic tools). A single
     file that is neither for training nor for validation is split by the images' names. Classes are the categories
     in ascending order of their ids; crowd regions are of their category.
 

@@ -26,7 +26,7 @@ def find_folder(root: Path, config: DataConfig, channels: int) -> Layout:
        ``test`` (``testing``) is for measuring alone, also as ``test.txt`` beside lists;
     3. ``images`` + ``masks`` without parts: split by name, see ``split_by_name``.
 
-    Images may also lie in ``image``, ``imgs``, ``img``, ``img_dir`` or ``JPEGImages``, masks in ``mask``,
+    Images may also be in ``image``, ``imgs``, ``img``, ``img_dir`` or ``JPEGImages``, masks in ``mask``,
     ``labels``, ``label``, ``annotations``, ``annots``, ``ann_dir`` or ``SegmentationClass``.
 
     Raises:

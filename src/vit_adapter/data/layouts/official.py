@@ -23,7 +23,7 @@ class MaskForm:
 
     Attributes:
         ids: Mask value of each class.
-        ending: What a mask's name has behind its image's, before the suffix.
+        ending: What follows the image's name in a mask's name, before the suffix.
         void_id: Mask value of ignored pixels.
         ignored: Further mask values that are ignored.
         label_map: Mask value to class where several values are one class.
@@ -52,7 +52,7 @@ def numbered_from_one(count: int, ending: str = "") -> MaskForm:
 
 @dataclass(frozen=True)
 class OfficialDataset:
-    """A published data set: where its files lie and what its masks mean.
+    """A published data set: where its files are and what its masks mean.
 
     Attributes:
         name: As ``DataConfig.layout`` calls it.
