@@ -154,7 +154,7 @@ class TestCoco:
         arguments = _coco(tmp_path, [])
         (tmp_path / "out").mkdir()
         (tmp_path / "out/mine.txt").write_text("x")
-        with pytest.raises(InputError, match="is there already"):
+        with pytest.raises(InputError, match="exists already"):
             convert_coco(*arguments)
         assert [path.name for path in (tmp_path / "out").iterdir()] == ["mine.txt"]
 

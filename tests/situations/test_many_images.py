@@ -17,7 +17,7 @@ from .making import BLUE, GREEN, RED, colour_model, halves, refusal, save_pairs
 HEADING = "Prediction of many images"
 TITLES = {
     185: "A place that cannot be written, found at the end",
-    186: "Results that are there already",
+    186: "Results that exist already",
     189: "Areas of classes that do not occur",
     190: "A large image processed whole",
 }
@@ -50,7 +50,9 @@ def test_s185_a_place_that_cannot_be_written(tmp_path, capfd, monkeypatch):
         for place in ("file/x", "file/deep/x", "link/x", "y" * 300, f"new/{'y' * 300}"):
             line = refusal(capfd, *words, place)
             assert place in line, (words, line)
-            assert any(text in line for text in ("is a file, expected a folder", "is not there", "300 bytes"))
+            assert any(
+                text in line for text in ("is a file, expected a folder", "does not exist", "300 bytes")
+            )
     assert below(tmp_path) == before
     for words in (*commands[:4], commands[6]):
         line = refusal(capfd, *words, "file")

@@ -1,4 +1,4 @@
-"""The folder that ``predict`` writes into: what is there already, and what may be written."""
+"""The folder that ``predict`` writes into: what exists already, and what may be written."""
 
 import hashlib
 import os

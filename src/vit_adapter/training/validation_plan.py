@@ -102,8 +102,8 @@ class ValidationPlan:
                 f"{takes} the run is short for {self.images} images; evaluation.limit measures only the first ones"
             ]
         return [
-            f"{takes} leave out training.validate_every ({_percent(LARGEST_SHARE)}), or say how many images do on the "
-            "way: training.validation_sample"
+            f"{takes} leave out training.validate_every ({_percent(LARGEST_SHARE)}), or set how many images to measure "
+            "during the run: training.validation_sample"
         ]
 
     @property

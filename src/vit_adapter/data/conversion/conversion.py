@@ -91,7 +91,7 @@ def folder_in_place(out: Path) -> Iterator[Path]:
     """A temporary folder beside ``out`` that becomes ``out`` when the block ends without an error.
 
     Raises:
-        InputError: When ``out`` is there already and not empty, or cannot be written.
+        InputError: When ``out`` exists already and is not empty, or cannot be written.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out}: exists already; choose a new or empty folder")
