@@ -132,7 +132,7 @@ def test_s103_what_a_file_says(tmp_path, capfd, text, expected):
 
 
 def test_s103_what_a_flag_says(tmp_path, capfd):
-    """The same from flags, from a section given as text or as a file, and for sections that a command does not have."""
+    """The same from flags, and from a section given as text or as a file."""
     for words, expected in (
         (["--training.steps", "null"], "--training.steps null: expected a whole number"),
         (["--training.learning_rate", "nan"], "--training.learning_rate nan: expected a finite number"),
@@ -147,8 +147,6 @@ def test_s103_what_a_flag_says(tmp_path, capfd):
         (["--config", tmp_path], "is a folder, expected a YAML file"),
     ):
         assert expected in refusal(capfd, "train", *words)
-    line = refusal(capfd, "data", "check", "x", "--config", written(tmp_path, "training: {steps: 3}"))
-    assert "training: this command has no such settings; leave the section out" in line
 
 
 SECTIONS = [

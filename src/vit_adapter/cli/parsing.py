@@ -3,6 +3,7 @@
 import re
 import sys
 from collections.abc import Sequence
+from contextvars import ContextVar
 from typing import Any
 
 import yaml
@@ -26,7 +27,7 @@ from vit_adapter.config.values import describe
 
 from .model_settings import add_model
 from .settings import is_section
-from .words import checked_words, given_text, type_of
+from .words import checked_words, given_text, type_of, unused_sections
 
 SECTIONS = {
     "model": ModelConfig,
@@ -40,9 +41,18 @@ MODE = "settings"
 """Name under which the parser knows how values are read."""
 
 
+_unused: ContextVar[frozenset[str]] = ContextVar("_unused", default=frozenset())
+"""Sections of a run that the command being parsed does not use."""
+
+
 def _read(text: str) -> Any:
-    """A flag's value or a settings file; settings of the model may have the names of an earlier version."""
+    """A flag's value or a settings file; settings of the model may have the names of an earlier version.
+
+    Sections that the command does not use are left out, so that it takes the settings file of a run.
+    """
     value = read_value(text)
+    if isinstance(value, dict):
+        value = {name: item for name, item in value.items() if name not in _unused.get()}
     if isinstance(value, dict) and isinstance(value.get("model"), dict):
         return {**value, "model": upgrade_model(value["model"])}
     return value
@@ -68,13 +78,18 @@ def parse(parser: ArgumentParser, words: Sequence[str]) -> Namespace:
     Raises:
         InputError: A word is unknown or a value does not fit.
     """
-    words = checked_words(parser, words)
+    words, notes = checked_words(parser, words)
+    for note in notes:
+        fail(f"note: {note}")
+    token = _unused.set(unused_sections(parser))
     try:
         values = parser.parse_args(words)
     except Exception as error:
         if isinstance(error, (InputError, KeyboardInterrupt)):
             raise
         raise InputError(_complaint(error, parser, words) or _one_line(error)) from None
+    finally:
+        _unused.reset(token)
     for name, value in vars(values).items():
         values[name] = user_path(value)  # texts of a command's own; sections look after theirs
     return values

@@ -46,7 +46,7 @@ def run(words: Sequence[str]) -> int:
     add("--tta", action="store_true", help="average over scales 0.5 to 1.75 and mirror images")
     add(
         "--threshold",
-        type=float,
+        type=float | None,
         default=None,
         help="one or two classes: smallest probability that counts as the last one",
     )

@@ -14,8 +14,11 @@ from .settings import Setting, every_setting, is_section, settings_of, with_olde
 from .suggestions import near_setting
 
 
-def check_settings_file(path: Path, known: Mapping[str, Setting]) -> None:
+def check_settings_file(path: Path, known: Mapping[str, Setting]) -> list[str]:
     """Refuses a file that would mean something else than is written in it, see ``check_settings``.
+
+    Returns:
+        Sections of a run that are in it and that ``known`` does not have; nothing in them is looked at.
 
     Raises:
         InputError: Also where the file cannot be read.
@@ -26,10 +29,10 @@ def check_settings_file(path: Path, known: Mapping[str, Setting]) -> None:
         raise InputError(f"{path}: is not UTF-8 text, expected YAML with settings") from error
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {(error.strerror or str(error)).lower()}") from error
-    check_settings(text, str(path), known)
+    return check_settings(text, str(path), known)
 
 
-def check_settings(text: str, path: str, known: Mapping[str, Setting], prefix: str = "") -> None:
+def check_settings(text: str, path: str, known: Mapping[str, Setting], prefix: str = "") -> list[str]:
     """Refuses YAML that would mean something else than is written in it.
 
     Args:
@@ -37,6 +40,9 @@ def check_settings(text: str, path: str, known: Mapping[str, Setting], prefix: s
         path: The file or flag that it comes from.
         known: What is allowed at its highest level: names of sections and options.
         prefix: Section that it belongs to, with a dot after it.
+
+    Returns:
+        Sections of a run that are in it and not in ``known``.
 
     Raises:
         InputError: It is not YAML of named settings; a setting is unknown or named twice; its value does not fit.
@@ -46,10 +52,10 @@ def check_settings(text: str, path: str, known: Mapping[str, Setting], prefix: s
     except yaml.YAMLError as error:
         raise InputError(f"{path}: is not YAML: {' '.join(str(error).split())}") from error
     if node is None:
-        return
+        return []
     if not isinstance(node, yaml.MappingNode):
         raise InputError(f"{path}: expected named settings such as `training: {{steps: 2000}}`")
-    _check_mapping(node, known, prefix, path)
+    return _check_mapping(node, known, prefix, path)
 
 
 def check_pairs(text: str, flag: str) -> None:
@@ -77,8 +83,9 @@ def takes_text(hint: Any) -> bool:
     return complaint(hint, "text") is None or complaint(hint, ["text"]) is None
 
 
-def _check_mapping(node: yaml.MappingNode, known: Mapping[str, Setting], prefix: str, path: str) -> None:
+def _check_mapping(node: yaml.MappingNode, known: Mapping[str, Setting], prefix: str, path: str) -> list[str]:
     seen: dict[str, int] = {}
+    unused = []
     for key, value in node.value:
         if key.tag.endswith(":merge"):
             continue
@@ -89,12 +96,14 @@ def _check_mapping(node: yaml.MappingNode, known: Mapping[str, Setting], prefix:
             )
         seen[name] = line
         if name not in known and not prefix and name in settings_of(RunConfig):
-            raise InputError(f"{path}: {name}: this command has no such settings; leave the section out")
+            unused.append(name)
+            continue
         if name not in known:
             raise InputError(
                 f"{path}: {prefix}{name}: {near_setting(prefix + name, _all_names(known, prefix))}"
             )
         _check_value(value, known[name], f"{prefix}{name}", path)
+    return unused
 
 
 def _check_value(node: yaml.Node, setting: Setting, name: str, path: str) -> None:
@@ -118,7 +127,8 @@ def _check_value(node: yaml.Node, setting: Setting, name: str, path: str) -> Non
         )
     if line := not_finite(f"{path}: {name}", value):
         raise InputError(f"{line}: {_written(node)}")
-    raise InputError(f"{path}: {name}: {_written(node)}: expected {expected}")
+    in_yaml = "; YAML writes none as null" if value in ("none", "None") and "none" in expected else ""
+    raise InputError(f"{path}: {name}: {_written(node)}: expected {expected}{in_yaml}")
 
 
 def _check_plain(node: yaml.Node, name: str, path: str, entry: int | None = None) -> None:

@@ -8,22 +8,25 @@ from jsonargparse import ArgumentParser
 
 from vit_adapter.config import InputError, RunConfig
 from vit_adapter.config.paths import user_path
-from vit_adapter.config.values import describe
+from vit_adapter.config.values import complaint, describe
 
 from .settings import Setting, is_section, setting_type, settings_of
 from .settings_file import check_pairs, check_settings, check_settings_file, has_unclear_number, takes_text
 from .suggestions import near_setting
 
 
-def checked_words(parser: ArgumentParser, words: Sequence[str]) -> list[str]:
-    """The words, with ``~`` in the name of a settings file as the home folder.
+def checked_words(parser: ArgumentParser, words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The words, with ``~`` in the name of a settings file as the home folder, and ``none`` as YAML writes it.
+
+    Returns:
+        The words for the parser, and a line for each settings file of which sections are not used.
 
     Raises:
         InputError: A flag does not exist (an abbreviated one neither), or a settings file means something else than is
             written in it.
     """
     flags = [option for option in parser._option_string_actions if option.startswith("--")]
-    checked = list(words)
+    checked, notes = list(words), []
     for index, word in enumerate(checked):
         if word == "--":
             break
@@ -39,14 +42,32 @@ def checked_words(parser: ArgumentParser, words: Sequence[str]) -> list[str]:
             value = str(user_path(value))
             if Path(value).is_dir():
                 raise InputError(f"--config {value}: is a folder, expected a YAML file")
-            if Path(value).exists():
-                check_settings_file(Path(value), _top_level(parser))
+            if Path(value).exists() and (unused := check_settings_file(Path(value), _top_level(parser))):
+                notes.append(f"{value}: {', '.join(unused)}: not used by this command")
             checked[index + (not equals)] = f"--config={value}" if equals else value
             continue
         if flag not in flags or value.startswith("--"):
             continue
-        _check_value(flag, value, parser._option_string_actions[flag])
-    return checked
+        action = parser._option_string_actions[flag]
+        _check_value(flag, value, action)
+        if _means_none(value, type_of(flag.removeprefix("--"), action)):
+            checked[index + (not equals)] = f"{flag}=null" if equals else "null"
+    return checked, notes
+
+
+def unused_sections(parser: ArgumentParser) -> frozenset[str]:
+    """Sections of a run that a command has no flags for."""
+    return frozenset(settings_of(RunConfig).keys() - _top_level(parser).keys())
+
+
+def _means_none(value: str, hint: Any) -> bool:
+    """Whether "none", as messages and help pages write it, is meant as no value and not as a text."""
+    return (
+        value.lower() == "none"
+        and hint is not None
+        and complaint(hint, None) is None
+        and not takes_text(hint)
+    )
 
 
 def _check_value(flag: str, value: str, action: Any) -> None:
