@@ -32,7 +32,8 @@ from vit_adapter.api.training import operator_forms, prepare_model
 from vit_adapter.config import EvaluationConfig, RunConfig
 from vit_adapter.data.dataset import SegmentationDataset, open_dataset
 from vit_adapter.data.training_set import TrainingSet
-from vit_adapter.evaluation import ConfusionMatrix, evaluate
+from vit_adapter.evaluation import evaluate
+from vit_adapter.metrics import ConfusionMatrix
 from vit_adapter.training import run_training
 from vit_adapter.training.engine import choose_accelerator
 

@@ -79,7 +79,7 @@ def test_scores_are_those_of_one_matrix(batch):
     np.testing.assert_allclose(result.scores.iou, [149 / 150, 50 / 51], rtol=1e-12)  # S31
     assert result.measured == 2
     assert [photo.name for photo in result.worst] == ["folder/image 0.png", "folder/image 1.png"]
-    assert result.worst[0].mIoU == pytest.approx(0.495)
+    assert result.worst[0].score == pytest.approx(0.495)
 
 
 def test_truth_keeps_its_size_and_its_thin_objects():

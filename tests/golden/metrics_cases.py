@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 from safetensors import safe_open
 
-from vit_adapter.evaluation.metrics import ConfusionMatrix
-from vit_adapter.evaluation.scores import Scores
+from vit_adapter.metrics import ConfusionMatrix, Scores
 
 # name in the record -> our per-class array
 _PER_CLASS = {

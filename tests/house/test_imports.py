@@ -17,6 +17,7 @@ MAY_IMPORT = {
     "ops": {"config"},
     "annotations": {"config"},
     "images": {"config", "annotations"},
+    "metrics": {"config", "annotations"},
     "weights": {"config"},
     "visualization": {"config"},
     "backbones": {"config", "ops", "weights"},
@@ -27,14 +28,16 @@ MAY_IMPORT = {
     "segmenter": {
         "config", "ops", "annotations", "images", "visualization", "weights", "backbones", "heads", "inference",
     },
-    "evaluation": {"config", "annotations", "images", "visualization", "data", "inference", "segmenter"},
+    "evaluation": {
+        "config", "annotations", "metrics", "images", "visualization", "data", "inference", "segmenter",
+    },
     "training": {
         "config", "ops", "annotations", "images", "visualization", "weights", "backbones", "heads", "inference",
-        "segmenter", "data", "evaluation",
+        "segmenter", "metrics", "data", "evaluation",
     },
     "api": {
         "config", "ops", "annotations", "images", "visualization", "weights", "backbones", "heads", "inference",
-        "segmenter", "data", "evaluation", "training", "zoo",
+        "segmenter", "metrics", "data", "evaluation", "training", "zoo",
     },
     "cli": {"config", "api", "zoo", "data"},
     "__init__": {"config", "api", "backbones", "inference", "segmenter", "zoo"},

@@ -11,8 +11,8 @@ from vit_adapter import Segmenter
 from vit_adapter.api import evaluate
 from vit_adapter.config import DataConfig, EvaluationConfig, InferenceConfig
 from vit_adapter.data.dataset import open_dataset
-from vit_adapter.evaluation import ConfusionMatrix
 from vit_adapter.evaluation import evaluate as evaluate_arrays
+from vit_adapter.metrics import ConfusionMatrix
 
 from .making import GREEN, RED, colour_model, varied_model
 from .training_parts import (

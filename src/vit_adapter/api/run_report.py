@@ -78,7 +78,7 @@ def report_run(
     result = run.evaluation
     if result is None:  # the run was ended between its last step and its report
         result = evaluate(model, dataset, config.evaluation, progress=not config.training.quiet)
-        replace_sample_score(run.model_folder, run.best_step, run.best_mIoU, result.scores.mIoU)
+        replace_sample_score(run.model_folder, run.best_step, run.best_mIoU, result)
     count = f"{result.measured} validation image" + ("" if result.measured == 1 else "s")
     _say(console, ["", title or f"The best model, of step {run.best_step}, on {count}:", ""])
     print_table(result, console)
@@ -88,7 +88,7 @@ def report_run(
         **(extra or {}),
     }
     written = write_report(result, model, dataset, folder, about=about, worst=False)
-    score = f"mIoU {100 * result.scores.mIoU:.1f} % on {count}"
+    score = f"{result.headline} {100 * result.score:.1f} % on {count}"
     written.append(write_example_sheet(result, model, dataset, folder / SHEET, f"{folder.name}: {score}"))
     _say(console, ["", *_places(run, written)])
     return json.loads((folder / METRICS).read_text(encoding="utf-8"))

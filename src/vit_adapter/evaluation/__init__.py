@@ -2,17 +2,13 @@
 
 from .example_sheet import write_example_sheet
 from .loop import EvaluationResult, ImageScore, evaluate
-from .metrics import ConfusionMatrix
 from .provenance import provenance
 from .report import print_table, score_table, write_report
-from .scores import Scores
 from .worst_images import write_worst_images
 
 __all__ = [
-    "ConfusionMatrix",
     "EvaluationResult",
     "ImageScore",
-    "Scores",
     "evaluate",
     "print_table",
     "provenance",

@@ -62,7 +62,7 @@ def write_example_sheet(
                 overlay(sample.image, np.where(wrong, 0, 1), _MISTAKE, alpha=0.7, legend=False),
             ]
         )
-        own = "no labelled pixel" if np.isnan(score.mIoU) else f"mIoU {100 * score.mIoU:.1f} %"
+        own = "no labelled pixel" if score.score is None else f"{result.headline} {100 * score.score:.1f} %"
         captions.append(f"{score.name}: {own}")
         void = void or not valid.all()
         seen |= set(np.unique(sample.labels[valid]).tolist()) | set(np.unique(predicted.labels).tolist())

@@ -1,18 +1,15 @@
-"""A model over a data set: every image at its own size, counted in one matrix."""
+"""A model over a data set: every image at its own size, counted by one evaluator."""
 
-import math
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
+from vit_adapter.annotations import Annotation
 from vit_adapter.config import EvaluationConfig, InferenceConfig, InputError
 from vit_adapter.images import UnreadableImageError
+from vit_adapter.metrics import ConfusionMatrix, Scores, SemanticEvaluator
 
 from .exclusion import labels_left_out
-from .metrics import ConfusionMatrix
-from .scores import Scores
 
 REST = "(nothing there)"
 """How the pixels without an object are called where a model has a single class; ignored ones are among them."""
@@ -25,18 +22,14 @@ class ImageScore:
     Attributes:
         name: Its name in the data set.
         index: Its number there.
-        mIoU: Mean IoU over the classes that occur in its truth or prediction, 0..1; NaN if no pixel counts.
-        aAcc: Share of the pixels that count which are right, 0..1; NaN if none counts.
-        pixels: All pixels.
-        labelled: Those that count: not ignored.
+        score: Its own headline score, 0..1 (mIoU: over the classes in its truth or prediction); None if nothing counts.
+        figures: What else its evaluator says of it, see ``Evaluator.figures``.
     """
 
     name: str
     index: int
-    mIoU: float
-    aAcc: float = math.nan
-    pixels: int = 0
-    labelled: int = 0
+    score: float | None
+    figures: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -44,8 +37,7 @@ class EvaluationResult:
     """What a model reached on a data set.
 
     Attributes:
-        scores: Over all pixels together.
-        matrix: Counts, truth by prediction.
+        evaluator: What was counted, over all images.
         class_names: Names of the classes.
         config: How it was measured.
         measured: Number of images that were measured.
@@ -57,8 +49,7 @@ class EvaluationResult:
             count as 0, as in Dice.
     """
 
-    scores: Scores
-    matrix: ConfusionMatrix
+    evaluator: SemanticEvaluator
     class_names: tuple[str, ...]
     config: EvaluationConfig
     measured: int
@@ -69,6 +60,26 @@ class EvaluationResult:
     published: bool = False
 
     @property
+    def headline(self) -> str:
+        """Name of the score by which models are compared."""
+        return self.evaluator.headline
+
+    @property
+    def score(self) -> float:
+        """The headline score, 0..1; NaN if it cannot be said."""
+        return self.evaluator.scores()[self.headline]
+
+    @property
+    def scores(self) -> Scores:
+        """Over all pixels together."""
+        return self.evaluator.class_scores(self.published)
+
+    @property
+    def matrix(self) -> ConfusionMatrix:
+        """Counts, truth by prediction."""
+        return self.evaluator.matrix
+
+    @property
     def void_pixels(self) -> int:
         """Pixels labelled as ignored, which count nowhere."""
         return self.matrix.ignored
@@ -76,7 +87,7 @@ class EvaluationResult:
     @property
     def left_out(self) -> list[str]:
         """Names of the classes that no mean takes in."""
-        return [name for label, name in enumerate(self.class_names) if label in self.scores.left_out]
+        return [name for label, name in enumerate(self.class_names) if label in self.evaluator.left_out]
 
 
 def evaluate(
@@ -115,8 +126,8 @@ def evaluate(
     count = len(dataset) if config.limit is None else min(config.limit, len(dataset))
     if count == 0:
         raise InputError("the data set has no image to evaluate on")
-    matrix = empty_matrix(model)
     left_out = labels_left_out(config.exclude_from_mean, model, dataset)
+    evaluator = empty_evaluator(model, left_out)
     images: list[ImageScore] = []
     skipped: list[tuple[str, str]] = []
     for group in _groups(dataset, count, max(1, config.batch_size), skipped, progress):
@@ -128,22 +139,16 @@ def evaluate(
             precision=config.precision,
         )
         for (index, sample), result in zip(group, results, strict=True):
-            own = empty_matrix(model)
-            if model.num_classes == 1:
-                # The rest is the second class: finding the object where it is not has to count.
-                own.update(np.minimum(sample.labels, 1), np.minimum(result.labels, 1))
-            else:
-                own.update(sample.labels, result.labels)
-            matrix.merge(own)
-            images.append(_own_score(dataset.names[index], index, own, sample.labels.size, left_out))
+            own = empty_evaluator(model, left_out)
+            score = own.update(Annotation(result.labels), Annotation(sample.labels))
+            evaluator.merge([own.state()])
+            images.append(ImageScore(dataset.names[index], index, score, own.figures()))
             if observe is not None:
                 observe(index, sample, result)
     if len(skipped) == count:
         raise InputError(f"none of the {count} images could be read; the first: {skipped[0][1]}")
-    scores = matrix.scores(left_out)
     return EvaluationResult(
-        scores if published else scores.counting_missed(),
-        matrix,
+        evaluator,
         counted_names(model),
         config,
         count - len(skipped),
@@ -157,30 +162,23 @@ def evaluate(
 
 def worst_of(images: list[ImageScore], count: int) -> list[ImageScore]:
     """The ``count`` images with the lowest scores of their own, worst first; those without a score are left out."""
-    return sorted(
-        (image for image in images if not math.isnan(image.mIoU)), key=lambda image: (image.mIoU, image.index)
-    )[:count]
+    scored = [(image.score, image.index, image) for image in images if image.score is not None]
+    return [image for _, _, image in sorted(scored, key=lambda entry: entry[:2])[:count]]
 
 
 def counted_names(model: Any) -> tuple[str, ...]:
-    """Names of what ``empty_matrix`` counts."""
+    """Names of what ``empty_evaluator`` counts."""
     return tuple(model.class_names) if model.num_classes > 1 else (*model.class_names, REST)
 
 
-def _own_score(
-    name: str, index: int, own: ConfusionMatrix, pixels: int, left_out: Collection[int]
-) -> ImageScore:
-    labelled = int(own.state.sum())
-    right = int(own.intersection.sum())
-    accuracy = right / labelled if labelled else math.nan
-    return ImageScore(name, index, own.scores(left_out).mIoU, accuracy, pixels, labelled)
+def empty_evaluator(model: Any, left_out: Collection[int]) -> SemanticEvaluator:
+    """An evaluator for a model's classes that has counted nothing.
 
-
-def empty_matrix(model: Any) -> ConfusionMatrix:
-    """A matrix for a model's classes; for a model of a single class with "nothing there" as the second."""
-    if model.num_classes == 1:
-        return ConfusionMatrix(2, None)
-    return ConfusionMatrix(model.num_classes, model.ignore_index)
+    Args:
+        model: With ``num_classes`` and ``ignore_index``.
+        left_out: Labels of the classes that no mean takes in.
+    """
+    return SemanticEvaluator(model.num_classes, model.ignore_index, left_out)
 
 
 def _groups(

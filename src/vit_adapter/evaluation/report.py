@@ -13,11 +13,11 @@ from rich.table import Table
 from rich.text import Text
 
 from vit_adapter.config.files import write_atomically
+from vit_adapter.metrics import Scores
 from vit_adapter.visualization import plot_confusion
 
 from .loop import EvaluationResult
 from .provenance import provenance
-from .scores import Scores
 from .worst_images import write_worst_images
 
 
@@ -75,7 +75,7 @@ def notes(result: EvaluationResult) -> list[str]:
 
 
 def _marked_names(result: EvaluationResult) -> tuple[str, ...]:
-    left_out = result.scores.left_out
+    left_out = result.evaluator.left_out
     return tuple(
         f"{name} (not in the means)" if label in left_out else name
         for label, name in enumerate(result.class_names)
@@ -130,9 +130,9 @@ def write_report(
 def write_image_scores(result: EvaluationResult, path: Path) -> Path:
     """Writes a CSV file with every image's own scores, in the order of the data set.
 
-    Columns: image (its name), mIoU (over the classes in its truth or prediction, 0..1), aAcc (share of right pixels,
-    0..1), pixels, labelled (those that count). Scores that cannot be said are empty; images that could not be
-    decoded have a name only.
+    Columns: image (its name), the headline score (mIoU: over the classes in its truth or prediction, 0..1), and the
+    evaluator's figures (aAcc: share of right pixels, 0..1; pixels; labelled: those that count). Scores that cannot be
+    said are empty; images that could not be decoded have a name only.
 
     Raises:
         InputError: It cannot be written.
@@ -142,14 +142,20 @@ def write_image_scores(result: EvaluationResult, path: Path) -> Path:
         # Names of files may be bytes that are no text.
         with open(place, "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
             table = csv.writer(file, lineterminator="\n")
-            table.writerow(["image", "mIoU", "aAcc", "pixels", "labelled"])
+            columns = list(result.evaluator.figures())
+            table.writerow(["image", result.headline, *columns])
             for image in result.images:
-                scores = ["" if math.isnan(score) else repr(score) for score in (image.mIoU, image.aAcc)]
-                table.writerow([image.name, *scores, image.pixels, image.labelled])
+                table.writerow(
+                    [image.name, _cell(image.score), *(_cell(image.figures[name]) for name in columns)]
+                )
             for name, _ in result.skipped:
-                table.writerow([name, "", "", "", ""])
+                table.writerow([name, "", *([""] * len(columns))])
 
     return write_atomically(path, write)
+
+
+def _cell(value: float | None) -> str:
+    return "" if value is None or math.isnan(value) else repr(value)
 
 
 def result_values(result: EvaluationResult) -> dict[str, Any]:
@@ -163,7 +169,7 @@ def result_values(result: EvaluationResult) -> dict[str, Any]:
         else "never predicted classes count as 0",
         **result.scores.to_dict(result.class_names),
         "confusion": result.matrix.counts.tolist(),
-        "worst": [{"name": image.name, "mIoU": image.mIoU} for image in result.worst],
+        "worst": [{"name": image.name, result.headline: image.score} for image in result.worst],
         "skipped": [{"name": name, "reason": reason} for name, reason in result.skipped],
     }
 

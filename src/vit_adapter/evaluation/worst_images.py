@@ -76,7 +76,8 @@ def _sheet(image: ImageScore, sample: Any, predicted: Any, result: EvaluationRes
         LegendEntry(names[label], tuple(palette[label].tolist())) for label in seen if label < len(names)
     ]
     share = wrong.sum() / max(1, valid.sum())
-    caption = f"mIoU {100 * image.mIoU:.1f} %, {100 * share:.1f} % of the pixels wrong"
+    assert image.score is not None  # others are not among the worst
+    caption = f"{result.headline} {100 * image.score:.1f} %, {100 * share:.1f} % of the pixels wrong"
     titles = ["image", "truth", "prediction", "mistakes"]
     return contact_sheet([cells], titles, [caption], _CELL, title=image.name, legend=legend)
 

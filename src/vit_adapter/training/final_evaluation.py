@@ -53,26 +53,26 @@ def evaluate_best(
     assert result is not None
     if plan.sample is not None:
         step, folder = state.best_step, validation.folder / BEST
-        processes.on_first_process(
-            lambda: replace_sample_score(folder, step, state.best_score, result.scores.mIoU)
-        )
-        processes.on_first_process(lambda: recording.add_final(step, result.scores))
+        processes.on_first_process(lambda: replace_sample_score(folder, step, state.best_score, result))
+        processes.on_first_process(lambda: recording.add_final(step, result.evaluator.scores()))
     return result
 
 
-def replace_sample_score(folder: Path, step: int, sample_score: float | None, score: float) -> None:
+def replace_sample_score(folder: Path, step: int, sample_score: float | None, result: EvaluationResult) -> None:
     """Put the score of all images beside the best model, where that of a sample is.
 
     Args:
         folder: The best model's.
         step: Steps that it was trained.
-        sample_score: mIoU of the sample, 0..1.
-        score: mIoU of all images, 0..1.
+        sample_score: Headline score of the sample, 0..1.
+        result: What was measured on all images.
 
     Raises:
         InputError: It cannot be written.
     """
     stored = json.loads((folder / SCORE_FILE).read_text(encoding="utf-8"))
     if "sample" in stored and sample_score is not None:
-        values = score_values(step, score, None)
-        write_score(folder, values | {"sample_mIoU": score_values(step, sample_score, None)["mIoU"]})
+        headline = result.headline
+        values = score_values(step, result.score, None, headline)
+        of_sample = score_values(step, sample_score, None, headline)[headline]
+        write_score(folder, values | {f"sample_{headline}": of_sample})

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from vit_adapter.config import EvaluationConfig, InputError
-from vit_adapter.evaluation.loop import EvaluationResult, counted_names, empty_matrix, evaluate, worst_of
+from vit_adapter.evaluation.loop import EvaluationResult, counted_names, empty_evaluator, evaluate, worst_of
 from vit_adapter.visualization import overlay
 
 from . import processes
@@ -65,7 +65,7 @@ class JointEvaluation:
             model: In evaluation mode.
 
         Returns:
-            "mIoU", "mAcc" and "aAcc", 0..1, the same in all processes.
+            The evaluator's scores, 0..1, by name ("mIoU", "mAcc", "aAcc"), the same in all processes.
 
         Raises:
             InputError: A process met a file that cannot be used; all of them stop.
@@ -81,8 +81,7 @@ class JointEvaluation:
         if errors:
             processes.stop_together(errors[0])
         self.result = _joined(processes.gather(own), model, self.config)
-        scores = self.result.scores
-        return {"mIoU": float(scores.mIoU), "mAcc": float(scores.mAcc), "aAcc": float(scores.aAcc)}
+        return self.result.evaluator.scores()
 
     def _measure(self, model: Any, part: DatasetPart) -> EvaluationResult | None:
         """Measure this process's part, with the images' numbers in the whole data set; None of an empty part."""
@@ -109,15 +108,12 @@ class JointEvaluation:
 
 def _joined(parts: list[EvaluationResult | None], model: Any, config: EvaluationConfig) -> EvaluationResult:
     found = [part for part in parts if part is not None]
-    matrix = empty_matrix(model)
-    for part in found:
-        matrix.merge(part.matrix)
+    evaluator = empty_evaluator(model, found[0].evaluator.left_out)
+    evaluator.merge(part.evaluator.state() for part in found)
     images = sorted((image for part in found for image in part.images), key=lambda image: image.index)
     skipped = sorted(pair for part in found for pair in part.skipped)
-    left_out = found[0].scores.left_out
     return EvaluationResult(
-        matrix.scores(left_out).counting_missed(),
-        matrix,
+        evaluator,
         counted_names(model),
         config,
         sum(part.measured for part in found),

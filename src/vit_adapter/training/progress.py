@@ -147,14 +147,14 @@ class ProgressBar(lightning.Callback):
     def _validation_lines(self, module: TrainingModule) -> None:
         assert self.validation is not None
         assert self.validation.scores is not None
-        scores, state = self.validation.scores, self.validation.state
+        scores, state, plan = self.validation.scores, self.validation.state, self.validation.plan
         best = "" if state.best_score is None else f"  best {state.best_score:.4f} at {state.best_step}"
         self._print(
             f"step {module.step}/{module.schedule.steps}  loss {module.figures['loss']:.4f}  "
-            f"{self.validation.plan.score_name} {scores['mIoU']:.4f}{best}"
+            f"{plan.score_name} {scores[plan.headline]:.4f}{best}"
         )
         if state.stopped:
-            self._print(f"stopped early: no better mIoU in {state.waited} validations")
+            self._print(f"stopped early: no better {plan.headline} in {state.waited} validations")
 
     def _validating(self, done: int, images: int) -> None:
         if self._progress is not None:

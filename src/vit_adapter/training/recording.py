@@ -10,7 +10,7 @@ import lightning.pytorch as lightning
 
 from vit_adapter.config import InputError
 from vit_adapter.config.files import system_reason
-from vit_adapter.evaluation.scores import Scores
+from vit_adapter.metrics import SemanticEvaluator
 
 from . import processes
 from .joint_evaluation import JointEvaluation
@@ -109,12 +109,12 @@ class Recording(lightning.Callback):
         """Close."""
         self._close()
 
-    def add_final(self, step: int, scores: Scores) -> None:
+    def add_final(self, step: int, scores: dict[str, float]) -> None:
         """Record the scores of all images of the best model, beside those of a sample.
 
         Args:
             step: Of the best model.
-            scores: Of all images.
+            scores: Of all images, by name.
 
         Raises:
             InputError: A file cannot be written.
@@ -122,11 +122,10 @@ class Recording(lightning.Callback):
         from torch.utils.tensorboard import SummaryWriter
 
         assert self.table is not None
-        values = {"mIoU": float(scores.mIoU), "mAcc": float(scores.mAcc), "aAcc": float(scores.aAcc)}
-        self.table.fill(step, values)
+        self.table.fill(step, scores)
         try:
             with SummaryWriter(str(self.folder / "tensorboard")) as board:
-                for name, value in values.items():
+                for name, value in scores.items():
                     board.add_scalar(f"validation/{name}", value, step)
         except OSError as error:
             raise InputError(f"{self.folder}: cannot be written: {system_reason(error)}") from error
@@ -137,8 +136,7 @@ class Recording(lightning.Callback):
         """Scores of the step just done; those of a sample say so in their names."""
         if self.validation is None or self.validation.scores is None:
             return {}
-        sample = self.validation.plan.sample
-        ending = "" if sample is None else f" (sample of {sample})"
+        ending = self.validation.plan.sample_ending
         return {name + ending: value for name, value in self.validation.scores.items()}
 
     def _write_board(self, step: int, figures: dict[str, float], scores: dict[str, float]) -> None:
@@ -157,12 +155,13 @@ class Recording(lightning.Callback):
         if not self.table.rows:
             return
         plan = None if self.validation is None else self.validation.plan
-        name = "mIoU" if plan is None else plan.score_name
+        headline = SemanticEvaluator.headline if plan is None else plan.headline
+        name = headline if plan is None else plan.score_name
         series = {"loss": self.table.column("loss"), "mIoU": self.table.column(name)}
         history = [
             {"step": step, kind: value} for kind, points in series.items() for step, value in zip(*points)
         ]
-        final = self.table.column("mIoU") if plan is not None and plan.sample is not None else ([], [])
+        final = self.table.column(headline) if plan is not None and plan.sample is not None else ([], [])
         plot_curves(
             history,
             self.folder / "curves.png",

@@ -242,7 +242,7 @@ def _result(
     model_folder = folder / (BEST if validated else LAST_MODEL)
     score = state.best_score
     if evaluation is not None and state.sample is not None:
-        score = evaluation.scores.mIoU
+        score = evaluation.score
     return RunResult(folder, model_folder, step, score, state.best_step, scores, unreadable, evaluation)
 
 

@@ -31,7 +31,7 @@ from .signals import StopAsked, StopRequest
 from .validation_plan import ValidationPlan
 
 Evaluate = Callable[[Any], dict[str, float]]
-"""Model to figures, "mIoU" (0..1) among them, equal in all processes."""
+"""Model to scores by name (0..1), the headline score among them, equal in all processes."""
 
 BEST, SCORE_FILE = "best", "score.json"
 
@@ -41,7 +41,7 @@ class ValidationState:
     """What a run remembers of its validations; a checkpoint keeps it (S46).
 
     Attributes:
-        best_score: Highest mIoU, 0..1; None before the first validation.
+        best_score: Highest headline score, 0..1; None before the first validation.
         best_step: Steps done then.
         waited: Validations since.
         stopped: The run was ended early.
@@ -114,9 +114,9 @@ class Validation(lightning.Callback):
             self._forget_what_is_gone()
         if state.best_score is not None and (state.sample != sample or state.other_images):
             model = saved_model(pl_module.segmenter, self.folder / BEST)
-            state.best_score, state.waited = self.evaluate(model)["mIoU"], 0
+            state.best_score, state.waited = self.evaluate(model)[self.plan.headline], 0
             self.best_result = getattr(self.evaluate, "result", None)
-            values = score_values(state.best_step, state.best_score, sample)
+            values = score_values(state.best_step, state.best_score, sample, self.plan.headline)
             processes.on_first_process(lambda: write_score(self.folder / BEST, values))
         state.sample, state.other_images = sample, False
         if state.due:
@@ -154,7 +154,7 @@ class Validation(lightning.Callback):
                     self.scores = self.evaluate(pl_module.segmenter)
             finally:
                 pl_module.segmenter.train()
-            score = self.scores["mIoU"]
+            score = self.scores[self.plan.headline]
             self._forget_what_is_gone()
             if self.state.take(score, step):
                 self.best_result = getattr(self.evaluate, "result", None)
@@ -174,13 +174,14 @@ class Validation(lightning.Callback):
     def _save_best(self, model: Any, step: int, score: float) -> None:
         known = None if math.isnan(score) else score
         images = self.plan.images if self.plan.sample is None else self.plan.sample
-        note_facts(model, step=step, mIoU=known, images=images)
-        save_model(model, self.folder / BEST, score_values(step, score, self.plan.sample))
+        headline, sample = self.plan.headline, self.plan.sample
+        note_facts(model, step=step, images=images, **{headline: known})
+        save_model(model, self.folder / BEST, score_values(step, score, sample, headline))
 
 
-def score_values(step: int, score: float, sample: int | None) -> dict[str, Any]:
-    """What ``score.json`` holds: of which step the model is, its mIoU, and of how many images, if not of all."""
-    values: dict[str, Any] = {"step": step, "mIoU": None if math.isnan(score) else score}
+def score_values(step: int, score: float, sample: int | None, headline: str) -> dict[str, Any]:
+    """What ``score.json`` holds: of which step the model is, its score, and of how many images, if not of all."""
+    values: dict[str, Any] = {"step": step, headline: None if math.isnan(score) else score}
     return values if sample is None else values | {"sample": sample}
 
 

@@ -13,6 +13,7 @@ from vit_adapter.config import InferenceConfig, InputError, RunConfig, TrainingC
 from vit_adapter.images import UnreadableImageError
 from vit_adapter.inference.augmentation import plan_views
 from vit_adapter.inference.windows import window_grid
+from vit_adapter.metrics import SemanticEvaluator
 
 LARGEST_SHARE = 0.1
 """Of the time of training: what validation may take where the settings leave it open."""
@@ -43,6 +44,7 @@ class ValidationPlan:
         images: Validation images that count at the end.
         sample: Images of each validation on the way; None: all of them.
         image_cost: What one image costs, in training steps; None: not known (no image is at hand).
+        headline: Name of the score by which models are compared.
     """
 
     steps: int
@@ -50,6 +52,7 @@ class ValidationPlan:
     images: int
     sample: int | None
     image_cost: float | None
+    headline: str = SemanticEvaluator.headline
 
     @property
     def count(self) -> int:
@@ -108,8 +111,13 @@ class ValidationPlan:
 
     @property
     def score_name(self) -> str:
-        """What the mIoU on the way is called in tables and curves."""
-        return "mIoU" if self.sample is None else f"mIoU (sample of {self.sample})"
+        """What the headline score on the way is called in tables and curves."""
+        return self.headline + self.sample_ending
+
+    @property
+    def sample_ending(self) -> str:
+        """What is put behind the name of a score on the way: nothing, or that it is one of a sample."""
+        return "" if self.sample is None else f" (sample of {self.sample})"
 
 
 def plan_of(config: RunConfig, model: Any, validation_set: Any, processes: int) -> ValidationPlan:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vit_adapter.config import InputError
-from vit_adapter.evaluation.metrics import ConfusionMatrix
+from vit_adapter.metrics import ConfusionMatrix
 
 
 def matrix_of(*pairs, classes=2, ignore=255):

@@ -1,0 +1,8 @@
+"""How good a prediction is: exact counts, and the scores made of them. Arrays only, no model and no data set."""
+
+from .confusion_matrix import ConfusionMatrix
+from .evaluator import Evaluator, State
+from .scores import ClassScores, Scores
+from .semantic import SemanticEvaluator
+
+__all__ = ["ClassScores", "ConfusionMatrix", "Evaluator", "Scores", "SemanticEvaluator", "State"]
