@@ -11,16 +11,17 @@ if TYPE_CHECKING:
     from .api import build, evaluate, load, predict, train
     from .backbones import UniPerceiver, ViTAdapter, ViTPyramid
     from .config import FCNConfig, InputError, Mask2FormerConfig, UPerNetConfig, ViTConfig
-    from .inference import Result
     from .segmenter import Segmenter
+    from .tasks import Result, SemanticResult
     from .zoo import list_recipes
 
 _HOMES = {
     "FCNConfig": "config",
     "InputError": "config",
     "Mask2FormerConfig": "config",
-    "Result": "inference",
+    "Result": "tasks",
     "Segmenter": "segmenter",
+    "SemanticResult": "tasks",
     "UPerNetConfig": "config",
     "UniPerceiver": "backbones",
     "ViTAdapter": "backbones",
@@ -40,6 +41,7 @@ __all__ = [
     "Mask2FormerConfig",
     "Result",
     "Segmenter",
+    "SemanticResult",
     "UPerNetConfig",
     "UniPerceiver",
     "ViTAdapter",

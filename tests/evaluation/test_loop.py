@@ -4,7 +4,6 @@ import json
 import tracemalloc
 from dataclasses import dataclass, field
 from io import StringIO
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,6 +14,7 @@ from vit_adapter.config import ClassTable, DataConfig, EvaluationConfig, InputEr
 from vit_adapter.data.sample import Sample
 from vit_adapter.evaluation import evaluate, print_table, write_report, write_worst_images
 from vit_adapter.images import UnreadableImageError
+from vit_adapter.tasks import SEMANTIC, SemanticResult, Task
 
 
 class PaintedDataset:
@@ -43,19 +43,25 @@ class PaintedModel:
     """Stands for a Segmenter: predicts the blue channel and records how it was called."""
 
     num_classes: int = 2
-    ignore_index: int = 255
+    task: Task = SEMANTIC
     calls: list = field(default_factory=list)
     palette: np.ndarray | None = None
 
     @property
+    def classes(self):
+        return ClassTable.numbered(self.num_classes)
+
+    @property
     def class_names(self):
-        return tuple(f"class {index}" for index in range(self.num_classes))
+        return self.classes.names
 
     def predict(self, photos, *, batch_size, threshold, precision, protocol=None):
         several = isinstance(photos, list)
         self.calls.append((len(photos) if several else None, batch_size, threshold, precision))
         results = [
-            SimpleNamespace(labels=photo[..., 2].copy(), palette=self.palette)
+            SemanticResult(
+                labels=photo[..., 2].copy(), class_names=self.class_names, image=photo, palette=self.palette
+            )
             for photo in (photos if several else [photos])
         ]
         return results if several else results[0]

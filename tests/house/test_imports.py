@@ -25,22 +25,24 @@ MAY_IMPORT = {
     "inference": {"config", "ops", "annotations", "images", "visualization", "weights"},
     "zoo": {"config"},
     "data": {"config", "annotations", "images", "visualization"},
+    "tasks": {"config", "annotations", "images", "visualization", "weights", "heads", "inference", "metrics"},
     "segmenter": {
         "config", "ops", "annotations", "images", "visualization", "weights", "backbones", "heads", "inference",
+        "metrics", "tasks",
     },
     "evaluation": {
-        "config", "annotations", "metrics", "images", "visualization", "data", "inference", "segmenter",
+        "config", "annotations", "metrics", "images", "visualization", "data", "inference", "tasks", "segmenter",
     },
     "training": {
         "config", "ops", "annotations", "images", "visualization", "weights", "backbones", "heads", "inference",
-        "segmenter", "metrics", "data", "evaluation",
+        "metrics", "tasks", "segmenter", "data", "evaluation",
     },
     "api": {
         "config", "ops", "annotations", "images", "visualization", "weights", "backbones", "heads", "inference",
-        "segmenter", "metrics", "data", "evaluation", "training", "zoo",
+        "metrics", "tasks", "segmenter", "data", "evaluation", "training", "zoo",
     },
     "cli": {"config", "api", "zoo", "data"},
-    "__init__": {"config", "api", "backbones", "inference", "segmenter", "zoo"},
+    "__init__": {"config", "api", "backbones", "segmenter", "tasks", "zoo"},
 }  # fmt: skip
 
 FILES = sorted(ROOT.rglob("*.py"))

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import timm
 
-from vit_adapter import InputError, Result, Segmenter, ViTAdapter
+from vit_adapter import InputError, Segmenter, SemanticResult, ViTAdapter
 from vit_adapter.backbones import timm_name
 from vit_adapter.backbones.vit import pretrained as pretrained_room
 from vit_adapter.config import FCNConfig, network
@@ -176,8 +176,8 @@ def test_s214_a_server_that_answers_or_never_does(monkeypatch):
 
 
 def test_s215_types_of_predictions():
-    """Editors and type checkers know that one image gives a `Result` and a list a list of them."""
+    """Editors and type checkers know that one image gives a `SemanticResult` and a list a list of them."""
     hints = [typing.get_type_hints(form) for form in typing.get_overloads(Segmenter.predict)]
-    assert [hint["return"] for hint in hints] == [list[Result], Result]
+    assert [hint["return"] for hint in hints] == [list[SemanticResult], SemanticResult]
     assert {str, Path, np.ndarray} <= set(typing.get_args(hints[1]["images"]))
-    assert typing.get_type_hints(Segmenter.predict)["return"] == Result | list[Result]
+    assert typing.get_type_hints(Segmenter.predict)["return"] == SemanticResult | list[SemanticResult]

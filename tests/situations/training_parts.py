@@ -3,7 +3,6 @@
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -23,7 +22,9 @@ from vit_adapter.config import (
     RunConfig,
     TrainingConfig,
 )
+from vit_adapter.data.sample import Sample
 from vit_adapter.heads import PixelHead, Targets
+from vit_adapter.tasks import SEMANTIC, SemanticResult
 from vit_adapter.training import run_training
 from vit_adapter.training.checkpoints import read_checkpoint
 from vit_adapter.training.metrics_table import read_table
@@ -76,7 +77,7 @@ class Images:
 
     def read(self, index: int) -> Any:
         """Image and labels as stored."""
-        return SimpleNamespace(image=self.images[index], labels=self.labels[index], name=self.names[index])
+        return Sample(self.images[index], self.labels[index], self.names[index])
 
     def __getitem__(self, key: tuple[int, int]) -> dict[str, Any]:
         self.keys_read.append(key)
@@ -155,7 +156,7 @@ class ConstantScores(torch.nn.Module):
 
     def __init__(self, logits: Sequence[float]) -> None:
         super().__init__()
-        self.classes = ClassTable.numbered(len(logits))
+        self.classes, self.task = ClassTable.numbered(len(logits)), SEMANTIC
         self.num_classes, self.class_names = len(logits), self.classes.names
         self.ignore_index = self.classes.ignore_index
         self.protocol = InferenceConfig(crop=SIDE, stride=SIDE)
@@ -190,7 +191,7 @@ class ConstantScores(torch.nn.Module):
         """Labels from the blue channel."""
         if isinstance(images, list):
             return [self.predict(image) for image in images]
-        return SimpleNamespace(labels=images[..., 2].copy(), palette=None, class_names=self.class_names)
+        return SemanticResult(labels=images[..., 2].copy(), class_names=self.class_names, image=images)
 
     def save_pretrained(self, folder: Path) -> None:
         """Nothing that anybody reads."""

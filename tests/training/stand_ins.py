@@ -3,7 +3,6 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -24,6 +23,7 @@ from vit_adapter.config import (
 from vit_adapter.config.files import write_atomically
 from vit_adapter.data.sample import Sample
 from vit_adapter.heads import PixelHead, Targets
+from vit_adapter.tasks import SEMANTIC, SemanticResult
 
 CLASSES = ClassTable(("left", "right", "top"), (0, 1, 2))
 SIDE = 32
@@ -47,7 +47,7 @@ class TinyModel(nn.Module):
     def __init__(self, norm: str = "batch", dropout: float = 0.3, classes: ClassTable = CLASSES) -> None:
         super().__init__()
         self.classes, self.num_classes, self.class_names = classes, len(classes), classes.names
-        self.ignore_index = classes.ignore_index
+        self.ignore_index, self.task = classes.ignore_index, SEMANTIC
         self.backbone = nn.Conv2d(3, 8, 3, padding=1)
         self.norm = nn.BatchNorm2d(8) if norm == "batch" else nn.GroupNorm(2, 8)
         self.dropout = nn.Dropout2d(dropout)
@@ -87,7 +87,7 @@ class TinyModel(nn.Module):
             return [self.predict(one) for one in image]
         scores = self(torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255)
         labels = scores.argmax(1)[0].numpy().astype(np.uint8)
-        return SimpleNamespace(labels=labels, palette=None, class_names=self.class_names)
+        return SemanticResult(labels=labels, class_names=self.class_names, image=image)
 
     def save_pretrained(self, folder: Path) -> None:
         state = {name: tensor.contiguous() for name, tensor in self.state_dict().items()}

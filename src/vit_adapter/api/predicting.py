@@ -16,9 +16,9 @@ from vit_adapter.config.values import check_argument
 from vit_adapter.images import MAX_PIXELS, ImageRemarks, read_image
 from vit_adapter.inference.application import check_threshold
 from vit_adapter.inference.cost import count_windows
-from vit_adapter.inference.results import PaletteForm, Result, check_palette
 from vit_adapter.segmenter import Segmenter
 from vit_adapter.segmenter.parts import channels_of
+from vit_adapter.tasks.semantic_result import PaletteForm, SemanticResult, check_palette
 from vit_adapter.zoo import find_recipe
 
 from .area_table import AreaTable
@@ -134,7 +134,7 @@ def predict(
         )
         warned += warns_about_whole(str(image.path), pixels, applied, said=warned > 0)
         with progress.windows(model, count_windows(pixels.shape[:2], applied)):
-            result: Result = model.predict(
+            result: SemanticResult = model.predict(
                 pixels, batch_size=batch_size, protocol=applied, threshold=threshold, precision=precision
             )
             folder.write(result, image, name)

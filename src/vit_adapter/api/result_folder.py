@@ -13,9 +13,9 @@ from vit_adapter.config.files import FULL
 from vit_adapter.config.output_place import longest_name
 from vit_adapter.config.own_files import read_mark
 from vit_adapter.images import read_mask
-from vit_adapter.inference import Result
-from vit_adapter.inference.results import PaletteForm, result_files
 from vit_adapter.segmenter import Segmenter
+from vit_adapter.tasks import SemanticResult
+from vit_adapter.tasks.semantic_result import PaletteForm, result_files
 
 from .prediction_inputs import InputImage
 
@@ -25,7 +25,7 @@ State = Literal["missing", "there", "foreign"]
 
 @dataclass(frozen=True)
 class ResultForm:
-    """Which files a result has, see ``Result.save``."""
+    """Which files a result has, see ``SemanticResult.save``."""
 
     ids: Ids = "own"
     scores: bool = False
@@ -103,7 +103,7 @@ class ResultFolder:
                 return f"{file}: exists already and is not a result of vit-adapter; choose another folder (--out)"
         return None
 
-    def write(self, result: Result, image: InputImage, name: str) -> None:
+    def write(self, result: SemanticResult, image: InputImage, name: str) -> None:
         """Writes all files of a result, or none.
 
         Raises:

@@ -5,6 +5,7 @@ from typing import Protocol
 
 import numpy as np
 
+from vit_adapter.annotations import Annotation
 from vit_adapter.config import ClassTable, DataConfig
 
 
@@ -22,6 +23,11 @@ class Sample:
     image: np.ndarray
     labels: np.ndarray
     name: str
+
+    @property
+    def annotation(self) -> Annotation:
+        """What is true of the image."""
+        return Annotation(labels=self.labels)
 
 
 class SegmentationDataset(Protocol):

@@ -1,10 +1,9 @@
 """A model over a data set: every image at its own size, counted by one evaluator."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from vit_adapter.annotations import Annotation
 from vit_adapter.config import EvaluationConfig, InferenceConfig, InputError
 from vit_adapter.images import UnreadableImageError
 from vit_adapter.metrics import ConfusionMatrix, Scores, SemanticEvaluator
@@ -103,7 +102,8 @@ def evaluate(
     """Measures a model; memory grows by a few numbers for each image, not by images (S56).
 
     Args:
-        model: A ``Segmenter``: ``predict`` gives labels at the image's own size, the same walk as prediction.
+        model: A ``Segmenter``: ``predict`` gives results at the image's own size, the same walk as prediction; its
+            ``task`` says how they are compared with the truth.
         dataset: A ``data.SegmentationDataset``.
         config: Limit, batch, precision, threshold, number of worst images.
         protocol: How the model is applied; None: as its own protocol says.
@@ -127,7 +127,7 @@ def evaluate(
     if count == 0:
         raise InputError("the data set has no image to evaluate on")
     left_out = labels_left_out(config.exclude_from_mean, model, dataset)
-    evaluator = empty_evaluator(model, left_out)
+    evaluator = model.task.evaluator(model.classes, left_out)
     images: list[ImageScore] = []
     skipped: list[tuple[str, str]] = []
     for group in _groups(dataset, count, max(1, config.batch_size), skipped, progress):
@@ -139,8 +139,8 @@ def evaluate(
             precision=config.precision,
         )
         for (index, sample), result in zip(group, results, strict=True):
-            own = empty_evaluator(model, left_out)
-            score = own.update(Annotation(result.labels), Annotation(sample.labels))
+            own = model.task.evaluator(model.classes, left_out)
+            score = own.update(result.annotation, sample.annotation)
             evaluator.merge([own.state()])
             images.append(ImageScore(dataset.names[index], index, score, own.figures()))
             if observe is not None:
@@ -167,18 +167,8 @@ def worst_of(images: list[ImageScore], count: int) -> list[ImageScore]:
 
 
 def counted_names(model: Any) -> tuple[str, ...]:
-    """Names of what ``empty_evaluator`` counts."""
+    """Names of what a model's evaluator counts."""
     return tuple(model.class_names) if model.num_classes > 1 else (*model.class_names, REST)
-
-
-def empty_evaluator(model: Any, left_out: Collection[int]) -> SemanticEvaluator:
-    """An evaluator for a model's classes that has counted nothing.
-
-    Args:
-        model: With ``num_classes`` and ``ignore_index``.
-        left_out: Labels of the classes that no mean takes in.
-    """
-    return SemanticEvaluator(model.num_classes, model.ignore_index, left_out)
 
 
 def _groups(

@@ -2,7 +2,6 @@
 
 from .augmentation import View, check_protocol, plan_views
 from .protocol import Prediction, apply_protocol, predict_labels
-from .results import Result
 from .strips import resize_scores
 from .view_scores import view_scores
 from .views import PreparedView, prepare
@@ -11,7 +10,6 @@ from .windows import slide, slide_strips, window_grid
 __all__ = [
     "Prediction",
     "PreparedView",
-    "Result",
     "View",
     "apply_protocol",
     "check_protocol",

@@ -22,7 +22,6 @@ from vit_adapter.config.model import HEAD_CONFIGS, config_of_kind
 from vit_adapter.heads import (
     CustomHead,
     Head,
-    Targets,
     build_auxiliary_head,
     build_head,
     checked_labels,
@@ -194,7 +193,7 @@ class Segmenter(ModelFolder, Prediction):
         if labels.device.type == "cpu":
             check_label_range(labels, self.num_classes, self.ignore_index)
         pyramid, padded = self._pyramid(images)
-        targets = Targets(labels, self.ignore_index, padded)
+        targets = self.task.targets(labels, self.classes, padded)
         found = self.head.loss(pyramid, targets, divisor)
         if self.auxiliary_head is not None:
             for name, value in self.auxiliary_head.loss(pyramid, targets, divisor).items():
@@ -204,7 +203,8 @@ class Segmenter(ModelFolder, Prediction):
 
     def count(self, labels: Tensor) -> float | None:
         """What the loss of [B, H, W] labels is a mean over; None where it only depends on their size."""
-        return self.head.count(Targets(labels, self.ignore_index, (labels.shape[-2], labels.shape[-1])))
+        targets = self.task.targets(labels, self.classes, (labels.shape[-2], labels.shape[-1]))
+        return self.head.count(targets)
 
     def _trained_heads(self) -> list[Head]:
         return [self.head] if self.auxiliary_head is None else [self.head, self.auxiliary_head]

@@ -11,11 +11,11 @@ from PIL import Image
 from torch import Tensor, nn
 
 from vit_adapter.config import ClassTable, InferenceConfig
-from vit_adapter.config.mirrored import mirrored_order
 from vit_adapter.config.values import check_argument
 from vit_adapter.heads import Head
 from vit_adapter.images import ImageRemarks, read_image
-from vit_adapter.inference import Result, apply_protocol, predict_labels
+from vit_adapter.metrics import SemanticEvaluator
+from vit_adapter.tasks import TASKS, DecodeSettings, SemanticResult, Task
 
 from .parts import channels_of
 
@@ -43,6 +43,11 @@ class Prediction(nn.Module):
 
         def _pyramid(self, images: Tensor) -> tuple[list[Tensor], tuple[int, int]]: ...
 
+    @property
+    def task(self) -> Task[SemanticResult, SemanticEvaluator]:
+        """What the model is asked for: the first of its head's tasks."""
+        return TASKS[self.head.tasks[0]]
+
     @overload
     def predict(
         self,
@@ -53,7 +58,7 @@ class Prediction(nn.Module):
         threshold: float | None = None,
         precision: Literal["float32", "bfloat16", "float16"] = "float32",
         value_range: tuple[float, float] | None = None,
-    ) -> list[Result]: ...
+    ) -> list[SemanticResult]: ...
 
     @overload
     def predict(
@@ -65,7 +70,7 @@ class Prediction(nn.Module):
         threshold: float | None = None,
         precision: Literal["float32", "bfloat16", "float16"] = "float32",
         value_range: tuple[float, float] | None = None,
-    ) -> Result: ...
+    ) -> SemanticResult: ...
 
     def predict(
         self,
@@ -76,7 +81,7 @@ class Prediction(nn.Module):
         threshold: float | None = None,
         precision: Literal["float32", "bfloat16", "float16"] = "float32",
         value_range: tuple[float, float] | None = None,
-    ) -> Result | list[Result]:
+    ) -> SemanticResult | list[SemanticResult]:
         """Segments images of any size as the model's protocol says, in evaluation mode.
 
         Args:
@@ -90,7 +95,7 @@ class Prediction(nn.Module):
                 None: the model's own for files and whole numbers, 0 and 1 for arrays and tensors of floats.
 
         Returns:
-            A ``Result``; a list of them for a list. Labels are made now, probabilities when they are asked for.
+            A ``SemanticResult``; a list of them for a list. Labels are made now, probabilities when they are asked for.
 
         Raises:
             InputError: An image cannot be read, or its values are in another range.
@@ -112,35 +117,11 @@ class Prediction(nn.Module):
         ]
         for line in remarks.lines():
             warnings.warn(line, stacklevel=2)
-        settings: dict[str, Any] = {
-            "num_classes": len(self.classes),
-            "scores_are": self.head.scores_are,
-            "batch_size": batch_size,
-            "device": self.device,
-            "mirrored": mirrored_order(self.classes),
-        }
+        settings = DecodeSettings(
+            protocol, self.classes, self.head.scores_are, batch_size, self.device, threshold, held=not several
+        )
         score = partial(self._window_scores, precision=precision)
-        if several:
-            labels = predict_labels(score, arrays, protocol, threshold=threshold, **settings)
-            predictions = [
-                apply_protocol(score, array, protocol, held_bytes=0, **settings) for array in arrays
-            ]
-        else:
-            predictions = [apply_protocol(score, arrays[0], protocol, **settings)]
-            labels = [predictions[0].labels(threshold)]
-        palette = None if self.classes.colours is None else np.array(self.classes.colours, np.uint8)
-        results = [
-            Result(
-                label,
-                self.classes.names,
-                array,
-                palette,
-                self.classes.ids,
-                prediction.scores,
-                ignore_id=self.classes.ignore_id,
-            )
-            for label, array, prediction in zip(labels, arrays, predictions, strict=True)
-        ]
+        results = self.task.decode(score, arrays, settings)
         return results if several else results[0]
 
     @torch.no_grad()

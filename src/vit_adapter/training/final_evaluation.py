@@ -58,7 +58,9 @@ def evaluate_best(
     return result
 
 
-def replace_sample_score(folder: Path, step: int, sample_score: float | None, result: EvaluationResult) -> None:
+def replace_sample_score(
+    folder: Path, step: int, sample_score: float | None, result: EvaluationResult
+) -> None:
     """Put the score of all images beside the best model, where that of a sample is.
 
     Args:

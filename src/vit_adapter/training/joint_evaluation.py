@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from vit_adapter.config import EvaluationConfig, InputError
-from vit_adapter.evaluation.loop import EvaluationResult, counted_names, empty_evaluator, evaluate, worst_of
+from vit_adapter.evaluation.loop import EvaluationResult, counted_names, evaluate, worst_of
 from vit_adapter.visualization import overlay
 
 from . import processes
@@ -108,7 +108,7 @@ class JointEvaluation:
 
 def _joined(parts: list[EvaluationResult | None], model: Any, config: EvaluationConfig) -> EvaluationResult:
     found = [part for part in parts if part is not None]
-    evaluator = empty_evaluator(model, found[0].evaluator.left_out)
+    evaluator = model.task.evaluator(model.classes, found[0].evaluator.left_out)
     evaluator.merge(part.evaluator.state() for part in found)
     images = sorted((image for part in found for image in part.images), key=lambda image: image.index)
     skipped = sorted(pair for part in found for pair in part.skipped)

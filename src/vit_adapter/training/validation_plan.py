@@ -4,7 +4,7 @@ Everything follows from counts (steps, batch, images, windows), never from the c
 same steps on the same images on every machine, and after a restart.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -133,7 +133,8 @@ def plan_of(config: RunConfig, model: Any, validation_set: Any, processes: int) 
     batch = processes * training.batch_size * training.accumulate
     crop = config.data.augmentation.crop or model.protocol.crop
     cost = image_cost(validation_set, model.protocol, crop, batch)
-    return plan_validation(training, len(validation_set), cost, config.evaluation.limit)
+    plan = plan_validation(training, len(validation_set), cost, config.evaluation.limit)
+    return replace(plan, headline=model.task.evaluator(model.classes, ()).headline)
 
 
 def plan_validation(

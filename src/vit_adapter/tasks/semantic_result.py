@@ -1,57 +1,53 @@
-"""What a prediction returns."""
+"""What a semantic prediction returns."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from PIL import Image
 
+from vit_adapter.annotations import Annotation
 from vit_adapter.config import InputError
 from vit_adapter.config.files import write_together
 from vit_adapter.config.own_files import marked_png
-from vit_adapter.visualization import default_palette, overlay_image
+from vit_adapter.inference.application import SCORES_LIMIT_BYTES
+from vit_adapter.visualization import overlay_image
 
-from .application import SCORES_LIMIT_BYTES
+from .result import Result
 
 PaletteForm = Literal["beside", "instead"]
 LARGEST_PALETTE_VALUE = 255
 
 
-@dataclass(frozen=True, eq=False)
-class Result:
-    """The segmentation of one image.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class SemanticResult(Result):
+    """The semantic segmentation of one image.
 
     Attributes:
         labels: Class of every pixel [H, W], 0..K-1; uint8, or uint16 for more than 255 classes. A model of one class
             gives 255 where nothing is.
-        class_names: Names of the K classes.
-        image: The image itself [H, W, C], upright.
-        palette: uint8 [K, 3], RGB; None: ``default_palette``.
         ids: The value of each class in the user's own masks, 0..65535; None: 0..K-1.
         ignore_id: The value of pixels without a class in those masks.
         make_scores: From the largest size in bytes (None: any) to the probabilities; what ``scores`` calls.
-        instances: Of an instance head; None: it has none.
-        segments: Panoptic segments; None: the head gives none.
     """
 
     labels: np.ndarray
-    class_names: tuple[str, ...]
-    image: np.ndarray = field(repr=False)
-    palette: np.ndarray | None = field(default=None, repr=False)
     ids: tuple[int, ...] | None = field(default=None, repr=False)
     make_scores: Callable[[int | None], np.ndarray] | None = field(default=None, repr=False)
-    instances: Any = None
-    segments: Any = None
     ignore_id: int = field(default=255, repr=False)
 
     def __post_init__(self) -> None:
-        if self.palette is None:
-            object.__setattr__(self, "palette", default_palette(len(self.class_names)))
+        super().__post_init__()
         if self.ids is None:
             object.__setattr__(self, "ids", tuple(range(len(self.class_names))))
+
+    @property
+    def annotation(self) -> Annotation:
+        """The labels, as evaluators take them."""
+        return Annotation(labels=self.labels)
 
     @cached_property
     def scores(self) -> np.ndarray:
@@ -139,7 +135,7 @@ class Result:
         overlay: bool = True,
         legend: bool = True,
         palette: PaletteForm | None = None,
-        facts: dict[str, Any] | None = None,
+        facts: dict[str, object] | None = None,
     ) -> list[Path]:
         """Writes ``STEM_labels.png`` (8 or 16 bits), ``STEM_overlay.png`` and what else is asked for: all or none.
 
@@ -191,7 +187,7 @@ class Result:
 
 
 def result_files(stem: str, overlay: bool, palette: PaletteForm | None, scores: bool) -> dict[str, str]:
-    """Names of the files that ``Result.save`` writes, by what they are; the label map first."""
+    """Names of the files that ``SemanticResult.save`` writes, by what they are; the label map first."""
     kinds = {"labels": "png", "overlay": "png", "palette": "png", "scores": "npy"}
     wanted = {"labels": True, "overlay": overlay, "palette": palette == "beside", "scores": scores}
     return {kind: f"{stem}_{kind}.{suffix}" for kind, suffix in kinds.items() if wanted[kind]}

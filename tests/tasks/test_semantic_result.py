@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from vit_adapter.config import InputError
-from vit_adapter.inference import Result
+from vit_adapter.tasks import Result, SemanticResult
 
 LABELS = np.array([[0, 1, 2], [2, 1, 0]], np.uint8)
 IMAGE = np.full((2, 3, 3), 100, np.uint8)
@@ -16,14 +16,16 @@ NAMES = ("road", "sky", "car")
 
 def result(**changes):
     values = {"labels": LABELS, "class_names": NAMES, "image": IMAGE, "ids": (7, 11, 255)} | changes
-    return Result(**values)
+    return SemanticResult(**values)
 
 
 def test_is_frozen_and_has_defaults():
     plain = result(ids=None)
     assert plain.ids == (0, 1, 2)
     assert plain.palette.shape == (3, 3)
-    assert plain.instances is plain.segments is None
+    assert plain.annotation.labels is plain.labels
+    assert plain.annotation.instances is None
+    assert isinstance(plain, Result)
     with pytest.raises(FrozenInstanceError):
         plain.labels = LABELS + 1
 
