@@ -121,7 +121,7 @@ def test_accumulation_equals_the_large_batch(tmp_path, average):  # S41
 
 @pytest.mark.slow
 def test_two_processes_resume_exactly(tmp_path):
-    arguments = {"images": 7, "steps": 24, "ema_decay": 0.5, "validate_every": 5, "checkpoint_every": 3}
+    arguments = {"photos": 7, "steps": 24, "ema_decay": 0.5, "validate_every": 5, "checkpoint_every": 3}
     assert run_together(train_slowly, {"out": str(tmp_path / "whole"), **arguments}, tmp_path / "a") == [0, 0]
     children = pair(train_slowly, {"out": str(tmp_path / "run"), **arguments}, tmp_path / "b")
     wait_for_step(tmp_path / "run", 7)
