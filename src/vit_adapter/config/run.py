@@ -17,7 +17,7 @@ class RunConfig:
 
     Attributes:
         protocol: None: windows of the training crop at two thirds of a crop apart, native resolution, the ViT's own
-            normalisation. A dictionary names what shall differ from that, such as ``{"flip": True}``; an
+            normalisation. A dictionary names what should differ from that, such as ``{"flip": True}``; an
             ``InferenceConfig`` replaces all of it.
     """
 

@@ -27,7 +27,7 @@ class DecodeSettings:
         protocol: How the model is applied to an image.
         classes: The classes of the model.
         scores_are: What the head gives every pixel.
-        batch_size: Windows handled together.
+        batch_size: Windows processed together.
         device: Where windows are sent.
         threshold: For two classes: smallest probability of class 1 that makes a pixel class 1; None: the larger.
         held: Scores are kept while they are small, so that labels and scores run the model once; not for many images.
