@@ -16,12 +16,13 @@ from vit_adapter.cli.main import main
 from vit_adapter.config import ClassTable, InferenceConfig
 from vit_adapter.heads import PixelHead
 
-TRAINING = [
-    *TINY_FLAGS, "--model.head.auxiliary", "false", "--data.augmentation.crop", "64", "--data.workers", "0",
-    "--training.batch_size", "2", "--training.accelerator", "cpu", "--quiet",
+_ANY_HEAD = [
+    *TINY_FLAGS, "--data.augmentation.crop", "64", "--data.workers", "0", "--training.batch_size", "2",
+    "--training.accelerator", "cpu", "--quiet",
 ]  # fmt: skip
+TRAINING = [*_ANY_HEAD, "--model.head.auxiliary", "false"]
 TRAINING_MASK2FORMER = [
-    "--model.head", "mask2former", "--model.head.queries", "7", "--model.head.channels", "32",
+    *_ANY_HEAD, "--model.head", "mask2former", "--model.head.queries", "7", "--model.head.channels", "32",
     "--model.head.heads", "4", "--model.head.encoder_layers", "1", "--model.head.decoder_layers", "3",
     "--model.head.encoder_feedforward", "48", "--model.head.decoder_feedforward", "64",
 ]  # fmt: skip

@@ -410,7 +410,6 @@ def test_s10_one_class_from_training_to_measuring(tmp_path, capfd):
         capfd,
         "train",
         *data,
-        *TRAINING,
         *TRAINING_MASK2FORMER,
         "--training.steps",
         2,

@@ -29,7 +29,16 @@ from .training_parts import TINY_MODEL
 HEADING = "Settings: what is named, and what is not"
 TITLES = {101: "One setting named, the others lost"}
 RECIPES = ["own_data", "mask2former_beit_adapter_large_896_80k_ade20k"]
-SECTIONS = ["model", "model.mask2former", "data", "data.augmentation", "training", "evaluation"]
+SECTIONS = [
+    "model",
+    "model.vit",
+    "model.backbone",
+    "model.head",
+    "data",
+    "data.augmentation",
+    "training",
+    "evaluation",
+]
 OWN = Normalization((127.5,) * 3, (127.5,) * 3)
 ODD = InferenceConfig(
     resize=(256, 64),
