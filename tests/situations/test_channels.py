@@ -181,7 +181,7 @@ def test_s168_grey_model(tmp_path, capfd):
     )  # fmt: skip
     assert code == 0, err
     stored = json.loads((tmp_path / "run" / "best" / "config.json").read_text())
-    assert (stored["model"]["in_chans"], len(stored["protocol"]["normalization"]["mean"])) == (1, 1)
+    assert (stored["model"]["vit"]["in_chans"], len(stored["protocol"]["normalization"]["mean"])) == (1, 1)
 
 
 def test_s169_other_channels_are_refused_before_the_start(tmp_path, capfd):

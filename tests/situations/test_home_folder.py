@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from vit_adapter import InputError, Segmenter, api
-from vit_adapter.config import DataConfig, ModelConfig, TrainingConfig
+from vit_adapter.config import DataConfig, TrainingConfig, ViTConfig
 from vit_adapter.config.paths import takes_paths, user_path
 from vit_adapter.data.class_files import read_class_file
 from vit_adapter.data.dataset import open_dataset
@@ -37,7 +37,7 @@ def home(tmp_path, monkeypatch):
     ("section", "name"),
     [
         (section, field.name)
-        for section in (DataConfig, ModelConfig, TrainingConfig)
+        for section in (DataConfig, ViTConfig, TrainingConfig)
         for field in fields(section)
         if field.metadata.get("path")
     ],
@@ -52,11 +52,11 @@ def test_s107_which_settings_hold_paths():
     """No setting that may hold a path is left out."""
     marked = {
         f"{section.section}.{field.name}"
-        for section in (DataConfig, ModelConfig, TrainingConfig)
+        for section in (DataConfig, ViTConfig, TrainingConfig)
         for field in fields(section)
         if field.metadata.get("path")
     }
-    expected = {"data.root", "data.classes", "model.pretrained", "training.out", "training.init"}
+    expected = {"data.root", "data.classes", "model.vit.pretrained", "training.out", "training.init"}
     assert marked == expected | {"training.class_weights"}
     assert DataConfig(classes=["~", "road"]).classes == ["~", "road"]  # names are no paths
     with pytest.raises(InputError, match="there is no home folder of '~nobody-of-this-name'"):
