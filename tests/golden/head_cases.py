@@ -7,9 +7,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from vit_adapter.backbones.vit.wrapper import resample_positions
 from vit_adapter.heads import PixelLoss, pixel_accuracy, resize_maps
 from vit_adapter.heads.uper import PyramidPooling
+from vit_adapter.weights.resample import resample_grid
 
 from .areas import Runner
 from .building import build_head
@@ -87,7 +87,7 @@ def run_resize(case: Case) -> None:
         assert found is not None, name
         size = int(found[3]), int(found[4])
         if found[1] == "bicubic":
-            rows = resample_positions(table, (height, width), size)
+            rows = resample_grid(table, (height, width), size)
             ours[name] = rows.transpose(1, 2).reshape(1, -1, *size)
         else:
             ours[name] = resize_maps(maps, size, align_corners=found[2] == "1")

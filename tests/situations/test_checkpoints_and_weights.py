@@ -18,10 +18,10 @@ from tiny import SMALL_MASK2FORMER, TINY, tiny_model
 from vit_adapter import InputError, Segmenter, ViTAdapter
 from vit_adapter.api import train
 from vit_adapter.api.fine_tuning import start_from
-from vit_adapter.backbones.vit.wrapper import resample_positions
 from vit_adapter.config import AugmentationConfig, ClassTable, DataConfig, Normalization
 from vit_adapter.data.training_set import TrainingSet
 from vit_adapter.weights.official import to_official
+from vit_adapter.weights.resample import resample_grid
 
 from .making import TRAINING, halves, refusal, save_pairs
 from .training_parts import SIDE, TINY_MODEL, bars, save_part, tiny_run
@@ -245,7 +245,7 @@ def test_s63_number_of_tokens_before_the_grid(tmp_path, prefix):
     vit = adapter(tmp_path / "vit.pth").vit
     grid = vit.pos_embed[:, -196:]
     assert grid[0, :, 0].tolist() == list(range(196))
-    used = resample_positions(grid, (14, 14), (8, 12))
+    used = resample_grid(grid, (14, 14), (8, 12))
     square = torch.arange(196.0).reshape(1, 1, 14, 14)
     wanted = torch.nn.functional.interpolate(square, size=(8, 12), mode="bicubic", align_corners=False)
     torch.testing.assert_close(used[0, :, 0], wanted.flatten())

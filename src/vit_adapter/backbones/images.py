@@ -7,10 +7,8 @@ import torch
 from torch import Tensor
 
 from vit_adapter.config import InputError
+from vit_adapter.config.backbone import COARSEST_STRIDE
 from vit_adapter.ops import check_batch_norm
-
-STEP = 32
-"""The coarsest stride: sides must be multiples of it."""
 
 
 def prepared_images(images: Any, in_chans: int | None, weight: Tensor | None) -> Tensor:
@@ -62,7 +60,7 @@ def prepared_images(images: Any, in_chans: int | None, weight: Tensor | None) ->
 def check_sides(images: Tensor) -> tuple[int, int]:
     """(height, width) of a batch of images whose sides must be multiples of 32 (behaviour 4)."""
     height, width = images.shape[-2:]
-    if height % STEP or width % STEP or height == 0 or width == 0:
+    if height % COARSEST_STRIDE or width % COARSEST_STRIDE or height == 0 or width == 0:
         raise InputError(
             f"images are {height} x {width} (height x width); the backbone needs sides that are multiples of 32, "
             f"such as {max(32, math.ceil(height / 32) * 32)} x {max(32, math.ceil(width / 32) * 32)}. "
@@ -74,4 +72,4 @@ def check_sides(images: Tensor) -> tuple[int, int]:
 def check_coarsest(norm: torch.nn.Module, images: Tensor) -> None:
     """Refuses a batch whose stride-32 map would give batch norm one value per channel in training mode."""
     batch, _, height, width = images.shape
-    check_batch_norm(norm, batch * (height // STEP) * (width // STEP))
+    check_batch_norm(norm, batch * (height // COARSEST_STRIDE) * (width // COARSEST_STRIDE))

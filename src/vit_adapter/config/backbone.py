@@ -5,6 +5,9 @@ from typing import ClassVar, Literal
 
 from .values import Checked, number
 
+COARSEST_STRIDE = 32
+"""Stride in pixels of the coarsest map of a pyramid: images are padded to multiples of it."""
+
 
 @dataclass(frozen=True)
 class AdapterConfig(Checked):

@@ -6,12 +6,13 @@ from dataclasses import replace
 import numpy as np
 
 from vit_adapter.config import AugmentationConfig
+from vit_adapter.config.backbone import COARSEST_STRIDE
 from vit_adapter.images import UnreadableImageError
 
 from .sample import SegmentationDataset
 
-SMALLEST, LARGEST, MULTIPLE = 256, 512, 32
-"""Sides in pixels; every crop is a multiple of the last one, the coarsest stride of the pyramid."""
+SMALLEST, LARGEST = 256, 512
+"""Sides in pixels; every crop is a multiple of the coarsest stride of the pyramid."""
 
 IMAGES = 15
 """As many are looked at, evenly spaced."""
@@ -26,7 +27,7 @@ def with_crop(settings: AugmentationConfig, dataset: SegmentationDataset) -> Aug
     if settings.crop is not None:
         return settings
     side = _short_side(dataset) if settings.base_size is None else min(settings.base_size)
-    return replace(settings, crop=min(max(side // MULTIPLE * MULTIPLE, SMALLEST), LARGEST))
+    return replace(settings, crop=min(max(side // COARSEST_STRIDE * COARSEST_STRIDE, SMALLEST), LARGEST))
 
 
 def _short_side(dataset: SegmentationDataset) -> int:

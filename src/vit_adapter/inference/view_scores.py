@@ -8,14 +8,13 @@ import torch
 from torch import Tensor
 
 from vit_adapter.annotations import Window
+from vit_adapter.config.backbone import COARSEST_STRIDE
 from vit_adapter.images import multiple_size
 
 from .strips import Size, crop_strips, joined, resize_scores, resize_strips, split_rows
 from .windows import ScoreFunction, merge_windows, score_windows, window_grid
 
 Flip = Literal["horizontal", "vertical"]
-COARSEST_STRIDE = 32
-"""Score functions pad sides to multiples of it; scores of lower resolution are those of the padded windows."""
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from vit_adapter.config import (
     ModelConfig,
     TrainingConfig,
 )
+from vit_adapter.config.backbone import COARSEST_STRIDE
 from vit_adapter.config.model import HEAD_CONFIGS, config_of_kind
 from vit_adapter.heads import (
     CustomHead,
@@ -34,9 +35,6 @@ from .folder import ModelFolder
 from .maps import checked_maps, map_widths
 from .parts import check_label_range, check_number_of_classes, class_table, normalization_of
 from .prediction import Prediction
-
-STEP = 32
-"""Sides are padded to multiples of the coarsest stride."""
 
 
 class Segmenter(ModelFolder, Prediction):
@@ -147,7 +145,10 @@ class Segmenter(ModelFolder, Prediction):
             images, getattr(self.backbone, "in_chans", None), next(self.parameters(), None)
         )
         height, width = images.shape[-2:]
-        padded = math.ceil(height / STEP) * STEP, math.ceil(width / STEP) * STEP
+        padded = (
+            math.ceil(height / COARSEST_STRIDE) * COARSEST_STRIDE,
+            math.ceil(width / COARSEST_STRIDE) * COARSEST_STRIDE,
+        )
         if padded != (height, width):
             # Normalised value 0, the mean colour.
             images = F.pad(images, (0, padded[1] - width, 0, padded[0] - height))

@@ -36,10 +36,26 @@ def resample_positions(table: Tensor, stored: tuple[int, int], wanted: tuple[int
         )
     if stored == wanted:
         return table
-    prefix, grid = table[:, :-count], table[:, -count:]
-    maps = grid.float().reshape(1, *stored, -1).permute(0, 3, 1, 2)  # [1, C, rows, columns]
+    return torch.cat([table[:, :-count], resample_grid(table, stored, wanted)], dim=1)
+
+
+def resample_grid(table: Tensor, stored: tuple[int, int], wanted: tuple[int, int]) -> Tensor:
+    """The grid of a position table for another size, without the rows before it (behaviour 6).
+
+    Args:
+        table: [1, prefix + rows * columns, C].
+        stored: (rows, columns) of its grid.
+        wanted: (height, width) of the grid that is wanted.
+
+    Returns:
+        [1, height * width, C] of the same type.
+    """
+    grid = table[:, table.shape[1] - stored[0] * stored[1] :]
+    if stored == wanted:
+        return grid
+    maps = grid.reshape(1, *stored, -1).permute(0, 3, 1, 2)  # [1, C, rows, columns]
     maps = F.interpolate(maps, size=wanted, mode="bicubic", align_corners=False)
-    return torch.cat([prefix, maps.flatten(2).transpose(1, 2).to(table.dtype)], dim=1)
+    return maps.flatten(2).transpose(1, 2)
 
 
 def relative_position_index(size: tuple[int, int], device: torch.device | None = None) -> Tensor:

@@ -9,7 +9,7 @@ from timm.models.beit import Beit, Block
 from torch import Tensor, nn
 
 from vit_adapter.config import InputError, ViTConfig
-from vit_adapter.weights.resample import relative_position_index
+from vit_adapter.weights.resample import relative_position_index, resample_grid
 
 from .wrapper import (
     Size,
@@ -18,7 +18,6 @@ from .wrapper import (
     join,
     part,
     remove_unused,
-    resample_positions,
     table_form,
 )
 
@@ -83,7 +82,7 @@ class BeitWrapper(ViTWrapper):
         prefix = vit.cls_token
         if vit.pos_embed is not None:
             prefix = prefix + vit.pos_embed[:, :1]
-            grid = grid + resample_positions(vit.pos_embed, self.grid, size)
+            grid = grid + resample_grid(vit.pos_embed, self.grid, size)
         prefix = prefix.expand(grid.shape[0], -1, -1).to(grid.dtype)
         return *part(vit.pos_drop(join(prefix, grid)), 1), size
 

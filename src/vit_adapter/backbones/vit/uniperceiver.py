@@ -7,8 +7,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vit_adapter.config import InputError, ViTConfig
+from vit_adapter.weights.resample import resample_grid
 
-from .wrapper import Size, ViTWrapper, resample_positions
+from .wrapper import Size, ViTWrapper
 
 
 class PackedAttention(nn.Module):
@@ -177,9 +178,7 @@ class UniPerceiverWrapper(ViTWrapper):
         maps = embedding.patch_embed.proj(images)
         size = maps.shape[-2], maps.shape[-1]
         grid = maps.flatten(2).transpose(1, 2)  # [B, h*w, dim]
-        grid = grid + resample_positions(
-            embedding.patch_embed.spatial_pos_embed.weight[None], self.grid, size
-        )
+        grid = grid + resample_grid(embedding.patch_embed.spatial_pos_embed.weight[None], self.grid, size)
         grid = embedding.embeddings_norm(grid + embedding.patch_embed.temporal_pos_embed.weight[0])
         return grid[:, :0], grid, size
 

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from timm.layers import DropPath
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from vit_adapter.config import InputError, ViTConfig
+from vit_adapter.weights.resample import resample_grid
 
 Size = tuple[int, int]
 
@@ -23,25 +23,6 @@ def tokens_to_map(tokens: Tensor, size: Size) -> Tensor:
     """
     batch, _, channels = tokens.shape
     return tokens.transpose(1, 2).reshape(batch, channels, *size).contiguous()
-
-
-def resample_positions(table: Tensor, stored: Size, size: Size) -> Tensor:
-    """A position table for another grid: bicubic, without antialias, as the published models do (behaviour 6).
-
-    Args:
-        table: [1, prefix + rows * columns, C]; only the last rows * columns entries are used.
-        stored: (rows, columns) of the table.
-        size: (height, width) that is wanted.
-
-    Returns:
-        [1, height * width, C].
-    """
-    grid = table[:, table.shape[1] - stored[0] * stored[1] :]
-    if stored == size:
-        return grid
-    grid = grid.reshape(1, *stored, -1).permute(0, 3, 1, 2)  # [1, C, rows, columns]
-    grid = F.interpolate(grid, size=size, mode="bicubic", align_corners=False)
-    return grid.flatten(2).transpose(1, 2)
 
 
 class ViTWrapper(ABC):
@@ -202,7 +183,7 @@ def embed_with_table(
             prefix = prefix + vit.pos_embed[:, : wrapper.table_prefix]
         prefix = prefix.expand(grid.shape[0], -1, -1).to(grid.dtype)
     if vit.pos_embed is not None:
-        grid = grid + resample_positions(vit.pos_embed, wrapper.grid, size)
+        grid = grid + resample_grid(vit.pos_embed, wrapper.grid, size)
     return *part(vit.norm_pre(vit.pos_drop(join(prefix, grid))), wrapper.num_prefix), size
 
 
