@@ -184,6 +184,33 @@ def test_printing(tmp_path, encoding):
     assert "training would stop" in text
 
 
+def test_images_without_a_mask_are_told_once(tmp_path):
+    """Where they are an error they are not said to be left out."""
+    make_pairs(tmp_path, TEN)
+    for name in ("p2", "p7"):
+        (tmp_path / f"masks/{name}.png").unlink()
+    report = _check(tmp_path)
+    assert [text for text in _texts(report, "error") if "nor has 1 further of 10 images;" in text]
+    assert not [text for text in _texts(report, "note") if "left out" in text]
+    notes = _texts(_check(tmp_path, skip_unlabelled=True), "note")
+    assert "images without a mask, which are left out: 2" in notes
+
+
+def test_the_same_of_many_files_is_printed_once(tmp_path):
+    make_pairs(tmp_path, TEN)
+    for name in TEN:
+        (tmp_path / f"masks/{name}.png").rename(tmp_path / f"masks/{name}.jpg")
+        save_mask(tmp_path / f"masks/{name}.jpg", MASK)
+    (tmp_path / "images/p9.png").write_bytes(b"")
+    report = _check(tmp_path)
+    with open(tmp_path / "out.txt", "w") as file:
+        report.print(Console(file=file, width=100))
+    lines = [line for line in (tmp_path / "out.txt").read_text().splitlines() if "stored as JPEG" in line]
+    assert len(lines) == 3
+    assert lines[2].startswith("error: 8 further files: a mask stored as JPEG has changed values")
+    assert len([text for text in _texts(report, "error") if "stored as JPEG" in text]) == 10
+
+
 def test_plain_values(tmp_path):
     import json
 

@@ -2,11 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+SAME_SHOWN = 2
+"""Files that are named of many of which the same is to be said."""
 
 
 @dataclass(frozen=True)
@@ -123,12 +127,26 @@ class Report:
             console.print(table)
         styles = {"error": "bold red", "warning": "yellow", "note": ""}
         for level, style in styles.items():
-            texts = [finding.text for finding in self.findings if finding.level == level]
+            texts = _told_briefly([finding.text for finding in self.findings if finding.level == level])
             for text in texts[:most]:
                 show(f"{level}: {text}", style)
             if len(texts) > most:
                 show(f"and {len(texts) - most} further {level}s", style)
         show("everything fits" if self.ok else "training would stop because of the errors")
+
+
+def _told_briefly(texts: Sequence[str]) -> list[str]:
+    """Of lines that say the same of many files the first ones, and how many more there are."""
+    kinds: dict[str, list[str]] = {}
+    for text in texts:
+        file, _, told = text.partition(": ")
+        kinds.setdefault(told if told and Path(file).suffix else text, []).append(text)
+    lines = []
+    for told, same in kinds.items():
+        lines += same[:SAME_SHOWN]
+        if len(same) > SAME_SHOWN:
+            lines.append(f"{len(same) - SAME_SHOWN} further files: {told}")
+    return lines
 
 
 def printable(text: str, encoding: str) -> str:

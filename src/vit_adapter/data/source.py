@@ -107,7 +107,10 @@ class Source:
             return cls(config, layout, layout.entries, where, by_colour, images, (), model_classes)
         entries, where, remark = class_entries(config, layout.root)
         lonely = {image for part in layout.parts.values() for image in part.unlabelled}
-        left_out = f"images without a mask, which are left out: {len(lonely)}" if lonely else ""
+        refused = not config.skip_unlabelled and any(part.problems for part in layout.parts.values())
+        left_out = (
+            f"images without a mask, which are left out: {len(lonely)}" if lonely and not refused else ""
+        )
         remarks = tuple(line for line in (remark, left_out) if line)
         # Of published masks the values count, unless somebody gives colours.
         by_colour = not layout.published or any(entry.colour is not None for entry in entries or ())

@@ -77,7 +77,8 @@ def match_folders(
     part.unlabelled = [images[key] for key in lonely]
     if lonely and not skip_unlabelled:
         expected = f"{mask_folder / lonely[0]}{mask_ending}.png (or another suffix)"
-        more = f", and so have {len(lonely) - 1} further of {len(images)} images" if len(lonely) > 1 else ""
+        verb = "has" if len(lonely) == 2 else "have"
+        more = f", nor {verb} {len(lonely) - 1} further of {len(images)} images" if len(lonely) > 1 else ""
         advice = "" if skip_unlabelled is None else f"; {WITHOUT_THEM}"
         part.problems.append(f"{images[lonely[0]]}: has no mask, expected {expected}{more}{advice}")
     for key in sorted(images.keys() | masks.keys()):
