@@ -25,6 +25,7 @@ from vit_adapter.config.paths import user_path
 from vit_adapter.config.settings_yaml import read_value
 from vit_adapter.config.values import describe
 
+from .help_page import HelpPage
 from .model_settings import add_model
 from .settings import is_section
 from .words import checked_words, given_text, type_of, unused_sections
@@ -69,6 +70,7 @@ def make_parser(name: str, description: str) -> ArgumentParser:
         exit_on_error=False,
         allow_abbrev=False,
         parser_mode=MODE,
+        formatter_class=HelpPage,
     )
 
 

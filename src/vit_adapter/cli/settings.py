@@ -63,6 +63,12 @@ def is_section(hint: Any) -> bool:
     return any(map(dataclasses.is_dataclass, _options(hint)))
 
 
+def kinds_of(hint: Any) -> list[str]:
+    """Kinds that a section may have; none where there is only one."""
+    kinds = [one.kind for one in _options(hint) if isinstance(getattr(one, "kind", None), str)]
+    return kinds if len(kinds) > 1 else []
+
+
 def with_older_names(model: dict[str, Setting]) -> dict[str, Setting]:
     """Settings of the model with the names that they had when they stood in one list."""
     older = {name: Setting(setting_type(f"model.{place}")) for name, place in NEW_NAMES.items()}
