@@ -120,7 +120,7 @@ def training_step(folder: Path) -> Walk:
 
 
 def small_run(folder: Path) -> RunConfig:
-    """Six steps of a tiny model on four images."""
+    """Six steps of a tiny model on four images, validated at the end."""
     model = {
         "vit.name": "vit_tiny_patch16_224",
         "vit.options": {"depth": 4, "embed_dim": 24, "num_heads": 3},
@@ -128,11 +128,17 @@ def small_run(folder: Path) -> RunConfig:
         "vit.img_size": 64,
         "head.channels": 16,
     }
-    training = {"steps": 4, "batch_size": 2, "quiet": True, "accelerator": "cpu", "out": str(folder / "run")}
-    data = DataConfig(layout="scenes", scenes=(8, 2), scene_size=64, workers=0)
-    return RunConfig(
-        model=changed_model(ModelConfig(), model), data=data, training=TrainingConfig(**training)
+    training = TrainingConfig(
+        steps=6,
+        batch_size=2,
+        validate_every=6,
+        checkpoint_every=6,
+        accelerator="cpu",
+        quiet=True,
+        out=str(folder / "run"),
     )
+    data = DataConfig(layout="scenes", scenes=(4, 2), scene_size=64, workers=0)
+    return RunConfig(model=changed_model(ModelConfig(), model), data=data, training=training)
 
 
 def published_checkpoint(folder: Path) -> Walk:
