@@ -70,7 +70,7 @@ def run_groups(path: Path) -> None:
     assert (record["betas"], record["eps"]) == (
         list(TrainingConfig().betas),
         1e-8,
-    )  # eps: that of TrainingModule
+    )  # eps: that of TrainingStep
     if not record["recipe"].startswith("mask2former"):
         for name in shapes:
             assert official_name(our_name(name)) == name

@@ -4,15 +4,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import lightning.pytorch as lightning
 import torch
-from torch.utils.data import DataLoader
 
 from vit_adapter.config import TrainingConfig
-from vit_adapter.training.engine import make_trainer, quiet_lightning
-from vit_adapter.training.module import TrainingModule
+from vit_adapter.training.engine import make_fabric, quiet_lightning
 from vit_adapter.training.parameter_groups import layer_decay_setting, layer_of, name_rule_setting
+from vit_adapter.training.run_state import RunState
 from vit_adapter.training.schedule import Schedule
+from vit_adapter.training.step import TrainingStep
 from vit_adapter.weights.official import official_name, our_name
 
 from .building import build_segmenter
@@ -79,7 +78,12 @@ def run_trace(path: Path) -> None:
     names = load_official(model, case.weights, "segmenter")
     model.to(case.dtype)
     trace = _Trace()
-    module = TrainingModule(model, _training_config(config), official_name)
+    training = _training_config(config)
+    state = RunState(0, training.steps)
+    with quiet_lightning():
+        fabric = make_fabric(training)
+        fabric.launch()
+        training_step = TrainingStep(model, training, official_name, fabric, state)
     batches = [
         {
             "image": case.inputs[f"step{step}.image"],
@@ -89,10 +93,9 @@ def run_trace(path: Path) -> None:
         }
         for step in range(config["steps"])
     ]
-    loader = DataLoader(batches, batch_size=1, collate_fn=lambda parts: parts)  # pyright: ignore
-    trainer = make_trainer(module.config, config["steps"], [trace])
-    with quiet_lightning():
-        trainer.fit(module, loader)
+    model.train()
+    for batch in batches:
+        trace.note(training_step([batch], training_step.agree([batch])), training_step.optimizer)
 
     ours = {
         f"log.{name}": torch.tensor(values, dtype=torch.float64) for name, values in trace.figures().items()
@@ -112,18 +115,17 @@ def run_trace(path: Path) -> None:
     check_outputs(case, ours)
 
 
-class _Trace(lightning.Callback):
+class _Trace:
     """Keeps what every step did."""
 
     def __init__(self) -> None:
         self.steps: list[dict[str, float]] = []
         self.groups: dict[str, tuple[list[float], float]] = {}
 
-    def on_train_batch_end(
-        self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        self.steps.append(dict(pl_module.figures))
-        for group in trainer.optimizers[0].param_groups:
+    def note(self, figures: dict[str, float], optimizer: Any) -> None:
+        """A step that was done."""
+        self.steps.append(figures)
+        for group in optimizer.param_groups:
             for name in group["names"]:
                 rates, _ = self.groups.setdefault(name, ([], group["weight_decay"]))
                 rates.append(group["lr"])

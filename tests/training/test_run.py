@@ -141,7 +141,7 @@ def script_scores(monkeypatch, score):
         def __call__(self, model):
             return dict.fromkeys(("mIoU", "mAcc", "aAcc"), score(int(model.passes)))
 
-    monkeypatch.setattr("vit_adapter.training.callbacks.JointEvaluation", Scripted)
+    monkeypatch.setattr("vit_adapter.training.loop.JointEvaluation", Scripted)
 
 
 @pytest.mark.slow

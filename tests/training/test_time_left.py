@@ -1,13 +1,10 @@
 """How long a run will take: steps and validations timed apart, told once, and never on a bar that is not there."""
 
 import io
-from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
-from stand_ins import TinyModel, tiny_config
 
-from vit_adapter.training.module import TrainingModule
 from vit_adapter.training.progress import ProgressBar
 from vit_adapter.training.time_left import TimeLeft, duration
 from vit_adapter.training.validation_plan import ValidationPlan
@@ -75,16 +72,12 @@ def test_durations_as_people_say_them(seconds, text):
 def steps_on(console, quiet, count=100, seconds=3.0):
     """What a run of steps of three seconds prints."""
     now = [0.0]
-    bar = ProgressBar(console, None, quiet, clock=lambda: now[0])
-    config = tiny_config(None, steps=count)
-    module = TrainingModule(TinyModel(), config.training, str)
-    bar.on_train_start(SimpleNamespace(), module)
-    for _ in range(count):
+    bar = ProgressBar(console, count, None, quiet, clock=lambda: now[0])
+    bar.begin(0)
+    for step in range(count):
         now[0] += seconds
-        module.step += 1
-        module.figures = {"loss": 1.5}
-        bar.on_train_batch_end(SimpleNamespace(), module, None, None, 0)
-    bar.on_train_end(SimpleNamespace(), module)
+        bar.step_done(step + 1, {"loss": 1.5}, None)
+    bar.close()
 
 
 def test_without_a_terminal_a_few_plain_lines():

@@ -1,73 +1,60 @@
 """Exponential average of weights and buffers."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from itertools import chain
 from typing import Any
 
-import lightning.pytorch as lightning
 import torch
-from lightning.pytorch.callbacks import WeightAveraging
-from torch import Tensor
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+
+_PREFIX = "segmenter."  # of names in checkpoints
 
 
-def exponential_average(decay: float) -> WeightAveraging:
-    """Lightning's averaging callback: after the first step a copy, then ``decay`` of the old and the rest new.
+def exponential_average(model: nn.Module, decay: float | None, device: torch.device) -> AveragedModel | None:
+    """After the first step a copy, then ``decay`` of the old and the rest new.
 
-    Lightning's ready-made exponential form also averages whole-number buffers in floating point and cuts the
+    PyTorch's ready-made exponential form also averages whole-number buffers in floating point and cuts the
     result, which can turn an index of 3 into 2; here they are copied.
 
     Args:
-        decay: 0..1.
+        model: Whose weights and buffers are averaged.
+        decay: 0..1; None: there is no average.
+        device: Where the average is kept.
     """
+    if decay is None:
+        return None
+    share = 1 - decay
 
     @torch.no_grad()
     def average(averaged: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
         if not averaged.is_floating_point():
             return current
-        return torch.lerp(averaged, current, 1 - decay)
+        return torch.lerp(averaged, current, share)
 
-    return WeightAveraging(avg_fn=average)
+    return AveragedModel(model, device, average, use_buffers=True)
 
 
-@contextmanager
-def averaged_weights(
-    average: WeightAveraging | None, trainer: lightning.Trainer, module: lightning.LightningModule
-) -> Iterator[None]:
-    """Inside, the model has the averaged weights and buffers; without an average nothing changes."""
+@torch.no_grad()
+def keep_average(average: AveragedModel | None, model: nn.Module) -> None:
+    """Put the averaged weights and buffers into the model, where there is an average."""
     if average is None:
-        yield
         return
-    average.on_validation_epoch_start(trainer, module)
-    try:
-        yield
-    finally:
-        average.on_validation_epoch_end(trainer, module)
+    averaged: Any = average.module
+    pairs = zip(averaged.parameters(), model.parameters(), strict=True)
+    for mean, current in chain(pairs, zip(averaged.buffers(), model.buffers(), strict=True)):
+        current.copy_(mean)
 
 
-def average_state(
-    average: WeightAveraging | None, trainer: lightning.Trainer, module: lightning.LightningModule
-) -> dict[str, Any] | None:
+def average_state(average: AveragedModel | None) -> dict[str, Any] | None:
     """What a checkpoint keeps of the average."""
     if average is None:
         return None
-    state: dict[str, Any] = {"state_dict": {}}
-    average.on_save_checkpoint(trainer, module, state)
-    return {"weights": state["state_dict"], "counters": state["averaging_state"]}
+    weights = {_PREFIX + name: value for name, value in average.module.state_dict().items()}
+    return {"weights": weights, "counters": {"n_averaged": average.n_averaged}}
 
 
-def restore_average(
-    average: WeightAveraging,
-    state: dict[str, Any],
-    trainer: lightning.Trainer,
-    module: lightning.LightningModule,
-) -> None:
+def restore_average(average: AveragedModel, state: dict[str, Any]) -> None:
     """Put ``average_state`` back."""
-    average.on_load_checkpoint(
-        trainer,
-        module,
-        {
-            "state_dict": state["weights"],
-            "averaging_state": state["counters"],
-            "current_model_state": module.state_dict(),
-        },
-    )
+    weights = {name.removeprefix(_PREFIX): value for name, value in state["weights"].items()}
+    average.module.load_state_dict(weights)
+    average.n_averaged.copy_(state["counters"]["n_averaged"])

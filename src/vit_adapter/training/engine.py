@@ -1,4 +1,4 @@
-"""Lightning's trainer as this room uses it: one process or many, quiet, its errors as one line."""
+"""Lightning Fabric as this room uses it: one process or many, quiet, its errors as one line."""
 
 import logging
 import os
@@ -7,14 +7,32 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import lightning.pytorch as lightning
 import torch
-from lightning.pytorch.plugins.environments import SLURMEnvironment
-from lightning.pytorch.strategies import DDPStrategy
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.utilities.warnings import PossibleUserWarning
+from lightning.fabric import Fabric
+from lightning.fabric.plugins import MixedPrecision
+from lightning.fabric.strategies import DDPStrategy
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.fabric.utilities.warnings import PossibleUserWarning
+from torch import nn
 
 from vit_adapter.config import InputError, TrainingConfig
+
+
+class OperatorPrecision(MixedPrecision):
+    """Half precision inside operators only: images stay float32 until an operator casts them.
+
+    Cast weights are not kept for the next operator: where several passes use a weight (the prediction heads of
+    Mask2Former), its gradients are added in float32.
+    """
+
+    def forward_context(self) -> torch.autocast:
+        """Around every forward pass."""
+        dtype = torch.bfloat16 if self.precision == "bf16-mixed" else torch.float16
+        return torch.autocast(self.device, dtype, cache_enabled=False)
+
+    def convert_input(self, data: Any) -> Any:
+        """As it is."""
+        return data
 
 
 def choose_accelerator(config: TrainingConfig) -> str:
@@ -48,15 +66,14 @@ def count_devices(config: TrainingConfig, accelerator: str) -> int:
     return torch.cuda.device_count() if accelerator == "cuda" else 1
 
 
-def make_trainer(
-    config: TrainingConfig, steps: int, callbacks: list[lightning.Callback], all_used: bool = False
-) -> lightning.Trainer:
-    """A trainer that runs ``steps`` optimiser steps and does nothing else by itself.
+def make_fabric(config: TrainingConfig, all_used: bool = False) -> Fabric:
+    """What moves tensors, computes in the wanted precision and exchanges gradients.
+
+    Processes that torchrun or SLURM started are found by their variables; otherwise its ``launch`` starts those of
+    this machine.
 
     Args:
         config: Devices and precision.
-        steps: Steps still to be done.
-        callbacks: What happens around them.
         all_used: Every trained parameter gets a gradient in every step; otherwise several processes look for
             those that get none, each time anew.
 
@@ -65,43 +82,50 @@ def make_trainer(
     """
     accelerator = choose_accelerator(config)
     devices = count_devices(config, accelerator)
-    several = devices * config.nodes > 1
     strategy: Any = "auto"
-    if several:
+    if devices * config.nodes > 1:
         backend = "gloo" if accelerator == "cpu" else None
         strategy = DDPStrategy(find_unused_parameters=not all_used, process_group_backend=backend)
-    # A resumed run is this program's business, not the trainer's.
-    plugins: Any = [SLURMEnvironment(auto_requeue=False)] if several and SLURMEnvironment.detect() else None
-    with quiet_lightning(), one_line_errors(config):
-        return lightning.Trainer(
+    half: Any = None
+    if config.precision != "32-true":
+        half = OperatorPrecision(config.precision, accelerator)
+    try:
+        return Fabric(
             accelerator=accelerator,
             devices=devices,
             num_nodes=config.nodes,
             strategy=strategy,
-            precision=config.precision,
-            plugins=plugins,
-            sync_batchnorm=several and accelerator == "cuda",
-            max_steps=steps,
-            max_epochs=-1,
-            callbacks=callbacks,
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            num_sanity_val_steps=0,
-            limit_val_batches=0,
-            use_distributed_sampler=False,
+            plugins=half,
         )
+    except (MisconfigurationException, ValueError, RuntimeError) as error:
+        raise InputError(f"training settings: {str(error).splitlines()[0]}") from error
+
+
+@contextmanager
+def synchronized_batch_norm(model: nn.Module, fabric: Fabric) -> Iterator[None]:
+    """Inside, batch norm of several CUDA devices looks at the images of all of them; afterwards it is as before."""
+    known = nn.modules.batchnorm._BatchNorm
+    several = fabric.world_size > 1 and fabric.device.type == "cuda"
+    originals = {name: layer for name, layer in model.named_modules() if several and isinstance(layer, known)}
+    if originals:
+        nn.SyncBatchNorm.convert_sync_batchnorm(model)
+    try:
+        yield
+    finally:
+        for name, layer in originals.items():
+            parent, _, own = name.rpartition(".")
+            trained = model.get_submodule(name)
+            layer._parameters, layer._buffers = trained._parameters, trained._buffers
+            setattr(model.get_submodule(parent), own, layer.train(trained.training))
 
 
 @contextmanager
 def quiet_lightning() -> Iterator[None]:
     """Inside, Lightning's notes and advice stay off the screen; its warnings about real trouble do not."""
-    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    loggers = [logging.getLogger(name) for name in ("lightning.fabric", "lightning.pytorch")]
     levels = [logger.level for logger in loggers]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", PossibleUserWarning)
-        warnings.filterwarnings("ignore", module=r"lightning\.pytorch\.utilities\._pytree")
         try:
             for logger in loggers:
                 logger.setLevel(logging.WARNING)
@@ -113,11 +137,9 @@ def quiet_lightning() -> Iterator[None]:
 
 @contextmanager
 def one_line_errors(config: TrainingConfig) -> Iterator[None]:
-    """Inside, missing memory and devices become an ``InputError`` that says what to do."""
+    """Inside, missing memory becomes an ``InputError`` that says what to do."""
     try:
         yield
-    except MisconfigurationException as error:
-        raise InputError(f"training settings: {str(error).splitlines()[0]}") from error
     except torch.OutOfMemoryError as error:
         raise _out_of_memory(config, "device") from error
     except RuntimeError as error:

@@ -7,17 +7,52 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+
 from vit_adapter.config import InputError, RunConfig
 from vit_adapter.config.files import RUN_SETTINGS, system_reason, write_atomically
 from vit_adapter.config.plain import to_yaml
 
+from . import processes
 from .checkpoints import LAST, PREVIOUS
+from .folder_lock import lock_folder
+from .printing import print_lines
+from .run_state import RunState
 from .validation import BEST, recover_model
 
 
 def resume_command(folder: Path, *words: str) -> str:
     """The command that continues a run, from any folder."""
     return shlex.join(["vit-adapter", "train", "--resume", os.path.abspath(folder), *words])
+
+
+def open_folder(config: RunConfig) -> Path:
+    """The run's folder, locked for it: the first process chooses it, all use it (S55).
+
+    Raises:
+        InputError: It cannot be used, or holds a run already.
+    """
+
+    def opened() -> Path:
+        folder = choose_folder(config)
+        make_folder(folder)
+        lock_folder(folder)
+        return prepare_folder(folder, config)
+
+    return processes.broadcast(processes.on_first_process(opened))
+
+
+def keep_folder(folder: Path, config: RunConfig, state: RunState, console: Console) -> None:
+    """Make the folder again if somebody deleted or renamed it: what was learnt is not lost with it."""
+    if processes.rank() != 0 or (folder / RUN_SETTINGS).exists():
+        return
+    try:
+        prepare_folder(folder, config)
+    except InputError as error:
+        state.local_trouble = str(error)
+        return
+    line = f"{folder}: was deleted or renamed while the run wrote into it; made again at step {state.step}"
+    print_lines(console, [line])
 
 
 def choose_folder(config: RunConfig) -> Path:

@@ -12,8 +12,8 @@ from vit_adapter.weights.official import official_name
 
 from .checks import check_batch_norm, check_settings
 from .engine import choose_accelerator, count_devices
-from .frame import print_lines
 from .parameter_groups import count_layers, layer_of, parameter_groups
+from .printing import print_lines
 from .start_block import PUBLISHED_BATCH, StartBlock
 from .validation_plan import plan_validation
 
@@ -46,14 +46,27 @@ def print_plan(
     accelerator = choose_accelerator(training)
     world = count_devices(training, accelerator) * training.nodes
     check_batch_norm(model, config, world, synchronised=accelerator == "cuda")
-    folder = training.out or "a new one under runs/"
-    names = list(model.class_names)
-    facts = *images, names, world, accelerator, 0, None, operator_forms, folder, [*notes]
     # How large the images are is not known, so neither is what validation costs.
     validation = plan_validation(training, images[1], None, config.evaluation.limit)
-    block = StartBlock(*facts, published_batch, validation.words())
-    lines = [*block.lines(training, model), "", *plan_lines(model, config, rule_name)]
+    block = StartBlock(
+        training_images=images[0],
+        validation_images=images[1],
+        class_names=list(model.class_names),
+        processes=world,
+        device=accelerator,
+        operator_forms=operator_forms,
+        notes=[*notes],
+        published_batch=published_batch,
+        validation=validation.words(),
+    )
+    lines = dry_run_lines(block, model, config)
     print_lines(console or Console(), lines)
+
+
+def dry_run_lines(block: StartBlock, model: Any, config: RunConfig) -> list[str]:
+    """The start block of a run that does not begin, and its plan."""
+    facts = block.lines(config.training, model, config.training.out or "a new one under runs/")
+    return [*facts, "", *plan_lines(model, config, rule_name)]
 
 
 def rule_name(name: str) -> str:

@@ -5,13 +5,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import lightning.pytorch as lightning
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from . import processes
-from .joint_evaluation import JointEvaluation
-from .module import TrainingModule
+from .printing import print_lines
 from .time_left import TimeLeft, duration
 from .validation import Validation
 
@@ -24,11 +22,12 @@ PLAIN_LINES, SECONDS_BETWEEN_LINES = 20, 5.0
 Listener = Callable[[int, int], None]
 
 
-class ProgressBar(lightning.Callback):
+class ProgressBar:
     """Step, losses, time left, on the first process. Without a terminal: a line now and then.
 
     Args:
         console: Where to draw.
+        steps: Length of the run.
         validation: Whose scores are shown.
         quiet: No bar, no times; lines of validations are printed all the same.
         clock: Seconds; they may begin anywhere.
@@ -37,25 +36,25 @@ class ProgressBar(lightning.Callback):
     def __init__(
         self,
         console: Console,
+        steps: int,
         validation: Validation | None,
         quiet: bool,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.console, self.validation, self.quiet, self.clock = console, validation, quiet, clock
+        self.console, self.steps, self.validation = console, steps, validation
+        self.quiet, self.clock = quiet, clock
         self._progress: Progress | None = None
         self._task: Any = None
         self._left: TimeLeft | None = None
         self._started = self._before = self._said = 0.0
         self._estimated = False
 
-    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Show the bar."""
-        assert isinstance(pl_module, TrainingModule)
+    def begin(self, step: int) -> None:
+        """Show the bar, so many steps being done."""
         if self.quiet or processes.rank() != 0:
             return
-        steps = pl_module.schedule.steps
         plan = None if self.validation is None else self.validation.plan
-        self._left = TimeLeft(steps, pl_module.step, plan)
+        self._left = TimeLeft(self.steps, step, plan)
         self._started = self._before = self._said = self.clock()
         if not self.console.is_terminal:
             return
@@ -69,54 +68,46 @@ class ProgressBar(lightning.Callback):
             console=self.console,
         )
         self._task = self._progress.add_task(
-            "", total=steps, completed=pl_module.step, what="training", figures="", left=""
+            "", total=self.steps, completed=step, what="training", figures="", left=""
         )
         self._progress.start()
-        if self.validation is not None and isinstance(self.validation.evaluate, JointEvaluation):
+        if self.validation is not None:
             self.validation.evaluate.listener = self._validating
 
-    def on_train_batch_end(
-        self,
-        trainer: lightning.Trainer,
-        pl_module: lightning.LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-    ) -> None:
-        """Move it on."""
-        assert isinstance(pl_module, TrainingModule)
+    def step_done(self, step: int, figures: dict[str, float], scores: dict[str, float] | None) -> None:
+        """Move it on.
+
+        Args:
+            step: Steps done.
+            figures: Of the last one.
+            scores: Of the validation after it; None: there was none.
+        """
         if processes.rank() != 0:
             return
-        validated = self.validation is not None and self.validation.scores is not None
-        self._keep_time()
+        self._keep_time(scores is not None)
         if self._progress is not None:
-            losses = {name: value for name, value in pl_module.figures.items() if "loss" in name}
-            figures = "  ".join(f"{name} {value:.3f}" for name, value in losses.items())
-            left = self._time_left()
+            losses = {name: value for name, value in figures.items() if "loss" in name}
+            text = "  ".join(f"{name} {value:.3f}" for name, value in losses.items())
             self._progress.update(
-                self._task, completed=pl_module.step, figures=figures, what="training", left=left
+                self._task, completed=step, figures=text, what="training", left=self._time_left()
             )
-        elif self._left is not None and not validated:
-            self._plain_line(pl_module)
-        if validated:
-            self._validation_lines(pl_module)
+        elif self._left is not None and scores is None:
+            self._plain_line(step, figures["loss"])
+        if scores is not None:
+            self._validation_lines(step, figures["loss"], scores)
 
-    def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+    def close(self) -> None:
         """Take the bar away."""
-        self._stop()
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None
 
-    def on_exception(
-        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, exception: BaseException
-    ) -> None:
-        """Take the bar away."""
-        self._stop()
-
-    def _keep_time(self) -> None:
+    def _keep_time(self, validated: bool) -> None:
         """Time the step, and say once how long everything will take."""
         if self._left is None:
             return
         now, validating = self.clock(), 0.0
-        if self.validation is not None and self.validation.scores is not None:
+        if validated and self.validation is not None:
             validating, plan = self.validation.seconds, self.validation.plan
             self._left.validation_done(plan.sample or plan.images, validating)
         self._left.step_done(max(0.0, now - self._before - validating))
@@ -133,25 +124,20 @@ class ProgressBar(lightning.Callback):
         seconds = None if self._left is None else self._left.seconds_left()
         return "" if seconds is None else f"{duration(seconds)} left"
 
-    def _plain_line(self, module: TrainingModule) -> None:
-        steps = module.schedule.steps
+    def _plain_line(self, step: int, loss: float) -> None:
         now = self.clock()
         if now - self._said < SECONDS_BETWEEN_LINES:
             return
-        if module.step % max(1, steps // PLAIN_LINES) == 0 and module.step < steps:
+        if step % max(1, self.steps // PLAIN_LINES) == 0 and step < self.steps:
             self._said, left = now, self._time_left()
-            self._print(
-                f"step {module.step}/{steps}  loss {module.figures['loss']:.4f}" + (left and f"  {left}")
-            )
+            self._print(f"step {step}/{self.steps}  loss {loss:.4f}" + (left and f"  {left}"))
 
-    def _validation_lines(self, module: TrainingModule) -> None:
+    def _validation_lines(self, step: int, loss: float, scores: dict[str, float]) -> None:
         assert self.validation is not None
-        assert self.validation.scores is not None
-        scores, state, plan = self.validation.scores, self.validation.state, self.validation.plan
+        state, plan = self.validation.state, self.validation.plan
         best = "" if state.best_score is None else f"  best {state.best_score:.4f} at {state.best_step}"
         self._print(
-            f"step {module.step}/{module.schedule.steps}  loss {module.figures['loss']:.4f}  "
-            f"{plan.score_name} {scores[plan.headline]:.4f}{best}"
+            f"step {step}/{self.steps}  loss {loss:.4f}  {plan.score_name} {scores[plan.headline]:.4f}{best}"
         )
         if state.stopped:
             self._print(f"stopped early: no better {plan.headline} in {state.waited} validations")
@@ -161,12 +147,7 @@ class ProgressBar(lightning.Callback):
             self._progress.update(self._task, what=f"validating, image {done} of {images}")
 
     def _print(self, line: str) -> None:
-        self.console.print(line, markup=False, highlight=False, soft_wrap=True)
-
-    def _stop(self) -> None:
-        if self._progress is not None:
-            self._progress.stop()
-            self._progress = None
+        print_lines(self.console, [line])
 
 
 @contextmanager

@@ -6,30 +6,26 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import lightning.pytorch as lightning
-
 from vit_adapter.config import InputError
 from vit_adapter.config.files import system_reason
 from vit_adapter.metrics import SemanticEvaluator
 
 from . import processes
-from .joint_evaluation import JointEvaluation
 from .metrics_table import MetricsTable
-from .module import TrainingModule
+from .run_state import RunState
 from .validation import Validation
 
 RECORDED_STEPS = 2000
 SECONDS_BETWEEN_DRAWINGS = 30.0
 
 
-class Recording(lightning.Callback):
+class Recording:
     """Writes the figures of a step, on the first process; all of them in runs of up to 2000 steps.
 
     Args:
         folder: The run's folder.
         steps: Length of the run.
-        validation: Whose scores are recorded with the step's losses.
-        evaluation: Whose example images TensorBoard shows after every validation.
+        validation: Whose scores and example images are recorded.
         first_step: Steps done before; later rows and curves are cut off.
     """
 
@@ -38,17 +34,16 @@ class Recording(lightning.Callback):
         folder: Path,
         steps: int,
         validation: Validation | None,
-        evaluation: JointEvaluation | None = None,
         first_step: int = 0,
     ) -> None:
-        self.folder, self.validation, self.evaluation = folder, validation, evaluation
+        self.folder, self.validation = folder, validation
         self.every, self.first_step = max(1, steps // RECORDED_STEPS), first_step
         self.table: MetricsTable | None = None
         self.board: Any = None
         self._drawn = -math.inf
 
-    def on_fit_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Open the files."""
+    def open(self) -> None:
+        """Open the files; every process calls it."""
         processes.on_first_process(self._open)
 
     def _open(self) -> None:
@@ -63,51 +58,47 @@ class Recording(lightning.Callback):
         except OSError as error:
             raise InputError(f"{self.folder}: cannot be written: {system_reason(error)}") from error
 
-    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+    def begin(self, scores: dict[str, float] | None) -> None:
         """Add the scores of a validation that had been interrupted to the row of its step."""
-        scores = self._named_scores()
-        if scores and self.table is not None:
-            self.table.amend(scores)
-            self._write_board(self.first_step, {}, scores)
+        named = self._named(scores)
+        if named and self.table is not None:
+            self.table.amend(named)
+            self._write_board(self.first_step, {}, named)
 
-    def on_train_batch_end(
-        self,
-        trainer: lightning.Trainer,
-        pl_module: lightning.LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-    ) -> None:
-        """Record the step if it is one to be recorded."""
-        assert isinstance(pl_module, TrainingModule)
-        scores = self._named_scores()
-        step = pl_module.step
-        if self.table is None or not (scores or step % self.every == 0 or step == pl_module.schedule.steps):
+    def add(self, state: RunState, figures: dict[str, float], scores: dict[str, float] | None) -> None:
+        """Record the step just done if it is one to be recorded.
+
+        Args:
+            state: Where the run stands; it is told of a file that cannot be written.
+            figures: Of the step.
+            scores: Of the validation after it; None: there was none.
+        """
+        step, named = state.step, self._named(scores)
+        if self.table is None or not (named or step % self.every == 0 or step == state.steps):
             return
         try:
-            self.table.add(step, pl_module.figures | scores)
+            self.table.add(step, figures | named)
             if not (self.folder / "tensorboard").is_dir():  # deleted while the run wrote into it
                 self._close_board()
                 self._open_board(step)
-            self._write_board(step, pl_module.figures, scores)
-            if scores and time.monotonic() - self._drawn > SECONDS_BETWEEN_DRAWINGS:
+            self._write_board(step, figures, named)
+            if named and time.monotonic() - self._drawn > SECONDS_BETWEEN_DRAWINGS:
                 self._draw_curves()
         except InputError as error:
-            pl_module.local_trouble = str(error)
+            state.local_trouble = str(error)
         except OSError as error:
-            pl_module.local_trouble = f"{self.folder}: cannot be written: {system_reason(error)}"
+            state.local_trouble = f"{self.folder}: cannot be written: {system_reason(error)}"
 
-    def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Draw the curves a last time and close."""
+    def finish(self) -> None:
+        """Draw the curves a last time."""
         if self.table is not None:
             self._draw_curves()
-        self._close()
 
-    def on_exception(
-        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, exception: BaseException
-    ) -> None:
-        """Close."""
-        self._close()
+    def close(self) -> None:
+        """Close the files."""
+        if self.table is not None:
+            self.table.close()
+        self._close_board()
 
     def add_final(self, step: int, scores: dict[str, float]) -> None:
         """Record the scores of all images of the best model, beside those of a sample.
@@ -130,22 +121,20 @@ class Recording(lightning.Callback):
         except OSError as error:
             raise InputError(f"{self.folder}: cannot be written: {system_reason(error)}") from error
         self._draw_curves()
-        self._close()
+        self.close()
 
-    def _named_scores(self) -> dict[str, float]:
-        """Scores of the step just done; those of a sample say so in their names."""
-        if self.validation is None or self.validation.scores is None:
-            return {}
-        ending = self.validation.plan.sample_ending
-        return {name + ending: value for name, value in self.validation.scores.items()}
+    def _named(self, scores: dict[str, float] | None) -> dict[str, float]:
+        """Scores of a sample say so in their names."""
+        ending = "" if self.validation is None else self.validation.plan.sample_ending
+        return {name + ending: value for name, value in (scores or {}).items()}
 
     def _write_board(self, step: int, figures: dict[str, float], scores: dict[str, float]) -> None:
         for name, value in figures.items():
             self.board.add_scalar(f"training/{name}", value, step)
         for name, value in scores.items():
             self.board.add_scalar(f"validation/{name}", value, step)
-        if scores and self.evaluation is not None:
-            for index, image in enumerate(self.evaluation.examples):
+        if scores and self.validation is not None:
+            for index, image in enumerate(self.validation.evaluate.examples):
                 self.board.add_image(f"validation/example {index}", image, step, dataformats="HWC")
 
     def _draw_curves(self) -> None:
@@ -170,11 +159,6 @@ class Recording(lightning.Callback):
             final=(final[0][-1], final[1][-1], f"all {plan.images} images") if plan and final[0] else None,
         )
         self._drawn = time.monotonic()
-
-    def _close(self) -> None:
-        if self.table is not None:
-            self.table.close()
-        self._close_board()
 
     def _close_board(self) -> None:
         if self.board is not None:

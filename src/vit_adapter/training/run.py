@@ -3,42 +3,31 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-import numpy as np
 import torch
 from rich.console import Console
 from torch import nn
 
-from vit_adapter.config import InputError, RunConfig
-from vit_adapter.data.digest import data_digest
-from vit_adapter.evaluation.exclusion import labels_left_out
+from vit_adapter.config import RunConfig
 from vit_adapter.evaluation.loop import EvaluationResult
-from vit_adapter.heads import Head
 
 from . import processes
-from .averaging import exponential_average
-from .callbacks import make_callbacks
-from .checkpoints import CheckpointFolder
-from .checks import check_batch_norm, check_settings
-from .class_occurrence import occurrence_notes, training_pixels
-from .class_weights import class_weights
-from .engine import choose_accelerator, count_devices, make_trainer, one_line_errors, quiet_lightning
-from .facts import note_facts
+from .engine import make_fabric, one_line_errors, quiet_lightning, synchronized_batch_norm
 from .final_evaluation import evaluate_best
 from .folder_lock import folder_locks
-from .folders import resume_command, with_absolute_paths
-from .frame import LAST_MODEL, RunFrame, print_lines
-from .module import TrainingModule
-from .plan import plan_lines, rule_name
+from .folders import open_folder, resume_command
+from .loop import train
+from .plan import dry_run_lines
+from .preparation import PreparedRun, prepare_run
+from .printing import print_lines
 from .progress import evaluation_progress
-from .resume import changes_of, check_same_run, fingerprint
-from .run_data import RunData
+from .run_state import RunState
+from .schedule import Schedule
 from .signals import StopRequest
-from .start_block import PUBLISHED_BATCH, StartBlock
+from .start_block import PUBLISHED_BATCH
 from .unused import unused_parameters
-from .validation import BEST, ValidationState
-from .validation_plan import plan_of
+from .validation import BEST, LAST_MODEL
 
 
 @dataclass(frozen=True)
@@ -101,143 +90,79 @@ def run_training(
         KeyboardInterrupt: The run was interrupted; a checkpoint was written first.
         SystemExit: The same for SIGTERM and SIGUSR1, with 128 plus the signal's number.
     """
-    training = config.training
     console = console or Console()
-    check_settings(config, len(train_set))
-    accelerator = choose_accelerator(training)
-    world = count_devices(training, accelerator) * training.nodes
-    check_batch_norm(model, config, world, synchronised=accelerator == "cuda")
-    labels_left_out(config.evaluation.exclude_from_mean, model, validation_set)  # refuses unknown names now
-    head: Head = model.head  # pyright: ignore
-    wanted = training.class_weights if head.takes_class_weights else None
-    labelled, for_weights = getattr(train_set, "dataset", None), wanted == "auto"
-    counts = training_pixels(labelled, model.num_classes, for_weights)  # pyright: ignore
-    weights = class_weights(wanted, labelled, model.num_classes, counts)  # pyright: ignore
-    model.configure_loss(training, weights)  # pyright: ignore
-    parts = {"training": getattr(train_set, "dataset", None), "validation": validation_set}
-    data = {part: data_digest(dataset) for part, dataset in parts.items()}
-    names = list(model.class_names)  # pyright: ignore
-    run = fingerprint(model, with_absolute_paths(config), names, len(train_set), data)
-
-    notes = [*notes, *occurrence_notes(counts, labelled, validation_set, names, for_weights, notes)]
-    note_facts(model, ema_decay=training.ema_decay)
-    files, state, start, lines = _take_up(config, model, run)
-    first_step = start["step"] if start else 0
-    plan = None if validation_set is None else plan_of(config, model, validation_set, world)
-    lines += [] if plan is None else plan.advice(training)
-
-    def block(process_count: int, device: str, folder: str) -> StartBlock:
-        images = len(train_set), 0 if validation_set is None else len(validation_set)
-        forms = operator_forms or {}
-        notes_ = [*notes, *lines]
-        return StartBlock(
-            *images,
-            names,
-            process_count,
-            device,
-            first_step,
-            weights,
-            forms,
-            folder,
-            notes_,
-            published_batch,
-            "" if plan is None else plan.words(),
-            frozenset()
-            if counts is None or not for_weights
-            else frozenset(np.flatnonzero(counts == 0).tolist()),
-        )
-
+    prepared = prepare_run(
+        model, train_set, validation_set, config, console, operator_forms or {}, notes, published_batch
+    )
     if dry_run:
-        folder = training.out or "a new one under runs/"
-        facts = block(world, accelerator, folder).lines(training, model)
-        print_lines(console, [*facts, "", *plan_lines(model, config, rule_name)])
+        print_lines(console, dry_run_lines(prepared.block, model, config))
         return None
-    if start and (first_step >= training.steps or _stopped_early(state, config)):
-        lines.append(f"{files.last}: the run is finished, at step {first_step}")
-        print_lines(console, lines)
-        return _result(files.folder, state, first_step, {}, start["replaced"])
-
+    if prepared.finished:
+        done = f"{prepared.files.last}: the run is finished, at step {prepared.first_step}"
+        print_lines(console, [*prepared.lines, done])
+        assert prepared.start is not None
+        return _result(prepared, prepared.first_step, {}, prepared.start["replaced"])
     # Convolutions are faster in this order of memory, on the CPU and in half precision on CUDA.
     model.to(memory_format=torch.channels_last)  # pyright: ignore
-    request = StopRequest()
-    module = TrainingModule(model, training, rule_name, first_step, request)
-    average = None if training.ema_decay is None else exponential_average(training.ema_decay)
-    callbacks, frame, validation, recording = make_callbacks(
-        config, plan, validation_set, files, state, start, run, average, block, console, first_step, request
-    )
-    probed = world > 1 and head.reaches_all_parameters
+    with quiet_lightning(), one_line_errors(config.training):
+        return _train(prepared)
+
+
+def _train(prepared: PreparedRun) -> RunResult:
+    config, console, model = prepared.config, prepared.console, prepared.model
+    Schedule.of(config.training)  # refuses a warm-up as long as the run before anything is written
+    state, request = RunState(prepared.first_step, config.training.steps), StopRequest()
+    probed = prepared.block.processes > 1 and model.head.reaches_all_parameters
     all_used = probed and not unused_parameters(model, config.model.vit.in_chans)
-    trainer = make_trainer(training, training.steps - first_step, callbacks, all_used)
-    batches = RunData(train_set, config, first_step, request, console)
-    try:
-        with quiet_lightning(), one_line_errors(training):
-            trainer.fit(module, datamodule=batches)
-    except BaseException:
-        if processes.rank() == 0 and module.last_checkpoint is not None:
-            command = resume_command(frame.folder, *module.remedy)
-            print_lines(console, [f"{module.last_checkpoint} is kept; continue with: {command}"])
-        raise
-    finally:
-        batches.close()
-    if module.local_trouble is not None:  # at the last step
-        raise InputError(module.local_trouble)
-    if module.stop_agreed:
-        _end_interrupted(request, frame, module, console)
+    fabric = make_fabric(config.training, all_used)
+    fabric.launch()
+    folder = prepared.files.folder = open_folder(config)
     if processes.rank() == 0:
-        print_lines(console, _unreadable_lines(frame.unreadable))
-    if validation is None:
-        return _result(frame.folder, state, module.step, {}, frame.unreadable)
-    device = trainer.strategy.root_device
+        print_lines(console, prepared.block.lines(config.training, model, folder))
     try:
-        with evaluation_progress(console, training.quiet) as announce:
+        with synchronized_batch_norm(model, fabric):
+            validation, recording, unreadable = train(prepared, fabric, state, request)
+    except BaseException:
+        if processes.rank() == 0 and state.last_checkpoint is not None:
+            command = resume_command(folder, *state.remedy)
+            print_lines(console, [f"{state.last_checkpoint} is kept; continue with: {command}"])
+        raise
+    model.cpu()
+    troubles = [trouble for trouble in processes.gather(state.local_trouble) if trouble is not None]
+    if troubles:  # at the last step
+        processes.stop_together(troubles[0])
+    if state.stop_agreed:
+        _end_interrupted(request, folder, state, console)
+    if processes.rank() == 0:
+        print_lines(console, _unreadable_lines(unreadable))
+    if validation is None:
+        return _result(prepared, state.step, {}, unreadable)
+    try:
+        with evaluation_progress(console, config.training.quiet) as announce:
             evaluation = evaluate_best(
-                validation, recording, model, validation_set, config.evaluation, device, announce
+                validation,
+                recording,
+                model,
+                prepared.validation_set,
+                config.evaluation,
+                fabric.device,
+                announce,
             )
     except KeyboardInterrupt:
-        ready = f"{frame.folder / BEST}: the model is ready; to measure it: {resume_command(frame.folder)}"
+        ready = f"{folder / BEST}: the model is ready; to measure it: {resume_command(folder)}"
         print_lines(console, [ready])
         raise
-    scores = validation.scores or {}
-    return _result(frame.folder, state, module.step, scores, frame.unreadable, evaluation)
-
-
-def _take_up(
-    config: RunConfig, model: nn.Module, run: dict[str, Any]
-) -> tuple[CheckpointFolder, ValidationState, dict[str, Any] | None, list[str]]:
-    """The checkpoint to continue from, with the model's weights loaded, and lines about it."""
-    training = config.training
-    files = CheckpointFolder(training.out or "")
-    if not training.resume:
-        return files, ValidationState(), None, []
-    if training.out is None:
-        raise InputError("training.resume: expected training.out, the folder of the run to continue")
-    start, note = files.load()
-    lines = [] if note is None else [note]
-    if start["step"] > training.steps:
-        raise InputError(f"{files.last}: {start['step']} steps are done, but training.steps={training.steps}")
-    lines += [f"changed: {change}" for change in check_same_run(start["run"], run, str(files.last))]
-    if any("training.steps" in line for line in lines):
-        lines.append("the learning rate follows the schedule of the new length from here on")
-    lines.append(f"continued from {files.last}, step {start['step']}")
-    model.load_state_dict(start.pop("model"))
-    state = ValidationState(**start["validation"])
-    state.other_images = bool(changes_of(start["run"], run, "validation"))
-    return files, state, start, lines
-
-
-def _stopped_early(state: ValidationState, config: RunConfig) -> bool:
-    patience = config.training.early_stopping
-    return state.stopped and patience is not None and state.waited >= patience
+    return _result(prepared, state.step, validation.scores or {}, unreadable, evaluation)
 
 
 def _result(
-    folder: Path,
-    state: ValidationState,
+    prepared: PreparedRun,
     step: int,
     scores: dict[str, float],
     unreadable: dict[str, str],
     evaluation: EvaluationResult | None = None,
 ) -> RunResult:
+    folder, state = prepared.files.folder, prepared.remembered
     validated = state.best_score is not None
     model_folder = folder / (BEST if validated else LAST_MODEL)
     score = state.best_score
@@ -253,10 +178,10 @@ def _unreadable_lines(unreadable: dict[str, str]) -> list[str]:
     return [f"{len(unreadable)} images could not be decoded and were replaced by others:", *first]
 
 
-def _end_interrupted(request: StopRequest, frame: RunFrame, module: TrainingModule, console: Console) -> None:
+def _end_interrupted(request: StopRequest, folder: Path, state: RunState, console: Console) -> NoReturn:
     if processes.rank() != 0:
         raise SystemExit(0)
-    print_lines(console, [f"stopped at step {module.step}; continue with: {resume_command(frame.folder)}"])
+    print_lines(console, [f"stopped at step {state.step}; continue with: {resume_command(folder)}"])
     if request.received is None or request.received.name == "SIGINT":
         raise KeyboardInterrupt
     raise SystemExit(128 + request.received)

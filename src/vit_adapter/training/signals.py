@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import lightning.pytorch as lightning
-
 
 class StopAsked(BaseException):
     """Raised by the signal's handler inside ``StopRequest.breaks_off``; no ``except Exception`` catches it."""
@@ -51,39 +49,23 @@ class StopRequest:
             raise StopAsked
 
 
-class StopSignals(lightning.Callback):
-    """Notes a signal; the run ends after the step, in all processes. A second signal ends it at once.
+@contextmanager
+def stop_signals(request: StopRequest) -> Iterator[None]:
+    """Inside, signals are noted; the run ends after the step, in all processes. A second signal ends it at once.
 
     SIGUSR1 is what SLURM sends before the time is over (``--signal=SIGUSR1@120``).
 
     Args:
-        request: Where it is noted.
+        request: Where they are noted.
     """
-
-    def __init__(self, request: StopRequest) -> None:
-        self.request = request
-        self._previous: dict[signal.Signals, Any] = {}
-
-    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Install the handlers (Lightning's own handler exchanges data in the middle of a step)."""
-        if threading.current_thread() is not threading.main_thread():
-            return
+    previous: dict[signal.Signals, Any] = {}
+    if threading.current_thread() is threading.main_thread():
         for name in ("SIGINT", "SIGTERM", "SIGUSR1"):
             if hasattr(signal, name):
                 number = signal.Signals[name]
-                self._previous[number] = signal.signal(number, self.request.note)
-
-    def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Restore the previous handlers."""
-        self._give_back()
-
-    def on_exception(
-        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, exception: BaseException
-    ) -> None:
-        """Restore the previous handlers."""
-        self._give_back()
-
-    def _give_back(self) -> None:
-        for number, handler in self._previous.items():
+                previous[number] = signal.signal(number, request.note)
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
             signal.signal(number, handler)
-        self._previous = {}

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from torch import nn
@@ -14,7 +15,7 @@ PUBLISHED_BATCH = 16
 """Images in a step of nearly all published models."""
 
 
-@dataclass
+@dataclass(kw_only=True)
 class StartBlock:
     """The facts, gathered from several places.
 
@@ -24,14 +25,13 @@ class StartBlock:
         class_names: In order.
         processes: Devices of all machines together.
         device: Their kind.
+        operator_forms: Operator and the form of it that will run.
+        notes: Further lines (resumed from ..., settings that changed).
         first_step: Steps done before.
         weights: Class weights, if there are any.
-        operator_forms: Operator and the form of it that will run.
-        folder: The run's folder.
-        notes: Further lines (resumed from ..., settings that changed).
+        uncounted: Labels of classes without a pixel to make an automatic weight from.
         published_batch: Images in a step of the published model; None: not reported.
         validation: When and on what the run validates; empty: never.
-        uncounted: Labels of classes without a pixel to make an automatic weight from.
     """
 
     training_images: int
@@ -39,17 +39,22 @@ class StartBlock:
     class_names: Sequence[str]
     processes: int
     device: str
-    first_step: int
-    weights: np.ndarray | None
     operator_forms: dict[str, str]
-    folder: str
     notes: list[str] = field(default_factory=list)
+    first_step: int = 0
+    weights: np.ndarray | None = None
+    uncounted: frozenset[int] = frozenset()
     published_batch: int | None = PUBLISHED_BATCH
     validation: str = ""
-    uncounted: frozenset[int] = frozenset()
 
-    def lines(self, config: TrainingConfig, model: nn.Module) -> list[str]:
-        """One line for each fact, the name first."""
+    def lines(self, config: TrainingConfig, model: nn.Module, folder: str | Path) -> list[str]:
+        """One line for each fact, the name first.
+
+        Args:
+            config: Settings.
+            model: Whose parameters are counted.
+            folder: The run's, or in words where it will be.
+        """
         schedule = Schedule.of(config)
         batch = self.processes * config.batch_size * config.accumulate
         passes = config.steps * batch / max(1, self.training_images)
@@ -74,7 +79,7 @@ class StartBlock:
             "precision": config.precision,
             "operators": ", ".join(f"{name}: {form}" for name, form in self.operator_forms.items()),
             "class weights": self._weights(),
-            "folder": self.folder,
+            "folder": str(folder),
         }
         lines = [f"{name:<14} {fact}" for name, fact in facts.items() if fact]
         return lines + [f"{'note':<14} {note}" for note in self.notes]

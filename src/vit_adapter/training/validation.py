@@ -6,16 +6,15 @@ import math
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import lightning.pytorch as lightning
 import torch
-from lightning.pytorch.callbacks import WeightAveraging
 from torch import nn
+from torch.optim.swa_utils import AveragedModel
 
 from vit_adapter.config import InputError
 from vit_adapter.config.files import system_reason, write_atomically
@@ -24,16 +23,13 @@ from vit_adapter.weights.files import read_state_dict
 from vit_adapter.weights.model_folder import WEIGHTS_FILE, load_exactly
 
 from . import processes
-from .averaging import averaged_weights
 from .facts import note_facts
-from .module import TrainingModule
+from .joint_evaluation import JointEvaluation
+from .run_state import RunState
 from .signals import StopAsked, StopRequest
 from .validation_plan import ValidationPlan
 
-Evaluate = Callable[[Any], dict[str, float]]
-"""Model to scores by name (0..1), the headline score among them, equal in all processes."""
-
-BEST, SCORE_FILE = "best", "score.json"
+BEST, LAST_MODEL, SCORE_FILE = "best", "last", "score.json"
 
 
 @dataclass
@@ -69,13 +65,13 @@ class ValidationState:
         return better
 
 
-class Validation(lightning.Callback):
+class Validation:
     """Evaluates every so many steps and at the end, keeps the best model, stops when nothing gets better.
 
     All decisions follow from the joint score, which is the same in all processes (S52).
 
     Args:
-        evaluate: Gives the scores.
+        evaluate: Gives the scores, equal in all processes.
         plan: Steps between validations, and what they measure.
         patience: Validations without a better score before the run stops; None: never.
         folder: The run's folder; "best" in it is the model with the highest score.
@@ -84,19 +80,19 @@ class Validation(lightning.Callback):
         request: What signals ask; a validation under way is interrupted for it.
 
     Attributes:
-        scores: Of the step just done, if it was validated.
-        seconds: That the validation after the last step took; 0 if there was none.
+        scores: Of the last validation; None before the first.
+        seconds: That it took.
         best_result: What was measured of the best model, if this process measured it.
     """
 
     def __init__(
         self,
-        evaluate: Evaluate,
+        evaluate: JointEvaluation,
         plan: ValidationPlan,
         patience: int | None,
         folder: Path,
         state: ValidationState,
-        average: WeightAveraging | None = None,
+        average: AveragedModel | None = None,
         request: StopRequest | None = None,
     ) -> None:
         self.request = request or StopRequest()
@@ -106,63 +102,74 @@ class Validation(lightning.Callback):
         self.seconds = 0.0
         self.best_result: EvaluationResult | None = None
 
-    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Measure the best model again where its score is of other images than this run will measure."""
-        assert isinstance(pl_module, TrainingModule)
+    def begin(self, model: Any, run: RunState) -> dict[str, float] | None:
+        """Measure the best model again where its score is of other images than this run will measure.
+
+        Returns:
+            Scores of the validation that was interrupted after the last step, made up; None where none was.
+        """
         state, sample = self.state, self.plan.sample
         if state.best_score is not None and (state.sample != sample or state.other_images):
             self._forget_what_is_gone()
         if state.best_score is not None and (state.sample != sample or state.other_images):
-            model = saved_model(pl_module.segmenter, self.folder / BEST)
-            state.best_score, state.waited = self.evaluate(model)[self.plan.headline], 0
-            self.best_result = getattr(self.evaluate, "result", None)
+            best = saved_model(model, self.folder / BEST)
+            state.best_score, state.waited = self.evaluate(best)[self.plan.headline], 0
+            self.best_result = self.evaluate.result
             values = score_values(state.best_step, state.best_score, sample, self.plan.headline)
             processes.on_first_process(lambda: write_score(self.folder / BEST, values))
         state.sample, state.other_images = sample, False
-        if state.due:
-            state.due = False
-            self._validate(trainer, pl_module)
+        if not state.due:
+            return None
+        state.due = False
+        return self.run(model, run)
 
-    def on_train_batch_end(
-        self,
-        trainer: lightning.Trainer,
-        pl_module: lightning.LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-    ) -> None:
-        """Validate if it is time."""
-        assert isinstance(pl_module, TrainingModule)
-        self.scores, self.seconds = None, 0.0
-        step = pl_module.step
-        if step % self.plan.every and step != pl_module.schedule.steps:
-            return
-        try:
-            self._validate(trainer, pl_module)
-        except StopAsked:
-            self.state.due = pl_module.stop_agreed = True
+    def due(self, step: int) -> bool:
+        """Whether it is time, so many steps being done."""
+        return step % self.plan.every == 0 or step == self.plan.steps
 
-    def _validate(self, trainer: lightning.Trainer, pl_module: TrainingModule) -> None:
-        begin, step = time.monotonic(), pl_module.step
+    def run(self, model: Any, run: RunState) -> dict[str, float] | None:
+        """Validate.
+
+        Args:
+            model: Trained so far.
+            run: Where the run stands; it is told to stop.
+
+        Returns:
+            Scores; None where a signal interrupted it.
+        """
+        begin, step = time.monotonic(), run.step
+        measured: Any = model if self.average is None else self.average.module
         # After the last step there is nothing else to do, and several processes stop together after a step.
-        waits = step == pl_module.schedule.steps or processes.world_size() > 1
-        with averaged_weights(self.average, trainer, pl_module), usual_memory_order(pl_module.segmenter):
-            processes.share_buffers(pl_module.segmenter)
-            pl_module.segmenter.eval()
-            try:
-                with nullcontext() if waits else self.request.breaks_off():
-                    self.scores = self.evaluate(pl_module.segmenter)
-            finally:
-                pl_module.segmenter.train()
-            score = self.scores[self.plan.headline]
-            self._forget_what_is_gone()
-            if self.state.take(score, step):
-                self.best_result = getattr(self.evaluate, "result", None)
-                processes.on_first_process(lambda: self._save_best(pl_module.segmenter, step, score))
+        waits = step == run.steps or processes.world_size() > 1
+        try:
+            with usual_memory_order(measured):
+                self.scores = self._measure(measured, nullcontext() if waits else self.request.breaks_off())
+                score = self.scores[self.plan.headline]
+                self._forget_what_is_gone()
+                if self.state.take(score, step):
+                    self.best_result = self.evaluate.result
+                    facts = self._facts(step, score)
+                    note_facts(model, **facts)
+                    note_facts(measured, **facts)
+                    values = score_values(step, score, self.plan.sample, self.plan.headline)
+                    best = self.folder / BEST
+                    processes.on_first_process(lambda: save_model(measured, best, values))
+        except StopAsked:
+            self.state.due = run.stop_agreed = True
+            return None
         if self.patience is not None and self.state.waited >= self.patience:
-            self.state.stopped = True
-            trainer.should_stop = True
+            self.state.stopped = run.stopped_early = True
         self.seconds = time.monotonic() - begin
+        return self.scores
+
+    def _measure(self, model: Any, breaking_off: AbstractContextManager[None]) -> dict[str, float]:
+        processes.share_buffers(model)
+        model.eval()
+        try:
+            with breaking_off:
+                return self.evaluate(model)
+        finally:
+            model.train()
 
     def _forget_what_is_gone(self) -> None:
         """A best score whose model was deleted no longer counts: the next model is the best one."""
@@ -171,12 +178,9 @@ class Validation(lightning.Callback):
         if state.best_score is not None and not processes.broadcast(there):
             state.best_score = None
 
-    def _save_best(self, model: Any, step: int, score: float) -> None:
-        known = None if math.isnan(score) else score
+    def _facts(self, step: int, score: float) -> dict[str, Any]:
         images = self.plan.images if self.plan.sample is None else self.plan.sample
-        headline, sample = self.plan.headline, self.plan.sample
-        note_facts(model, step=step, images=images, **{headline: known})
-        save_model(model, self.folder / BEST, score_values(step, score, sample, headline))
+        return {"step": step, "images": images, self.plan.headline: None if math.isnan(score) else score}
 
 
 def score_values(step: int, score: float, sample: int | None, headline: str) -> dict[str, Any]:
@@ -240,6 +244,16 @@ def save_model(model: Any, folder: Path, score: dict[str, Any]) -> None:
         raise InputError(f"{folder}: the model cannot be written: {system_reason(error)}") from error
     finally:
         shutil.rmtree(new, ignore_errors=True)
+
+
+def save_last_model(model: Any, folder: Path, step: int) -> None:
+    """Write the model of a run that has no best one.
+
+    Raises:
+        InputError: It cannot be written.
+    """
+    note_facts(model, step=step, mIoU=None, images=None)
+    save_model(model, folder, {"step": step, "mIoU": None})
 
 
 def recover_model(folder: Path) -> None:
