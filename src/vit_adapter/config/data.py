@@ -36,8 +36,8 @@ class AugmentationConfig(Checked):
         base_size: (long, short) in pixels that ``scale_range`` multiplies, ratio kept; None: the image's own
             size.
         scale_range: Smallest and largest factor of the random resize.
-        crop: Side in pixels of the square crop; smaller images are padded (image 0 after normalisation,
-            labels with the ignore id). None: the short side of the median image, within 256 and 512.
+        crop: Side in pixels of the square crop. Smaller images are padded with 0 after normalisation, their labels
+            with the ignore id. None: the short side of the median image, within 256 and 512.
         category_max_ratio: A crop in which one class fills more than this share is drawn again, up to ten
             times; 1: never.
         flip: Probability of a horizontal mirror image.
