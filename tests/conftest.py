@@ -1,6 +1,7 @@
 """Where tests find real data (folders named by environment variables), and which rooms they are about."""
 
 import os
+import signal
 import subprocess
 from pathlib import Path
 
@@ -8,6 +9,10 @@ import pytest
 from hypothesis import settings
 
 from rooms import rooms_of
+
+# A shell that starts the suite in the background lets it ignore Ctrl-C, and every process that it starts.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The same examples everywhere and at every run; a busy machine is no failure.
 settings.register_profile("house", deadline=None, derandomize=True)

@@ -1,5 +1,6 @@
 """What a data check found, for the user and for programs."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -140,12 +141,14 @@ def _told_briefly(texts: Sequence[str]) -> list[str]:
     kinds: dict[str, list[str]] = {}
     for text in texts:
         file, _, told = text.partition(": ")
-        kinds.setdefault(told if told and Path(file).suffix else text, []).append(text)
+        about_a_file = told and re.fullmatch(r"\.\w+", Path(file).suffix)
+        kinds.setdefault(told if about_a_file else text, []).append(text)
     lines = []
     for told, same in kinds.items():
-        lines += same[:SAME_SHOWN]
-        if len(same) > SAME_SHOWN:
-            lines.append(f"{len(same) - SAME_SHOWN} further files: {told}")
+        shown = SAME_SHOWN if len(same) > SAME_SHOWN + 1 else len(same)
+        lines += same[:shown]
+        if len(same) > shown:
+            lines.append(f"{len(same) - shown} further files: {told}")
     return lines
 
 
