@@ -69,6 +69,11 @@ def read_weights(path: str | Path, num_classes: int) -> np.ndarray:
     """
     try:
         text = Path(path).read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise InputError(
+            f"training.class_weights={path}: no such file; expected auto, null (none), or a text file with one number "
+            "per class"
+        ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: class weights cannot be read: {error}") from error
     try:
