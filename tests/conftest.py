@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import settings
 
 from rooms import rooms_of
@@ -49,6 +50,15 @@ def data_root() -> Path:
 def weights_root() -> Path:
     """Folder of real pretrained weights."""
     return _first("VIT_ADAPTER_WEIGHTS", "pretrained weights")
+
+
+@pytest.fixture(scope="module")
+def one_thread():
+    """Processes of their own run on one thread; with more, sums are rounded differently."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture

@@ -3,21 +3,14 @@
 import torch
 from torch import Tensor
 
+from tiny import SMALL_MASK2FORMER
 from vit_adapter.config import Mask2FormerConfig
 from vit_adapter.heads import Targets
 from vit_adapter.heads.mask2former import LossSettings, Mask2FormerHead, Predictions
 
 WIDTHS = [8, 16, 24, 32]
 POINTS = 64
-SIZES = Mask2FormerConfig(
-    queries=7,
-    channels=32,
-    heads=4,
-    encoder_layers=1,
-    decoder_layers=3,
-    encoder_feedforward=48,
-    decoder_feedforward=64,
-)
+SIZES = SMALL_MASK2FORMER
 
 
 def targets_for(labels: Tensor) -> Targets:

@@ -31,6 +31,8 @@ from vit_adapter.training.metrics_table import read_table
 from .making import TRAINING, command, halves, refusal, save_pairs
 from .training_parts import save_part
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 HEADING = "Going on with a run"
 
 TITLES = {
@@ -64,15 +66,6 @@ def printed_command(text: str) -> list[str]:
     words = shlex.split(line.split("continue with: ")[1])
     assert words[:2] == ["vit-adapter", "train"]
     return words[1:]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Processes of their own run on one thread; with more, sums are rounded otherwise."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture

@@ -18,6 +18,8 @@ from torch.utils.data import get_worker_info
 from vit_adapter.training import run_training, shared_memory
 from vit_adapter.training.checkpoints import read_checkpoint
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 HEADING = "Waiting for data"
 
 TITLES = {
@@ -78,15 +80,6 @@ def same_end(first: Path, second: Path) -> bool:
     states = [read_checkpoint(run / "last.ckpt") for run in (first, second)]
     assert [state["step"] for state in states] == [STEPS, STEPS]
     return all(torch.equal(value, states[1]["model"][name]) for name, value in states[0]["model"].items())
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Processes of their own run on one thread; with more, sums are rounded otherwise."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """What all backbones around a plain ViT share: building it, freezing it, describing how it was built."""
 
 import copy
+from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any, Unpack
@@ -13,7 +14,7 @@ from vit_adapter.config import BackboneConfig, ViTConfig, ViTSettings
 from .vit import PATCH_SIZE, build_vit, timm_name
 
 
-class PlainViTBackbone(nn.Module):
+class PlainViTBackbone(nn.Module, ABC):
     """A feature pyramid from a plain ViT.
 
     Args:
@@ -80,9 +81,9 @@ class PlainViTBackbone(nn.Module):
         """Where the ViT runs: without a graph when no gradient is ``wanted`` of it."""
         return torch.set_grad_enabled(torch.is_grad_enabled() and wanted)
 
+    @abstractmethod
     def forward(self, images: Tensor) -> list[Tensor]:
         """[B, in_chans, H, W] normalised images to maps, fine to coarse."""
-        raise NotImplementedError
 
 
 def _vit_config(vit: str | nn.Module | ViTConfig, settings: ViTSettings) -> ViTConfig:
