@@ -9,7 +9,7 @@ from pathlib import Path
 from safetensors import safe_open
 
 OWN_ROOT = Path(__file__).parent / "data"
-FOLDERS = ("cases", "pipeline", "metrics", "optimizer", "manifests", "pretraining", "datasets")
+FOLDERS = ("cases", "pipeline", "metrics", "optimizer", "manifests", "pretraining", "datasets", "detection")
 _SUFFIXES = (".safetensors", ".json", ".json.gz")
 
 

@@ -91,6 +91,12 @@ def test_dataset(record):
     run(record)
 
 
+@pytest.mark.parametrize("record", parameters([r for r in RECORDS if r.folder == "detection"]))
+@pytest.mark.slow
+def test_detection(record):
+    run(record)
+
+
 def test_every_folder_has_records():
     """An empty parametrisation would be skipped in silence."""
     assert {record.folder for record in RECORDS} == set(FOLDERS)

@@ -30,7 +30,7 @@ def test_the_same_bytes_run_once_and_others_under_a_name_of_their_own(tmp_path):
 
 def test_a_folder_of_tensor_files_counts_as_cases(tmp_path):
     write_case(tmp_path / "05_heads__new.safetensors", area="05_heads")
-    write_case(tmp_path / "detection/90_left__out.safetensors", area="90_left")
+    write_case(tmp_path / "elsewhere/90_left__out.safetensors", area="90_left")
     (record,) = find_records([tmp_path])
     assert (record.folder, record.area, record.id) == ("cases", "05_heads", "05_heads__new.safetensors")
 
