@@ -17,6 +17,7 @@ from vit_adapter.images import ImageRemarks, read_image
 from vit_adapter.metrics import SemanticEvaluator
 from vit_adapter.tasks import TASKS, DecodeSettings, SemanticResult, Task
 
+from .evaluation_mode import evaluation_mode
 from .parts import channels_of
 
 ImageLike = str | Path | bytes | BinaryIO | Image.Image | np.ndarray | Tensor
@@ -121,20 +122,16 @@ class Prediction(nn.Module):
             protocol, self.classes, self.head.scores_are, batch_size, self.device, threshold, held=not several
         )
         score = partial(self._window_scores, precision=precision)
-        results = self.task.decode(score, arrays, settings)
+        with evaluation_mode(self):
+            results = self.task.decode(score, arrays, settings)
         return results if several else results[0]
 
     @torch.no_grad()
     def _window_scores(self, windows: Tensor, precision: str) -> Tensor:
         """[B, K, h/4, w/4] scores of windows padded to multiples of 32, in evaluation mode; at least float32."""
-        modes = [(module, module.training) for module in self.modules()]
-        self.eval()
-        try:
-            kind = getattr(torch, precision)
-            with torch.autocast(windows.device.type, kind, enabled=precision != "float32"):
-                pyramid, _ = self._pyramid(windows)
-                scores = self.head(pyramid)
-            return scores.to(torch.promote_types(scores.dtype, torch.float32))
-        finally:
-            for module, training in modes:
-                module.training = training
+        kind = getattr(torch, precision)
+        automatic = torch.autocast(windows.device.type, kind, enabled=precision != "float32")
+        with evaluation_mode(self), automatic:  # also for probabilities that are asked for later
+            pyramid, _ = self._pyramid(windows)
+            scores = self.head(pyramid)
+        return scores.to(torch.promote_types(scores.dtype, torch.float32))
