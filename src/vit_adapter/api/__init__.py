@@ -1,5 +1,6 @@
 """What a user does, as plain functions; the command line calls the same. The rooms are combined here."""
 
+from vit_adapter.ops import describe_forms
 from vit_adapter.zoo import list_recipes
 
 from .checking import check_data
@@ -15,6 +16,7 @@ __all__ = [
     "check_data",
     "choose_device",
     "demo",
+    "describe_forms",
     "evaluate",
     "export_official",
     "import_official",

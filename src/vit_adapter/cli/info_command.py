@@ -27,22 +27,24 @@ def run(words: Sequence[str]) -> int:
     )
     for package in packages:
         try:
-            print(f"{package:<18} {version(package)}")
+            print(f"{package:<24} {version(package)}")
         except PackageNotFoundError:
-            print(f"{package:<18} not installed")
-    print(f"{'python':<18} {platform.python_version()} on {platform.system()} {platform.machine()}")
-    print(f"{'processor':<18} {_processor()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads used")
-    print(f"{'instructions':<18} {torch.backends.cpu.get_cpu_capability()}")
+            print(f"{package:<24} not installed")
+    print(f"{'python':<24} {platform.python_version()} on {platform.system()} {platform.machine()}")
+    print(f"{'processor':<24} {_processor()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads used")
+    print(f"{'instructions':<24} {torch.backends.cpu.get_cpu_capability()}")
     if torch.cuda.is_available():
         for index in range(torch.cuda.device_count()):
             properties = torch.cuda.get_device_properties(index)
-            print(f"{f'cuda:{index}':<18} {properties.name}, {properties.total_memory / 2**30:.0f} GiB")
+            print(f"{f'cuda:{index}':<24} {properties.name}, {properties.total_memory / 2**30:.0f} GiB")
     else:
-        print(f"{'cuda':<18} not available")
+        print(f"{'cuda':<24} not available")
     mps = torch.backends.mps.is_available()
-    print(f"{'mps':<18} {'available, untested' if mps else 'not available'}")
-    print(f"{'operators':<18} deformable attention: grid_sample (pure PyTorch)")
-    print(f"{'':<18} attention: scaled_dot_product_attention")
+    print(f"{'mps':<24} {'available, untested' if mps else 'not available'}")
+    from vit_adapter.api import describe_forms
+
+    for name, text in [*describe_forms(), ("attention", "scaled_dot_product_attention")]:
+        print(f"{name:<24} {text}")
     return 0
 
 

@@ -3,5 +3,16 @@
 from .deformable_attention import deformable_attention
 from .deformable_module import DeformableAttention
 from .norm import NormKind, check_batch_norm, make_norm
+from .operator import Operator, describe_forms, forms, recorded_forms
 
-__all__ = ["DeformableAttention", "NormKind", "check_batch_norm", "deformable_attention", "make_norm"]
+__all__ = [
+    "DeformableAttention",
+    "NormKind",
+    "Operator",
+    "check_batch_norm",
+    "deformable_attention",
+    "describe_forms",
+    "forms",
+    "make_norm",
+    "recorded_forms",
+]
