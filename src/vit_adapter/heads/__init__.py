@@ -2,7 +2,7 @@
 
 from .build import CLASS_LAYERS, HEADS, build_auxiliary_head, build_head, maps_taken
 from .fcn import FCNHead
-from .head import Head, LossNotFinite, Targets, is_loss
+from .head import Detections, Head, LossNotFinite, Objects, Queries, Targets, is_loss
 from .losses import PixelLoss, checked_labels, pixel_accuracy
 from .mask2former import Mask2FormerHead
 from .pixel_head import CustomHead, PixelHead
@@ -13,12 +13,15 @@ __all__ = [
     "CLASS_LAYERS",
     "HEADS",
     "CustomHead",
+    "Detections",
     "FCNHead",
     "Head",
     "LossNotFinite",
     "Mask2FormerHead",
+    "Objects",
     "PixelHead",
     "PixelLoss",
+    "Queries",
     "Targets",
     "UPerHead",
     "build_auxiliary_head",

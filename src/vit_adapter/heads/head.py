@@ -11,19 +11,92 @@ from vit_adapter.config import InputError, ScoresAre, TaskName, TrainingConfig
 
 
 @dataclass(frozen=True)
+class Objects:
+    """The N objects that one image shows.
+
+    Attributes:
+        classes: int64 [N], 0..K-1.
+        boxes: float32 [N, 4]: left, top, right, bottom in pixels of the image, ends exclusive.
+        masks: bool [N, H, W], at the size of the image; None: only boxes are known.
+        crowd: bool [N], regions of many objects that were not annotated one by one; None: there are none.
+    """
+
+    classes: Tensor
+    boxes: Tensor
+    masks: Tensor | None = None
+    crowd: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.classes)
+
+
+@dataclass(frozen=True)
 class Targets:
     """What a batch of images shows.
 
     Attributes:
-        labels: int64 [B, H, W], 0..K-1 or ``ignore_index``, at the size of the images.
+        labels: int64 [B, H, W], 0..K-1 or ``ignore_index``, at the size of the images; None for a head that learns
+            from objects alone.
         ignore_index: Label of pixels without a class.
         area: (height, width) that the pyramid covers: at least H×W, larger where images were padded at the right
             and at the bottom.
+        objects: The objects of each image; None for a head that learns from labels alone.
     """
 
-    labels: Tensor
+    labels: Tensor | None
     ignore_index: int
     area: tuple[int, int]
+    objects: Sequence[Objects] | None = None
+
+    def required_labels(self) -> Tensor:
+        """The labels, for a head that cannot do without.
+
+        Raises:
+            InputError: There are none.
+        """
+        if self.labels is None:
+            raise InputError("this head learns from labels, which these targets do not have")
+        return self.labels
+
+    def required_objects(self) -> Sequence[Objects]:
+        """The objects, for a head that cannot do without.
+
+        Raises:
+            InputError: There are none.
+        """
+        if self.objects is None:
+            raise InputError("this head learns from objects, which these targets do not have")
+        return self.objects
+
+
+@dataclass(frozen=True)
+class Queries:
+    """What a head says that finds masks, each with a class, by a fixed number Q of queries.
+
+    Attributes:
+        classes: Class logits [B, Q, K + 1]; the last column is "no object".
+        masks: Mask logits [B, Q, h, w] of any stride, over the whole area that the pyramid covers.
+    """
+
+    classes: Tensor
+    masks: Tensor
+
+
+@dataclass(frozen=True)
+class Detections:
+    """What a head says of one image that finds boxes; already thinned out, best first.
+
+    Attributes:
+        boxes: float [N, 4]: left, top, right, bottom in pixels of the image, ends exclusive.
+        classes: int64 [N], 0..K-1.
+        scores: float [N], 0..1.
+        masks: float [N, m, m], 0..1: the mask inside each box, which is stretched over it; None: boxes only.
+    """
+
+    boxes: Tensor
+    classes: Tensor
+    scores: Tensor
+    masks: Tensor | None = None
 
 
 def is_loss(name: str) -> bool:
@@ -36,10 +109,13 @@ class LossNotFinite(InputError):
 
 
 class Head(nn.Module, ABC):
-    """From a feature pyramid to scores, and the loss that trains it.
+    """From a feature pyramid to an answer, and the loss that trains it.
+
+    A head that answers "semantic" has ``forward``; one that answers "instance", "panoptic" or "detection" has
+    ``find``.
 
     Attributes:
-        tasks: What it can be asked for.
+        tasks: What it can be asked for; the first is what it is asked where nothing else is said.
         min_classes: Smallest number of classes it can learn.
         scores_are: What ``forward`` gives.
         takes_class_weights: Its loss weighs the pixels of each class.
@@ -58,9 +134,29 @@ class Head(nn.Module, ABC):
     classifiers: ClassVar[tuple[str, ...]] = ("classifier",)
     extra_rows: ClassVar[int] = 0
 
-    @abstractmethod
     def forward(self, pyramid: Sequence[Tensor]) -> Tensor:
-        """Maps [B, C_i, h_i, w_i], fine to coarse, to scores [B, K, h_0, w_0]."""
+        """Maps [B, C_i, h_i, w_i], fine to coarse, to scores [B, K, h_0, w_0].
+
+        Raises:
+            InputError: This head does not score pixels.
+        """
+        raise InputError(f"{type(self).__name__} does not score pixels: it answers {', '.join(self.tasks)}")
+
+    def find(self, pyramid: Sequence[Tensor], area: tuple[int, int]) -> Queries | list[Detections]:
+        """The objects of each image.
+
+        Args:
+            pyramid: See ``forward``.
+            area: (height, width) in pixels of what is image, at least 1: the pyramid may cover more at the right and at
+                the bottom. Boxes end there.
+
+        Returns:
+            Queries with their masks over all that the pyramid covers, or the detections of each of the B images.
+
+        Raises:
+            InputError: This head does not find objects.
+        """
+        raise InputError(f"{type(self).__name__} does not find objects: it answers {', '.join(self.tasks)}")
 
     @abstractmethod
     def configure_loss(

@@ -47,20 +47,21 @@ class PixelHead(Head):
         """Number of pixels with a class, where the loss is a mean over these."""
         if self.criterion.average_over == "all":
             return None
-        return float((targets.labels != targets.ignore_index).sum())
+        return float((targets.required_labels() != targets.ignore_index).sum())
 
     def loss(
         self, pyramid: Sequence[Tensor], targets: Targets, divisor: float | None = None
     ) -> dict[str, Tensor]:
         """Losses of ``criterion`` and "accuracy" in percent (behaviour 37)."""
-        height, width = targets.labels.shape[-2:]
+        labels = targets.required_labels()
+        height, width = labels.shape[-2:]
         # In plain order while small: the losses would copy the scores of the full size into it.
         scores = resize_maps(self(pyramid).contiguous(), targets.area)[..., :height, :width]
-        losses = self.criterion(scores, targets.labels)
+        losses = self.criterion(scores, labels)
         count = None if divisor is None else self.count(targets)
         if count is not None and divisor is not None:
             losses = {name: value * (count / divisor) for name, value in losses.items()}
-        return {**losses, "accuracy": pixel_accuracy(scores, targets.labels)}
+        return {**losses, "accuracy": pixel_accuracy(scores, labels)}
 
 
 class CustomHead(PixelHead):

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from vit_adapter.config import InputError, Mask2FormerConfig, TrainingConfig
 
-from ..head import Head, Targets
+from ..head import Head, Queries, Targets
 from .loss import LossSettings, Mask2FormerLoss
 from .pixel_decoder import PixelDecoder
 from .precision import at_least_float32, full_precision
@@ -92,8 +92,13 @@ class Mask2FormerHead(Head):
         Returns:
             [B, K, h_0, w_0], at least float32: see ``class_sums``.
         """
+        queries = self.find(pyramid)
+        return class_sums(queries.classes, queries.masks)
+
+    def find(self, pyramid: Sequence[Tensor], area: tuple[int, int] | None = None) -> Queries:
+        """Class and mask logits after the last layer, see ``Head.find``; masks at stride 4, over the whole pyramid."""
         predictions = self.predictions(pyramid)
-        return class_sums(predictions.classes[-1], predictions.masks[-1])
+        return Queries(predictions.classes[-1], predictions.masks[-1])
 
     def predictions(
         self, pyramid: Sequence[Tensor], attention_masks: Sequence[Tensor] | None = None
@@ -115,7 +120,9 @@ class Mask2FormerHead(Head):
 
     def count(self, targets: Targets) -> float:
         """Number of masks of a batch that queries will be matched with."""
-        counts = [int((labels.unique() != targets.ignore_index).sum()) for labels in targets.labels]
+        counts = [
+            int((labels.unique() != targets.ignore_index).sum()) for labels in targets.required_labels()
+        ]
         return float(sum(min(count, self.num_queries) for count in counts))
 
     def loss(
@@ -133,7 +140,8 @@ class Mask2FormerHead(Head):
             InputError: Labels are outside the classes, or do not fit the pyramid.
             NotFiniteCosts: The predictions hold NaN or infinity.
         """
-        (batch, *size), (rows, columns) = targets.labels.shape, pyramid[0].shape[-2:]
+        labels = targets.required_labels()
+        (batch, *size), (rows, columns) = labels.shape, pyramid[0].shape[-2:]
         height, width = targets.area
         if batch != len(pyramid[0]) or height % rows or width % columns or height // rows != width // columns:
             raise InputError(
@@ -141,7 +149,7 @@ class Mask2FormerHead(Head):
                 f"map of {rows}×{columns}"
             )
         margin = (0, width - size[1], 0, height - size[0])
-        labels = F.pad(targets.labels, margin, value=targets.ignore_index)
+        labels = F.pad(labels, margin, value=targets.ignore_index)
         masks = targets_of(labels, self.num_classes, targets.ignore_index)
         return self.criterion(self.predictions(pyramid), masks, divisor)
 
