@@ -9,7 +9,7 @@ from huggingface_hub import ModelCard
 
 from vit_adapter import InputError, Segmenter, ViTAdapter
 from vit_adapter.config import ClassTable, UPerNetConfig
-from vit_adapter.segmenter import folder as hub_room
+from vit_adapter.segmenter import hub as hub_room
 from vit_adapter.segmenter.card import vit_licence
 
 CLASSES = ClassTable(("road", "sky", "car"), (7, 0, 26), ((1, 2, 3), (4, 5, 6), (7, 8, 9)))

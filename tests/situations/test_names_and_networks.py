@@ -15,7 +15,7 @@ from vit_adapter import InputError, Segmenter, SemanticResult, ViTAdapter
 from vit_adapter.backbones import timm_name
 from vit_adapter.backbones.vit import pretrained as pretrained_room
 from vit_adapter.config import FCNConfig, network
-from vit_adapter.segmenter import folder as folder_room
+from vit_adapter.segmenter import hub as hub_room
 
 from .making import TINY, TRAINING, halves, refusal, save_pairs
 
@@ -142,8 +142,8 @@ def test_s214_a_hub_repository_without_a_network(empty_cache, monkeypatch):
         asked.append(settings)
         return "folder"
 
-    monkeypatch.setattr(folder_room, "snapshot_download", cached)
-    assert folder_room._download("me/streets", {"revision": "main"}) == "folder"
+    monkeypatch.setattr(hub_room, "snapshot_download", cached)
+    assert hub_room.download("me/streets", {"revision": "main"}) == "folder"
     assert asked == [{"revision": "main", "local_files_only": True}]
 
 

@@ -5,7 +5,7 @@ import torch
 from rich.console import Console
 
 from vit_adapter.config import InputError
-from vit_adapter.weights.load import match
+from vit_adapter.weights.load import fit_state
 from vit_adapter.weights.report import LoadReport, compact
 
 
@@ -24,7 +24,7 @@ def _file() -> dict[str, torch.Tensor]:
 
 def test_everything_fits():
     model = _model()
-    chosen, report = match(model, _file())
+    chosen, report = fit_state(model, _file())
     assert report.complete
     assert chosen.keys() == model.keys()
     assert all(bool((value == 2).all()) for value in chosen.values())
@@ -32,14 +32,14 @@ def test_everything_fits():
 
 
 def test_types_are_those_of_the_model():
-    chosen, _ = match(_model(), {name: value.double() for name, value in _file().items()})
+    chosen, _ = fit_state(_model(), {name: value.double() for name, value in _file().items()})
     assert chosen["backbone.level_embedding"].dtype == torch.float32
     assert chosen["backbone.norms.0.num_batches_tracked"].dtype == torch.int64
 
 
 @pytest.mark.parametrize("prefix", ["module.", "model.", "backbone.", "model.backbone."])
 def test_known_prefixes(prefix):
-    chosen, report = match(_model(), {prefix + name: value for name, value in _file().items()})
+    chosen, report = fit_state(_model(), {prefix + name: value for name, value in _file().items()})
     assert report.complete
     assert set(chosen) == set(_model())
     assert prefix in report.notes[0]
@@ -47,7 +47,7 @@ def test_known_prefixes(prefix):
 
 def test_a_backbone_saved_alone_finds_its_place():
     source = {"level_embedding": torch.ones(3, 4), "norms.0.weight": torch.ones(4)}
-    chosen, report = match(_model(), source, on_mismatch="keep")
+    chosen, report = fit_state(_model(), source, on_mismatch="keep")
     assert set(chosen) == {"backbone.level_embedding", "backbone.norms.0.weight"}
     assert "'backbone.' was put before every name" in report.notes
 
@@ -56,7 +56,7 @@ def test_nothing_matches():
     source = {f"xyz.{name}": value for name, value in _file().items()}
     for mode in ("error", "keep"):
         with pytest.raises(InputError) as error:
-            match(_model(), source, on_mismatch=mode)
+            fit_state(_model(), source, on_mismatch=mode)
         assert "0 of 4 tensors matched" in str(error.value)
         assert "'xyz.backbone.level_embedding'" in str(error.value)
         assert "'backbone.level_embedding'" in str(error.value)
@@ -69,7 +69,7 @@ def test_differences_are_an_error():
     del source["backbone.norms.0.weight"]
     source["surplus"] = torch.ones(1)
     with pytest.raises(InputError) as error:
-        match(_model(), source)
+        fit_state(_model(), source)
     text = str(error.value)
     assert (
         "1 of another shape, first head.classifier.weight (7 x 4 x 1 x 1 in the file, 5 x 4 x 1 x 1 in"
@@ -84,7 +84,7 @@ def test_differences_are_kept_and_told():
     source["head.classifier.weight"] = torch.ones(7, 4, 1, 1)
     del source["backbone.norms.0.weight"]
     source["surplus"] = torch.ones(1)
-    chosen, report = match(_model(), source, on_mismatch="keep")
+    chosen, report = fit_state(_model(), source, on_mismatch="keep")
     assert set(report.kept) == {"head.classifier.weight"}
     assert report.new == ("backbone.norms.0.weight",)
     assert report.left_out == ("surplus",)
@@ -97,23 +97,23 @@ def test_allowed_differences():
     source = _file()
     del source["backbone.norms.0.weight"]
     source["surplus"] = torch.ones(1)
-    _, report = match(_model(), source, allow_missing=("backbone.norms.*",), allow_unused=("sur*",))
+    _, report = fit_state(_model(), source, allow_missing=("backbone.norms.*",), allow_unused=("sur*",))
     assert report.new == ("backbone.norms.0.weight",)
     with pytest.raises(InputError, match="1 missing"):
-        match(_model(), source, allow_missing=("head.*",), allow_unused=("sur*",))
+        fit_state(_model(), source, allow_missing=("head.*",), allow_unused=("sur*",))
 
 
 def test_broadcasting_only_on_request():
     source = {**_file(), "backbone.level_embedding": torch.tensor([[1.0, 2, 3, 4]])}
     with pytest.raises(InputError, match="1 of another shape"):
-        match(_model(), source)
-    chosen, report = match(_model(), source, broadcast=True)
+        fit_state(_model(), source)
+    chosen, report = fit_state(_model(), source, broadcast=True)
     assert chosen["backbone.level_embedding"].tolist() == [[1, 2, 3, 4]] * 3
     assert report.broadcast == {"backbone.level_embedding": "1 x 4 to 3 x 4"}
     # A larger tensor does not broadcast to a smaller one.
     source["backbone.level_embedding"] = torch.zeros(2, 3, 4)
     with pytest.raises(InputError, match="1 of another shape"):
-        match(_model(), source, broadcast=True)
+        fit_state(_model(), source, broadcast=True)
 
 
 def test_names_are_drawn_together():

@@ -7,7 +7,7 @@ from vit_adapter import Segmenter
 from vit_adapter.api import build
 from vit_adapter.cli.main import main
 from vit_adapter.weights.files import read_state_dict
-from vit_adapter.weights.load import match
+from vit_adapter.weights.load import fit_state
 from vit_adapter.weights.official import DERIVED, from_official, to_official
 from vit_adapter.weights.report import LoadReport
 from vit_adapter.zoo.recipes import RECIPES
@@ -53,7 +53,7 @@ def through_a_file(state: dict[str, torch.Tensor], classes: tuple[str, ...], pat
     read, file = read_state_dict(path)
     assert same(read, official)
     assert file.classes()[0] == classes
-    back, report = match(state, from_official(read), file=file)
+    back, report = fit_state(state, from_official(read), file=file)
     assert same(back, dict(state))
     assert same(to_official(back), official)
     return report

@@ -10,10 +10,9 @@ from vit_adapter.heads import CLASS_LAYERS
 from vit_adapter.segmenter import Segmenter
 from vit_adapter.weights.channels import convert_channels
 from vit_adapter.weights.files import is_weights_file, read_state_dict
-from vit_adapter.weights.model_folder import read_model_folder
+from vit_adapter.weights.load import fit_state
+from vit_adapter.weights.model_folder import find_model_folder, read_model_folder
 from vit_adapter.weights.official import from_official
-
-from .models import model_folder
 
 FIRST_CONVOLUTIONS = (
     "backbone.vit.patch_embed.proj.weight",
@@ -43,13 +42,13 @@ def start_from(model: Segmenter, source: str, as_published: bool = False) -> str
     own = model.state_dict()
     state, names, pretrained, told = _read(source, own)
     state, converted = _first_convolutions(state, own)
-    taken = {
+    # A classifier's rows are matched by name, below.
+    rest = {
         name: value
         for name, value in state.items()
-        if name in own
-        and own[name].shape == value.shape
-        and (as_published or not name.startswith(tuple(CLASS_LAYERS)))
+        if as_published or not name.startswith(tuple(CLASS_LAYERS))
     }
+    taken, _ = fit_state(own, rest, on_mismatch="keep", where=f"--init {source}")
     if not any(name.startswith("backbone.") for name in taken):
         raise InputError(
             f"--init {source}: none of its backbone weights fits; build the same ViT and adapter"
@@ -118,7 +117,7 @@ def _read(
     source: str, own: dict[str, torch.Tensor]
 ) -> tuple[dict[str, torch.Tensor], list[str] | None, bool | None, str]:
     """Tensors under our names, names of the classes and whether they come from a published ViT, where known, a note."""
-    folder = None if is_weights_file(source) else model_folder(Path(source))
+    folder = None if is_weights_file(source) else find_model_folder(Path(source))
     if folder is not None:
         config, state = read_model_folder(folder)
         facts = config.get("training") or {}

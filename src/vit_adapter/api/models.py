@@ -8,7 +8,10 @@ from vit_adapter.config import ClassTable, InputError
 from vit_adapter.config.paths import takes_paths
 from vit_adapter.segmenter import Segmenter
 from vit_adapter.weights.files import is_weights_file
+from vit_adapter.weights.model_folder import find_model_folder
 from vit_adapter.zoo import Recipe, find_recipe, get_recipe
+
+from .published import load_published
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -66,7 +69,7 @@ def load(name: str | Path, checkpoint: str | Path | None = None, *, device: str 
         InputError: There is no such model, or its weights do not fit.
     """
     target = choose_device(device)
-    folder = model_folder(Path(name))
+    folder = find_model_folder(Path(name))
     if folder is not None:
         if checkpoint is not None:
             raise InputError(
@@ -74,8 +77,6 @@ def load(name: str | Path, checkpoint: str | Path | None = None, *, device: str 
             )
         return Segmenter.from_pretrained(folder).to(target)
     if find_recipe(str(name)) is not None:
-        from .published import load_published
-
         return load_published(str(name), checkpoint or "published").to(target)
     if is_weights_file(name):
         if checkpoint is not None:
@@ -87,17 +88,3 @@ def load(name: str | Path, checkpoint: str | Path | None = None, *, device: str 
         except InputError as error:
             raise InputError(str(error).replace("no such recipe", "no such recipe, folder or file")) from None
     return Segmenter.from_pretrained(name).to(target)
-
-
-def model_folder(path: Path) -> Path | None:
-    """The model folder that a path means: itself, or the best model of a run folder."""
-    for folder in (path, path / "best", path / "last"):
-        if (folder / "config.json").is_file() and (folder / "model.safetensors").is_file():
-            return folder
-    if path.is_dir():
-        last = path / "last.ckpt"
-        hint = f"; {last} can be given itself" if last.is_file() else ""
-        raise InputError(
-            f"{path}: holds no model (config.json and model.safetensors), nor does its folder best/{hint}"
-        )
-    return None

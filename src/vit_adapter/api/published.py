@@ -14,12 +14,11 @@ from vit_adapter.heads import CLASS_LAYERS, HEADS
 from vit_adapter.segmenter import Segmenter
 from vit_adapter.segmenter.folder import read_model
 from vit_adapter.weights.files import WeightsFile, is_weights_file, read_state_dict
-from vit_adapter.weights.load import match
+from vit_adapter.weights.load import fit_state
+from vit_adapter.weights.model_folder import find_model_folder
 from vit_adapter.weights.official import from_official, to_official
 from vit_adapter.zoo import Recipe, get_recipe, list_recipes
 from vit_adapter.zoo.download import published_checkpoint
-
-from .models import model_folder
 
 # Where a model's number of classes can be read from its weights.
 _CLASSIFIERS = tuple(f"{layer}.bias" for layer in CLASS_LAYERS if layer.startswith("head."))
@@ -69,7 +68,7 @@ def _fill(recipe: Recipe, state: dict[str, Tensor], file: WeightsFile) -> Segmen
             _classes(recipe, state, file),
             recipe.test_protocol,
         )
-    chosen, report = match(model.state_dict(), state, file=file)
+    chosen, report = fit_state(model.state_dict(), state, file=file)
     model.load_state_dict(chosen)
     model.load_report = report
     model.training_facts = {"pretrained": True}
@@ -163,7 +162,7 @@ def export_official(source: str | Path, out: str | Path) -> None:
         InputError: The folder is not a model, or a weight has no official name.
     """
     check_output_file(out, "--out")
-    place = source if is_weights_file(source) else model_folder(Path(source))
+    place = source if is_weights_file(source) else find_model_folder(Path(source))
     if place is None:
         raise InputError(f"{source}: no such model folder or checkpoint of a run")
     config, state, _ = read_model(place)

@@ -31,7 +31,7 @@ def _is_floating(image: Any) -> bool:
     return isinstance(image, np.ndarray) and image.dtype.kind == "f"
 
 
-class Prediction(nn.Module):
+class AppliedModel(nn.Module):
     """The part of a segmenter that applies it to images."""
 
     if TYPE_CHECKING:

@@ -20,7 +20,8 @@ from vit_adapter.config import InputError
 from vit_adapter.config.files import system_reason, write_atomically
 from vit_adapter.evaluation.loop import EvaluationResult
 from vit_adapter.weights.files import read_state_dict
-from vit_adapter.weights.model_folder import WEIGHTS_FILE, load_exactly
+from vit_adapter.weights.load import fit_state
+from vit_adapter.weights.model_folder import WEIGHTS_FILE
 
 from . import processes
 from .facts import note_facts
@@ -205,9 +206,9 @@ def saved_model(like: nn.Module, folder: Path) -> nn.Module:
     Raises:
         InputError: There are none, or they do not fit.
     """
-    weights, _ = read_state_dict(folder / WEIGHTS_FILE)
+    weights, file = read_state_dict(folder / WEIGHTS_FILE)
     model = copy.deepcopy(like)
-    load_exactly(model, weights, str(folder / WEIGHTS_FILE))
+    model.load_state_dict(fit_state(model.state_dict(), weights, file=file)[0])
     return model.to(memory_format=torch.contiguous_format).eval()  # pyright: ignore
 
 

@@ -16,7 +16,7 @@ from .report import LoadReport, compact
 _PREFIXES = ("", "backbone.", "backbone.vit.", "module.", "model.", "model.backbone.", "vit.")
 
 
-def match(
+def fit_state(
     target: Mapping[str, Tensor],
     source: Mapping[str, Tensor],
     *,
@@ -27,6 +27,7 @@ def match(
     resampled: Mapping[str, str] | None = None,
     left_out: Iterable[str] = (),
     file: WeightsFile | None = None,
+    where: str | None = None,
     notes: Iterable[str] = (),
 ) -> tuple[dict[str, Tensor], LoadReport]:
     """Chooses for every entry of a model what it gets from a file.
@@ -43,6 +44,7 @@ def match(
         resampled: Entries of ``source`` that were resampled before, with old and new shape; for the report.
         left_out: Entries of the file that were dropped before; for the report.
         file: Where ``source`` was read from.
+        where: How messages name that place; None: the path of ``file``.
         notes: Further lines of the report.
 
     Returns:
@@ -51,7 +53,7 @@ def match(
     Raises:
         InputError: Nothing matches, or something differs and ``on_mismatch`` is "error".
     """
-    where = file.path if file is not None else "weights"
+    where = where or (file.path if file is not None else "weights")
     source, prefix_note = align_names(target, source)
     chosen: dict[str, Tensor] = {}
     loaded: list[str] = []

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -69,23 +68,19 @@ def read_model_folder(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     return config, state
 
 
-def load_exactly(module: torch.nn.Module, state: Mapping[str, Tensor], where: str) -> None:
-    """Puts tensors into a module that must have just these.
+def find_model_folder(path: Path) -> Path | None:
+    """The model folder that a path means: itself, or the best model of a run folder; None where there is no folder.
 
     Raises:
-        InputError: Names or shapes differ; the message names examples.
+        InputError: It is a folder without a model.
     """
-    own = module.state_dict()
-    missing, left_over = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
-    shapes = [name for name in own.keys() & state.keys() if own[name].shape != state[name].shape]
-    if missing or left_over or shapes:
-        parts = []
-        if missing:
-            parts.append(f"{len(missing)} weights missing, such as {missing[0]}")
-        if left_over:
-            parts.append(f"{len(left_over)} left over, such as {left_over[0]}")
-        if shapes:
-            name = sorted(shapes)[0]
-            parts.append(f"{name} is {tuple(state[name].shape)}, expected {tuple(own[name].shape)}")
-        raise InputError(f"{where}: does not fit the model: {'; '.join(parts)}")
-    module.load_state_dict(dict(state))
+    for folder in (path, path / "best", path / "last"):
+        if (folder / CONFIG_FILE).is_file() and (folder / WEIGHTS_FILE).is_file():
+            return folder
+    if path.is_dir():
+        last = path / "last.ckpt"
+        hint = f"; {last} can be given itself" if last.is_file() else ""
+        raise InputError(
+            f"{path}: holds no model (config.json and model.safetensors), nor does its folder best/{hint}"
+        )
+    return None

@@ -12,7 +12,7 @@ from vit_adapter.config import InputError
 
 from .channels import convert_channels
 from .files import WeightsFile
-from .load import align_names, match, shape_text
+from .load import align_names, fit_state, shape_text
 from .pretraining import TABLE, prepare_beit
 from .report import LoadReport
 from .resample import resample_patches, resample_positions
@@ -88,8 +88,8 @@ def adapt_vit_weights(
             models have it, and is resampled in every forward pass.
         added_layer_scales: The model got layer scales that the named ViT does not have by itself; a file without
             them leaves them at their start.
-        on_mismatch: "error" or "keep", see ``match``.
-        broadcast: With "keep", spread a tensor that broadcasts, see ``match``.
+        on_mismatch: "error" or "keep", see ``fit_state``.
+        broadcast: With "keep", spread a tensor that broadcasts, see ``fit_state``.
         file: Where ``source`` was read from.
 
     Returns:
@@ -138,7 +138,7 @@ def adapt_vit_weights(
             shapes[name] = torch.empty(shape, dtype=own.dtype, device="meta")
     missing_scales = added_layer_scales and not any("ls1.gamma" in n or "gamma_1" in n for n in state)
     try:
-        chosen, report = match(
+        chosen, report = fit_state(
             shapes,
             state,
             on_mismatch=on_mismatch,
