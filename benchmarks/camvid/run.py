@@ -32,7 +32,7 @@ from vit_adapter.api.training import operator_forms, prepare_model
 from vit_adapter.config import EvaluationConfig, RunConfig
 from vit_adapter.data.dataset import SegmentationDataset, open_dataset
 from vit_adapter.data.training_set import TrainingSet
-from vit_adapter.evaluation import evaluate
+from vit_adapter.evaluation import measure
 from vit_adapter.metrics import ConfusionMatrix
 from vit_adapter.training import run_training
 from vit_adapter.training.engine import choose_accelerator
@@ -84,7 +84,7 @@ def train(row: Row, config: RunConfig) -> dict[str, Any]:
     result = run_training(model, train_set, inside, config, operator_forms=operator_forms())
     assert result is not None
     model.to(choose_accelerator(config.training)).eval()  # the model of the last step, chosen by nothing
-    measured = evaluate(model, validation, EvaluationConfig(batch_size=4), progress=False)
+    measured = measure(model, validation, EvaluationConfig(batch_size=4), progress=False)
     return {
         "steps": config.training.steps,
         "seconds_a_step": round(_seconds_a_step(folder), 3),

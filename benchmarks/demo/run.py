@@ -21,7 +21,7 @@ from vit_adapter.config.model import changed_model
 from vit_adapter.data.dataset import open_dataset
 from vit_adapter.data.scenes import object_size_statistics
 from vit_adapter.data.training_set import TrainingSet
-from vit_adapter.evaluation import evaluate
+from vit_adapter.evaluation import measure
 from vit_adapter.segmenter import Segmenter
 from vit_adapter.training import run_training
 from vit_adapter.zoo import demo_config
@@ -86,7 +86,7 @@ def run(row: str) -> dict:
         # No validation inside: all kinds are measured after the last step.
         run_training(model, train_set, None, config, operator_forms=operator_forms())
     model.eval()
-    result = evaluate(model, validation, config.evaluation, progress=False)
+    result = measure(model, validation, config.evaluation, progress=False)
     sizes = object_size_statistics(config.data.scenes[1], (128, 128), "val")
     return {
         "row": row,

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from vit_adapter.config import ClassTable, DataConfig, EvaluationConfig, InputError
 from vit_adapter.data.sample import Sample
-from vit_adapter.evaluation import evaluate, print_table, write_report, write_worst_images
+from vit_adapter.evaluation import measure, print_table, write_report, write_worst_images
 from vit_adapter.images import UnreadableImageError
 from vit_adapter.tasks import SEMANTIC, SemanticResult, Task
 
@@ -72,7 +72,7 @@ def labels(*rows):
 
 
 def run(dataset, classes=2, **settings):
-    return evaluate(PaintedModel(classes), dataset, EvaluationConfig(**settings), progress=False)
+    return measure(PaintedModel(classes), dataset, EvaluationConfig(**settings), progress=False)
 
 
 FIRST = (labels([0] * 99 + [1]), labels([0] * 100))
@@ -101,7 +101,7 @@ def test_images_of_different_sizes_share_a_batch_and_settings_reach_the_model():
     model = PaintedModel()
     pairs = [(labels([0, 1]), labels([0, 1])), (labels([1], [1], [0]), labels([1], [1], [0]))] * 2
     config = EvaluationConfig(batch_size=3, threshold=0.25, precision="bfloat16")
-    evaluate(model, PaintedDataset(pairs), config, progress=False)
+    measure(model, PaintedDataset(pairs), config, progress=False)
     assert model.calls == [(3, 3, 0.25, "bfloat16"), (1, 3, 0.25, "bfloat16")]
 
 
@@ -171,7 +171,7 @@ def result_and_parts():
     half[:5] = 0
     dataset, model = PaintedDataset([(truth, half), (truth, half)], bad=()), PaintedModel()
     config = EvaluationConfig(batch_size=2, threshold=0.4)
-    return evaluate(model, dataset, config, progress=False), model, dataset
+    return measure(model, dataset, config, progress=False), model, dataset
 
 
 def test_report_holds_everything(tmp_path, result_and_parts):
@@ -231,7 +231,7 @@ def test_table_shows_every_class_and_total(result_and_parts):
 
 
 def test_progress_goes_to_the_error_stream(capsys):
-    evaluate(PaintedModel(), PaintedDataset([FIRST]), progress=True)
+    measure(PaintedModel(), PaintedDataset([FIRST]), progress=True)
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "evaluating" in captured.err

@@ -23,7 +23,7 @@ from vit_adapter.cli.main import main
 from vit_adapter.config import AugmentationConfig, DataConfig
 from vit_adapter.data.dataset import open_dataset
 from vit_adapter.data.training_set import TrainingSet
-from vit_adapter.evaluation import evaluate
+from vit_adapter.evaluation import measure
 from vit_adapter.training import run_training
 from vit_adapter.training.checkpoints import CheckpointFolder, read_checkpoint
 from vit_adapter.training.metrics_table import read_table
@@ -264,7 +264,7 @@ def test_s228_only_the_validation_part_is_replaced(trained):
         )
     model = TinyModel(classes=open_dataset(DataConfig(root=str(folder / "data")), "val").classes)
     model.load_state_dict(load_file(kept / "model.safetensors"))
-    expected = evaluate(
+    expected = measure(
         model.eval(), open_dataset(DataConfig(root=str(folder / "data")), "val"), progress=False
     )
     told, again = train_on(folder / "data", folder / "run", steps=STEPS + 1, learning_rate=1e-9, resume=True)

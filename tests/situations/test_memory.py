@@ -13,7 +13,7 @@ from torch import nn
 from vit_adapter import InputError, Segmenter
 from vit_adapter.api import predict
 from vit_adapter.config import EvaluationConfig, InferenceConfig
-from vit_adapter.evaluation import evaluate
+from vit_adapter.evaluation import measure
 from vit_adapter.inference import apply_protocol
 
 from .making import GREEN, RED, colour_model
@@ -67,7 +67,7 @@ class _Watched(Images):
 def test_s56_evaluation_that_keeps_everything():
     """Images are counted and forgotten one after the other."""
     data = _Watched(np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), np.uint8))
-    result = evaluate(many_classes(), data, EvaluationConfig(batch_size=1), progress=False)
+    result = measure(many_classes(), data, EvaluationConfig(batch_size=1), progress=False)
     assert result.matrix.counts.sum() == 200 * SIDE * SIDE
     assert len(data.megabytes) == 200
     assert max(data.megabytes) - max(data.megabytes[:20]) < 100

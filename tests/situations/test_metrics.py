@@ -11,7 +11,7 @@ from vit_adapter import Segmenter
 from vit_adapter.api import evaluate
 from vit_adapter.config import DataConfig, EvaluationConfig, InferenceConfig
 from vit_adapter.data.dataset import open_dataset
-from vit_adapter.evaluation import evaluate as evaluate_arrays
+from vit_adapter.evaluation import measure
 from vit_adapter.metrics import ConfusionMatrix
 
 from .making import GREEN, RED, colour_model, varied_model
@@ -95,17 +95,13 @@ def test_s34_truth_resized_for_the_metric():
     """Truth keeps its size: predictions are brought to it, so thin objects count as they are."""
     truth = np.zeros((500, 700), np.uint8)
     truth[np.arange(100) // 10 * 50 + 5, np.arange(100) % 10 * 70 + 5] = 1
-    result = evaluate_arrays(
-        ConstantScores([0.0, 0.0]), Images([painted(truth)], [truth], classes=2), progress=False
-    )
+    result = measure(ConstantScores([0.0, 0.0]), Images([painted(truth)], [truth], classes=2), progress=False)
     assert result.matrix.counts.sum() == 350_000
     assert result.matrix.counts[1].tolist() == [0, 100]
     assert result.scores.iou.tolist() == [1, 1]
     # A real model that works at 128 pixels is measured at the image's 700 x 500 too.
     protocol = InferenceConfig(crop=128, stride=128, resize=(128, 128))
-    result = evaluate_arrays(
-        varied_model(protocol=protocol), Images(noise(1, 500), [truth[:, :500]]), progress=False
-    )
+    result = measure(varied_model(protocol=protocol), Images(noise(1, 500), [truth[:, :500]]), progress=False)
     assert result.matrix.counts.sum() == 250_000
 
 

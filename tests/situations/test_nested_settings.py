@@ -88,7 +88,7 @@ def measured(monkeypatch, folders):
             seen.append(settings["protocol"])
             raise Stop
 
-        monkeypatch.setattr("vit_adapter.evaluation.evaluate", stop)
+        monkeypatch.setattr("vit_adapter.evaluation.measure", stop)
         with suppress(Stop):
             if by is not None:
                 api.evaluate(folder, DataConfig(root=str(data)), protocol=by)

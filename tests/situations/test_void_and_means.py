@@ -10,8 +10,7 @@ from PIL import Image
 from vit_adapter.api import evaluate
 from vit_adapter.config import ClassTable, DataConfig, EvaluationConfig, InputError
 from vit_adapter.data.dataset import open_dataset
-from vit_adapter.evaluation import evaluate as measure
-from vit_adapter.evaluation import print_table
+from vit_adapter.evaluation import measure, print_table
 
 from .making import (
     BLUE,

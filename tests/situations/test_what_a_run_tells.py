@@ -23,7 +23,7 @@ from vit_adapter.config.plain import to_yaml
 from vit_adapter.data.dataset import open_dataset
 from vit_adapter.data.scenes import SCENE_CLASSES, render_scene
 from vit_adapter.data.training_set import TrainingSet
-from vit_adapter.evaluation import evaluate
+from vit_adapter.evaluation import measure
 from vit_adapter.training import RunResult, run_training
 from vit_adapter.training.metrics_table import read_table
 
@@ -84,7 +84,7 @@ def test_s242_the_score_of_a_few_images_taken_for_that_of_all(tmp_path):
     assert score["step"] == result.best_step
     assert score["sample_mIoU"] == float(sampled[result.best_step]) == max(map(float, sampled.values()))
     data = DataConfig(**(vars(tiny_run(None).data) | {"scenes": (8, 8)}))
-    again = evaluate(Segmenter.from_pretrained(out / "best"), open_dataset(data, "val"), progress=False)
+    again = measure(Segmenter.from_pretrained(out / "best"), open_dataset(data, "val"), progress=False)
     assert score["mIoU"] == again.scores.mIoU == result.best_mIoU == result.evaluation.scores.mIoU
     assert result.evaluation.measured == len(result.evaluation.images) == 8
     assert score["mIoU"] != score["sample_mIoU"]

@@ -58,8 +58,7 @@ def evaluate(
     from vit_adapter.data.dataset import open_dataset
     from vit_adapter.data.image_reading import ImageReading
     from vit_adapter.data.start_check import check_before_run
-    from vit_adapter.evaluation import evaluate as run_evaluation
-    from vit_adapter.evaluation import print_table, provenance, write_report
+    from vit_adapter.evaluation import measure, print_table, provenance, write_report
 
     if out is not None:
         check_output_folder(out, "--out")
@@ -87,7 +86,7 @@ def evaluate(
         model.classes = replace(model.classes, mirrored=dataset.classes.mirrored)
     print_notes(application_notes(model, protocol, evaluation.tta))
     _warn_about_whole(dataset, protocol)
-    result = run_evaluation(
+    result = measure(
         model, dataset, evaluation, protocol=protocol, progress=not quiet, published=recipe is not None
     )
     print_table(result)

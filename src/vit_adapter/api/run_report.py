@@ -61,7 +61,7 @@ def report_run(
     Raises:
         InputError: A file cannot be written.
     """
-    from vit_adapter.evaluation import evaluate, print_table, provenance, write_example_sheet, write_report
+    from vit_adapter.evaluation import measure, print_table, provenance, write_example_sheet, write_report
     from vit_adapter.training.final_evaluation import replace_sample_score
     from vit_adapter.training.processes import rank
 
@@ -77,7 +77,7 @@ def report_run(
     model = load(run.model_folder, device=device)
     result = run.evaluation
     if result is None:  # the run was ended between its last step and its report
-        result = evaluate(model, dataset, config.evaluation, progress=not config.training.quiet)
+        result = measure(model, dataset, config.evaluation, progress=not config.training.quiet)
         replace_sample_score(run.model_folder, run.best_step, run.best_mIoU, result)
     count = f"{result.measured} validation image" + ("" if result.measured == 1 else "s")
     _say(console, ["", title or f"The best model, of step {run.best_step}, on {count}:", ""])

@@ -11,7 +11,7 @@ from vit_adapter.config.model_versions import NEW_NAMES, SHORT_NAMES
 
 
 @dataclasses.dataclass(frozen=True)
-class Setting:
+class FlagSetting:
     """What a setting may hold.
 
     Attributes:
@@ -23,15 +23,15 @@ class Setting:
     limits: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
-def settings_of(section: Any) -> dict[str, Setting]:
+def settings_of(section: Any) -> dict[str, FlagSetting]:
     """Every setting of a section by its name; of one that has several kinds, those of all kinds."""
-    merged: dict[str, Setting] = {}
+    merged: dict[str, FlagSetting] = {}
     for option in _options(section):
         if not dataclasses.is_dataclass(option):
             continue
         hints = typing.get_type_hints(option)
         for field in dataclasses.fields(option):
-            setting = Setting(hints[field.name], field.metadata.get("limits", {}))
+            setting = FlagSetting(hints[field.name], field.metadata.get("limits", {}))
             if field.name in merged:
                 setting = dataclasses.replace(setting, hint=merged[field.name].hint | setting.hint)
             merged[field.name] = setting
@@ -69,11 +69,11 @@ def kinds_of(hint: Any) -> list[str]:
     return kinds if len(kinds) > 1 else []
 
 
-def with_older_names(model: dict[str, Setting]) -> dict[str, Setting]:
+def with_older_names(model: dict[str, FlagSetting]) -> dict[str, FlagSetting]:
     """Settings of the model with the names that they had when they stood in one list."""
-    older = {name: Setting(setting_type(f"model.{place}")) for name, place in NEW_NAMES.items()}
-    short = {name: Setting(model[name].hint | str, model[name].limits) for name in SHORT_NAMES}
-    return {**older, "mask2former": Setting(Mask2FormerConfig), **model, **short}
+    older = {name: FlagSetting(setting_type(f"model.{place}")) for name, place in NEW_NAMES.items()}
+    short = {name: FlagSetting(model[name].hint | str, model[name].limits) for name in SHORT_NAMES}
+    return {**older, "mask2former": FlagSetting(Mask2FormerConfig), **model, **short}
 
 
 def _options(hint: Any) -> tuple[Any, ...]:

@@ -10,11 +10,11 @@ from vit_adapter.config import InputError, RunConfig
 from vit_adapter.config.settings_yaml import UNCLEAR, UNCLEAR_NUMBER, SettingsLoader, meaning
 from vit_adapter.config.values import complaint, not_finite
 
-from .settings import Setting, every_setting, is_section, settings_of, with_older_names
+from .settings import FlagSetting, every_setting, is_section, settings_of, with_older_names
 from .suggestions import near_setting
 
 
-def check_settings_file(path: Path, known: Mapping[str, Setting]) -> list[str]:
+def check_settings_file(path: Path, known: Mapping[str, FlagSetting]) -> list[str]:
     """Refuses a file that would mean something else than is written in it, see ``check_settings``.
 
     Returns:
@@ -32,7 +32,7 @@ def check_settings_file(path: Path, known: Mapping[str, Setting]) -> list[str]:
     return check_settings(text, str(path), known)
 
 
-def check_settings(text: str, path: str, known: Mapping[str, Setting], prefix: str = "") -> list[str]:
+def check_settings(text: str, path: str, known: Mapping[str, FlagSetting], prefix: str = "") -> list[str]:
     """Refuses YAML that would mean something else than is written in it.
 
     Args:
@@ -83,7 +83,9 @@ def takes_text(hint: Any) -> bool:
     return complaint(hint, "text") is None or complaint(hint, ["text"]) is None
 
 
-def _check_mapping(node: yaml.MappingNode, known: Mapping[str, Setting], prefix: str, path: str) -> list[str]:
+def _check_mapping(
+    node: yaml.MappingNode, known: Mapping[str, FlagSetting], prefix: str, path: str
+) -> list[str]:
     seen: dict[str, int] = {}
     unused = []
     for key, value in node.value:
@@ -106,7 +108,7 @@ def _check_mapping(node: yaml.MappingNode, known: Mapping[str, Setting], prefix:
     return unused
 
 
-def _check_value(node: yaml.Node, setting: Setting, name: str, path: str) -> None:
+def _check_value(node: yaml.Node, setting: FlagSetting, name: str, path: str) -> None:
     hint = setting.hint
     if is_section(hint) and isinstance(node, yaml.MappingNode):
         own = settings_of(hint)
@@ -161,7 +163,7 @@ def _wrong_entry(node: yaml.SequenceNode, hint: Any) -> int | None:
     return next((number for number, kind in enumerate(kinds) if kind is not str), None)
 
 
-def _all_names(known: Mapping[str, Setting], prefix: str) -> list[str]:
+def _all_names(known: Mapping[str, FlagSetting], prefix: str) -> list[str]:
     """Settings that a near name is looked for among: of this section, and of all."""
     own = [f"{prefix}{name}" for name in known]
     return own + [name for name in every_setting() if name not in own]

@@ -10,7 +10,7 @@ from vit_adapter.config import InputError, RunConfig
 from vit_adapter.config.paths import user_path
 from vit_adapter.config.values import complaint, describe
 
-from .settings import Setting, is_section, setting_type, settings_of
+from .settings import FlagSetting, is_section, setting_type, settings_of
 from .settings_file import check_pairs, check_settings, check_settings_file, has_unclear_number, takes_text
 from .suggestions import near_setting
 
@@ -109,8 +109,8 @@ def _inside_pairs(flag: str) -> bool:
     return bool(dot) and not is_section(hint) and "dict" in str(hint)
 
 
-def _top_level(parser: ArgumentParser) -> dict[str, Setting]:
+def _top_level(parser: ArgumentParser) -> dict[str, FlagSetting]:
     """What a settings file of a command may hold: its sections and its options."""
     known = settings_of(RunConfig)
     names = {action.dest.partition(".")[0] for action in parser._actions if action.option_strings}
-    return {name: known.get(name, Setting()) for name in names - {"help", "config", "print_config"}}
+    return {name: known.get(name, FlagSetting()) for name in names - {"help", "config", "print_config"}}

@@ -25,7 +25,7 @@ def write_example_sheet(
     """Writes image, truth, prediction and mistakes (in red) of evenly spread images; they are predicted again.
 
     Args:
-        result: What ``evaluate`` gave, with every image's own score.
+        result: What ``measure`` gave, with every image's own score.
         model: The model that was measured.
         dataset: The data set it was measured on.
         path: PNG to write.

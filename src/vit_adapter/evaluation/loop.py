@@ -89,7 +89,7 @@ class EvaluationResult:
         return [name for label, name in enumerate(self.class_names) if label in self.evaluator.left_out]
 
 
-def evaluate(
+def measure(
     model: Any,
     dataset: Any,
     config: EvaluationConfig | None = None,

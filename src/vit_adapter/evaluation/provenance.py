@@ -19,7 +19,7 @@ def provenance(
     """The head of ``metrics.json``, as plain values.
 
     Args:
-        result: What ``evaluate`` gave.
+        result: What ``measure`` gave.
         model: The model that was measured.
         dataset: The data set it was measured on.
         model_name: Folder, recipe or repository of the model; None: it was given as an object.

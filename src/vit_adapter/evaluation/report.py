@@ -95,7 +95,7 @@ def write_report(
     """Writes ``metrics.json``, ``images.csv``, ``confusion.png`` and, into ``worst/``, the worst images.
 
     Args:
-        result: What ``evaluate`` gave.
+        result: What ``measure`` gave.
         model: The model, to draw the worst images.
         dataset: The data set.
         folder: Made if it is missing.

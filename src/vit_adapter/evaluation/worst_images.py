@@ -26,7 +26,7 @@ def write_worst_images(
     The images are predicted again: none was kept. Sheets of an earlier evaluation in the folder are removed.
 
     Args:
-        result: What ``evaluate`` gave.
+        result: What ``measure`` gave.
         model: The model that was measured.
         dataset: The data set it was measured on.
         folder: Made if it is missing.

@@ -19,7 +19,7 @@ MAX_BYTES = 16 * 10**9  # of all bands together
 LOSSLESS = (UNCOMPRESSED, LZW, DEFLATE, OLD_DEFLATE, PACKBITS, LZMA, ZSTD)
 
 
-class Layout(NamedTuple):
+class BandLayout(NamedTuple):
     """How the bands of a TIFF file are stored."""
 
     height: int
@@ -36,7 +36,7 @@ class Layout(NamedTuple):
     photometric: int
 
 
-def read_layout(data: bytes, directory: Directory) -> Layout:
+def read_layout(data: bytes, directory: Directory) -> BandLayout:
     """Layout of the first image of a TIFF file.
 
     Raises:
@@ -62,7 +62,7 @@ def read_layout(data: bytes, directory: Directory) -> Layout:
     if number(259, 1) not in LOSSLESS:
         raise TiffError(f"compression {number(259)} is not supported for this kind of image")
     tiled = 322 in directory
-    return Layout(
+    return BandLayout(
         height=height,
         width=width,
         bands=bands,
@@ -78,7 +78,7 @@ def read_layout(data: bytes, directory: Directory) -> Layout:
     )
 
 
-def read_bands(data: bytes, layout: Layout) -> np.ndarray:
+def read_bands(data: bytes, layout: BandLayout) -> np.ndarray:
     """Decode all bands.
 
     Args:
@@ -116,7 +116,7 @@ def read_bands(data: bytes, layout: Layout) -> np.ndarray:
     return result
 
 
-def _decode_block(raw: bytes, layout: Layout, shape: tuple[int, int, int]) -> np.ndarray:
+def _decode_block(raw: bytes, layout: BandLayout, shape: tuple[int, int, int]) -> np.ndarray:
     rows, width, depth = shape
     row_bytes = width * depth * layout.dtype.itemsize
     size = rows * row_bytes

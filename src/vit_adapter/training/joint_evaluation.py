@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from vit_adapter.config import EvaluationConfig, InputError
-from vit_adapter.evaluation.loop import EvaluationResult, counted_names, evaluate, worst_of
+from vit_adapter.evaluation.loop import EvaluationResult, counted_names, measure, worst_of
 from vit_adapter.visualization import overlay
 
 from . import processes
@@ -100,7 +100,7 @@ class JointEvaluation:
                 self.listener(done, len(part))
 
         settings = replace(self.config, limit=None, worst=0)
-        result = evaluate(model, part, settings, progress=False, observe=observe)
+        result = measure(model, part, settings, progress=False, observe=observe)
         return replace(
             result, images=[replace(image, index=part.indices[image.index]) for image in result.images]
         )

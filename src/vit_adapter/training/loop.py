@@ -39,7 +39,7 @@ class Trained(NamedTuple):
     unreadable: dict[str, str]
 
 
-def train(prepared: PreparedRun, fabric: Fabric, state: RunState, request: StopRequest) -> Trained:
+def run_loop(prepared: PreparedRun, fabric: Fabric, state: RunState, request: StopRequest) -> Trained:
     """Do all steps that are still to be done, or those until a signal, or until nothing gets better.
 
     Args:

@@ -17,7 +17,7 @@ from .engine import make_fabric, one_line_errors, quiet_lightning, synchronized_
 from .final_evaluation import evaluate_best
 from .folder_lock import folder_locks
 from .folders import open_folder, resume_command
-from .loop import train
+from .loop import run_loop
 from .plan import dry_run_lines
 from .preparation import PreparedRun, prepare_run
 from .printing import print_lines
@@ -121,7 +121,7 @@ def _train(prepared: PreparedRun) -> RunResult:
         print_lines(console, prepared.block.lines(config.training, model, folder))
     try:
         with synchronized_batch_norm(model, fabric):
-            validation, recording, unreadable = train(prepared, fabric, state, request)
+            validation, recording, unreadable = run_loop(prepared, fabric, state, request)
     except BaseException:
         if processes.rank() == 0 and state.last_checkpoint is not None:
             command = resume_command(folder, *state.remedy)

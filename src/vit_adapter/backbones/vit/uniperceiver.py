@@ -35,7 +35,7 @@ class PackedAttention(nn.Module):
         return self.out_proj(output.transpose(1, 2).reshape(*lead, count, dim))
 
 
-class EncoderLayer(nn.Module):
+class UniPerceiverBlock(nn.Module):
     """Pre-norm attention and feed-forward, each scaled by a gamma that starts at zero (behaviour 12).
 
     Args:
@@ -133,7 +133,7 @@ class UniPerceiver(nn.Module):
         self.embed_dim, self.grid_size = embed_dim, img_size // patch_size
         self.visual_embed = VisualEmbedding(embed_dim, self.grid_size, patch_size, in_chans)
         self.layers = nn.ModuleList(
-            EncoderLayer(embed_dim, num_heads, int(embed_dim * mlp_ratio)) for _ in range(depth)
+            UniPerceiverBlock(embed_dim, num_heads, int(embed_dim * mlp_ratio)) for _ in range(depth)
         )
 
 
