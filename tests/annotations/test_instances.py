@@ -71,3 +71,20 @@ def test_window():
     assert (window.bottom, window.right) == (4, 6)
     array = np.arange(80).reshape(8, 10)
     assert (array[window.slices] == array[1:4, 2:6]).all()
+
+
+@pytest.mark.parametrize("share", [0.0, 0.05, 0.5, 1.0])
+def test_a_part_and_the_box_of_run_lengths_are_those_of_the_mask(share):
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        height, width = rng.integers(1, 9, 2).tolist()
+        mask = rng.random((height, width)) < share
+        runs = RunLengths.from_mask(mask)
+        top, left = int(rng.integers(0, height)), int(rng.integers(0, width))
+        window = Window(
+            top, left, int(rng.integers(1, height - top + 1)), int(rng.integers(1, width - left + 1))
+        )
+        np.testing.assert_array_equal(runs.part(window), mask[window.slices])
+        assert list(runs.box) == boxes_of_masks(mask[None])[0].tolist()
+    zeros = RunLengths((2, 3), (0, 0, 2, 2, 0, 0, 2))  # runs of no pixel among them
+    assert zeros.box == (1, 0, 2, 2)

@@ -9,7 +9,9 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, Sampler
 
-from vit_adapter.config import AugmentationConfig, InputError, Normalization
+from vit_adapter.annotations import Annotation, Instances, RunLengths
+from vit_adapter.config import AugmentationConfig, ClassTable, DataConfig, InputError, Normalization
+from vit_adapter.data.sample import Sample
 from vit_adapter.data.training_set import TrainingSet
 from vit_adapter.images import UnreadableImageError
 
@@ -24,7 +26,8 @@ class Images:
     wrong_mask: tuple[int, ...] = ()
     count: int = 8
     channels: int = 3
-    classes: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(ignore_index=255))
+    classes: ClassTable = field(default_factory=lambda: ClassTable.numbered(5))
+    config: DataConfig = field(default_factory=DataConfig)
 
     @property
     def names(self):
@@ -41,7 +44,7 @@ class Images:
         rng = np.random.default_rng(0)
         image = rng.integers(0, 256, (30, 44, self.channels)).astype(np.uint8)
         labels = rng.integers(0, 5, (30, 44)).astype(np.uint8)
-        return SimpleNamespace(image=image, labels=labels, name=self.names[index])
+        return Sample(image, Annotation(labels), self.names[index])
 
 
 class Positions(Sampler):
@@ -175,3 +178,38 @@ def test_files_of_a_folder_with_a_half_image(tmp_path):
     assert sample["replaced"] == "image 1"
     assert "1.png" in sample["reason"]
     assert "truncated" in sample["reason"]
+
+
+@dataclass
+class Objects(Images):
+    """As many objects as the number of the image says: columns; the last one is a crowd."""
+
+    def read(self, index):
+        sample = super().read(0)
+        masks = np.zeros((index, 30, 44), bool)
+        for number in range(index):
+            masks[number, :, number] = True
+        crowd = np.arange(index) == index - 1
+        instances = Instances.from_masks(
+            np.full(index, 2), [RunLengths.from_mask(m) for m in masks], crowd=crowd
+        )
+        return Sample(sample.image, Annotation(sample.labels, instances), self.names[index])
+
+
+def test_objects_come_where_they_are_asked_for():
+    whole = AugmentationConfig(crop=44, scale_range=(1, 1), flip=0, photometric=False)
+    without = TrainingSet(Objects(), whole, Normalization(), 0)
+    assert "instances" not in without[0, 3]
+    source = TrainingSet(Objects(), whole, Normalization(), 0, objects=True)
+    for count in range(8):
+        sample = source[0, count]
+        instances = sample["instances"]
+        assert instances.classes.tolist() == [2] * count
+        assert instances.masks.shape == (count, 44, 44)
+        assert instances.masks.dtype == torch.uint8
+        assert instances.masks.sum().item() == 30 * count
+        assert instances.boxes.tolist() == [[number, 0, number + 1, 30] for number in range(count)]
+        assert instances.crowd.tolist() == [number == count - 1 for number in range(count)]
+        assert torch.equal(sample["image"], without[0, count]["image"])
+    with pytest.raises(InputError, match="image 1: has labels but no objects"):
+        TrainingSet(Images(), whole, Normalization(), 0, objects=True)[0, 1]

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vit_adapter.annotations import Annotation
 from vit_adapter.config import AugmentationConfig, Normalization
 from vit_adapter.data.hsv import hsv_to_rgb, rgb_to_hsv
 from vit_adapter.data.transforms import (
@@ -44,6 +45,12 @@ class ConstantDraws:
 
 def generator(seed: int) -> np.random.Generator:
     return np.random.default_rng(seed)
+
+
+def on_labels(transform, image, labels, draws):
+    """Image and labels after the transforms."""
+    pixels, annotation = transform(image, Annotation(labels), draws)
+    return pixels, annotation.labels
 
 
 def test_hsv_equals_opencv():
@@ -171,7 +178,7 @@ def test_no_class_is_invented():
     image = np.zeros((48, 48, 3), np.uint8)
     transform = TrainingTransform(AugmentationConfig(crop=40), Normalization(), 255)
     for seed in range(200):
-        _, result = transform(image, labels, generator(seed))
+        _, result = on_labels(transform, image, labels, generator(seed))
         assert set(np.unique(result).tolist()) <= {0, 7, 255}
 
 
@@ -182,7 +189,9 @@ def test_border_is_ignored_and_never_class_0(ignore):
     image = np.full((40, 40, 3), 200, np.uint8)
     augmentation = AugmentationConfig(crop=64, photometric=False)
     for seed in range(50):
-        pixels, result = TrainingTransform(augmentation, PLAIN, ignore)(image, labels, generator(seed))
+        pixels, result = on_labels(
+            TrainingTransform(augmentation, PLAIN, ignore), image, labels, generator(seed)
+        )
         assert result.shape == (64, 64)
         assert pixels.shape == (64, 64, 3)
         assert set(np.unique(result).tolist()) <= {3, ignore}
@@ -198,7 +207,9 @@ def test_transform_equals_its_steps_on_the_whole_image():
     labels = rng.integers(0, 5, (50, 70)).astype(np.uint8)
     augmentation = AugmentationConfig(base_size=(90, 60), crop=48)
     for seed in range(20):
-        ours = TrainingTransform(augmentation, Normalization(), 255)(image, labels, generator(seed))
+        ours = on_labels(
+            TrainingTransform(augmentation, Normalization(), 255), image, labels, generator(seed)
+        )
         draws = generator(seed)
         size = RandomResize((90, 60), (0.5, 2.0)).draw(draws, (50, 70))
         pixels, ids = resize_image(image, size), resize_labels(labels, size)
@@ -219,7 +230,7 @@ def test_other_images_keep_their_colours(channels, dtype):
     normalization = Normalization((0.0,) * channels, (1.0,) * channels)
     transform = TrainingTransform(AugmentationConfig(crop=32), normalization, 255)
     for seed in range(20):
-        pixels, _ = transform(image, np.zeros((32, 32), np.uint8), generator(seed))
+        pixels, _ = on_labels(transform, image, np.zeros((32, 32), np.uint8), generator(seed))
         assert pixels.dtype == np.float32
         assert set(np.unique(pixels).tolist()) <= {0.0, 200.0}
 
@@ -228,8 +239,8 @@ def test_other_images_keep_their_colours(channels, dtype):
 def test_thin_images_pass(shape):
     transform = TrainingTransform(AugmentationConfig(crop=32), Normalization(), 255)
     for seed in range(10):
-        pixels, labels = transform(
-            np.zeros((*shape, 3), np.uint8), np.zeros(shape, np.uint8), generator(seed)
+        pixels, labels = on_labels(
+            transform, np.zeros((*shape, 3), np.uint8), np.zeros(shape, np.uint8), generator(seed)
         )
         assert pixels.shape == (32, 32, 3)
         assert (labels == 0).any()
@@ -244,7 +255,7 @@ def test_image_and_labels_move_together():
     augmentation = AugmentationConfig(crop=96, photometric=False, category_max_ratio=1.0)
     transform = TrainingTransform(augmentation, PLAIN, 255)
     for seed in range(30):
-        pixels, result = transform(image, labels, generator(seed))
+        pixels, result = on_labels(transform, image, labels, generator(seed))
         inside = result != 255
         agree = np.abs(pixels[..., 0] - result * 60.0)[inside] < 30
         assert agree.mean() > 0.9  # only edges are mixed
@@ -259,18 +270,23 @@ def test_vertical_mirror_images():
     seen = set()
     for seed in range(12):
         before, after = generator(seed), generator(seed)
-        once = TrainingTransform(plain, Normalization(), 255)(image, labels, before)
-        again = TrainingTransform(replace(plain, vertical_flip=0.0), Normalization(), 255)(
-            image, labels, after
+        once = on_labels(TrainingTransform(plain, Normalization(), 255), image, labels, before)
+        again = on_labels(
+            TrainingTransform(replace(plain, vertical_flip=0.0), Normalization(), 255), image, labels, after
         )
         assert before.random() == after.random()  # as many draws
         np.testing.assert_array_equal(once[0], again[0])
         draws = generator(seed)
         pair = ((0, 2),)
-        turned = TrainingTransform(replace(plain, vertical_flip=0.5), Normalization(), 255, pair)(
-            image, labels, draws
+        turned = on_labels(
+            TrainingTransform(replace(plain, vertical_flip=0.5), Normalization(), 255, pair),
+            image,
+            labels,
+            draws,
         )
-        mirrored = TrainingTransform(plain, Normalization(), 255, pair)(image, labels, generator(seed))
+        mirrored = on_labels(
+            TrainingTransform(plain, Normalization(), 255, pair), image, labels, generator(seed)
+        )
         upside_down = not np.array_equal(turned[0], mirrored[0])
         seen.add(upside_down)
         if upside_down:

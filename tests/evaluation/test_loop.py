@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
+from vit_adapter.annotations import Annotation
 from vit_adapter.config import ClassTable, DataConfig, EvaluationConfig, InputError
 from vit_adapter.data.sample import Sample
 from vit_adapter.evaluation import measure, print_table, write_report, write_worst_images
@@ -35,7 +36,7 @@ class PaintedDataset:
         truth, prediction = self.pairs[index]
         image = np.full((*truth.shape, 3), 90, np.uint8)
         image[..., 2] = prediction
-        return Sample(image, truth, self.names[index])
+        return Sample(image, Annotation(truth), self.names[index])
 
 
 @dataclass

@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 from safetensors import safe_open
 
+from vit_adapter.annotations import Annotation
 from vit_adapter.config import AugmentationConfig, DataConfig, Normalization
 from vit_adapter.data.class_files import ClassEntry
 from vit_adapter.data.mapping import build_mapping
@@ -199,7 +200,10 @@ def run_training_pipeline(path: Path) -> None:
     normalization = Normalization(tuple(steps["Normalize"]["mean"]), tuple(steps["Normalize"]["std"]))
     draws = RecordedDraws(spec["draws"])
     transform = TrainingTransform(augmentation, normalization, IGNORE)
-    image, labels = transform(_bgr(record["input/img"]), record["input/gt_semantic_seg"], draws)
+    truth = Annotation(record["input/gt_semantic_seg"])
+    image, annotation = transform(_bgr(record["input/img"]), truth, draws)
+    labels = annotation.labels
+    assert labels is not None
     assert not draws.left, f"draws that were not asked for: {draws.left}"
     _compare(image.transpose(2, 0, 1), record["output/img"], _training_atol(spec["draws"]), "img")
     _compare(labels[None].astype(np.int64), record["output/gt_semantic_seg"], 0, "gt_semantic_seg")

@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 
 from vit_adapter import InputError
+from vit_adapter.annotations import Annotation
 from vit_adapter.api import evaluate, predict
 from vit_adapter.config import AugmentationConfig, DataConfig, InferenceConfig, Normalization
 from vit_adapter.data.dataset import open_dataset
@@ -215,7 +216,8 @@ def transformed(image, labels, augmentation: AugmentationConfig, draws: int):
     """Labels after the training transforms, one draw after the other."""
     transform = TrainingTransform(augmentation, Normalization(), 255)
     for seed in range(draws):
-        yield transform(image, labels, np.random.default_rng(seed))
+        pixels, annotation = transform(image, Annotation(labels), np.random.default_rng(seed))
+        yield pixels, annotation.labels
 
 
 def test_s05_resizing_invents_no_class():
@@ -242,7 +244,8 @@ def test_s06_padding_is_ignored(augmentation):
     image, labels = np.full((40, 40, 3), 255, np.uint8), np.full((40, 40), 3, np.uint8)
     padded = 0
     for seed in range(50):
-        seen, changed = transform(image, labels, np.random.default_rng(seed))
+        seen, annotation = transform(image, Annotation(labels), np.random.default_rng(seed))
+        changed = annotation.labels
         assert set(np.unique(changed)) <= {3, 255}
         if not augmentation.photometric:
             np.testing.assert_array_equal(changed == 255, seen[..., 0] == 0)

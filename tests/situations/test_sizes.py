@@ -11,6 +11,7 @@ from PIL import Image
 
 from tiny import TINY
 from vit_adapter import InputError, ViTAdapter
+from vit_adapter.annotations import Annotation
 from vit_adapter.config import AugmentationConfig, InferenceConfig, Normalization
 from vit_adapter.data.training_set import TrainingSet
 from vit_adapter.data.transforms import TrainingTransform
@@ -90,9 +91,9 @@ def test_s22_one_pixel_high_in_training():
     transform = TrainingTransform(AugmentationConfig(crop=64), Normalization(), 255)
     for shape in ((1, 513), (513, 1), (10, 3000), (1, 1)):
         for seed in range(20):
-            image, labels = transform(
-                np.zeros((*shape, 3), np.uint8), np.full(shape, 3, np.uint8), np.random.default_rng(seed)
-            )
+            truth = Annotation(np.full(shape, 3, np.uint8))
+            image, annotation = transform(np.zeros((*shape, 3), np.uint8), truth, np.random.default_rng(seed))
+            labels = annotation.labels
             assert image.shape == (64, 64, 3)
             assert set(np.unique(labels)) <= {3, 255}
             assert (labels == 3).any()
@@ -233,5 +234,5 @@ def test_s26_which_pixel_is_the_nearest():
     settings = AugmentationConfig(crop=3, base_size=(3, 1), scale_range=(1, 1), flip=0, photometric=False)
     transform = TrainingTransform(settings, Normalization(), 255)
     row = np.arange(5, dtype=np.uint8)[None]
-    _, labels = transform(np.zeros((1, 5, 3), np.uint8), row, np.random.default_rng(0))
-    assert labels[0].tolist() == [0, 1, 3]
+    _, annotation = transform(np.zeros((1, 5, 3), np.uint8), Annotation(row), np.random.default_rng(0))
+    assert annotation.labels[0].tolist() == [0, 1, 3]

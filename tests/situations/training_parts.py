@@ -12,6 +12,7 @@ from rich.console import Console
 
 from tiny import SMALL_MASK2FORMER, changed, tiny_model
 from vit_adapter import Segmenter
+from vit_adapter.annotations import Annotation
 from vit_adapter.config import (
     AugmentationConfig,
     ClassTable,
@@ -77,7 +78,7 @@ class Images:
 
     def read(self, index: int) -> Any:
         """Image and labels as stored."""
-        return Sample(self.images[index], self.labels[index], self.names[index])
+        return Sample(self.images[index], Annotation(self.labels[index]), self.names[index])
 
     def __getitem__(self, key: tuple[int, int]) -> dict[str, Any]:
         self.keys_read.append(key)

@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from vit_adapter.annotations import Annotation
 from vit_adapter.config import (
     ClassTable,
     DataConfig,
@@ -112,7 +113,7 @@ class TinyData:
         image = np.eye(3, dtype=np.uint8)[labels] * 200 + generator.integers(0, 50, (SIDE, SIDE, 3), np.uint8)
         if self.void:
             labels[: 4 * (index % 5)] = 255
-        return Sample(image, labels, self.names[index])
+        return Sample(image, Annotation(labels), self.names[index])
 
 
 class TinyTrainingSet:

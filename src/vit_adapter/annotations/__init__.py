@@ -2,6 +2,7 @@
 
 from .annotation import Annotation
 from .boxes import Boxes, boxes_of_masks
+from .instance_tensors import InstanceTensors
 from .instances import Instances, Masks
 from .polygons import polygon_mask, polygons_mask
 from .run_lengths import RunLengths
@@ -10,6 +11,7 @@ from .window import Window
 __all__ = [
     "Annotation",
     "Boxes",
+    "InstanceTensors",
     "Instances",
     "Masks",
     "RunLengths",

@@ -1,10 +1,13 @@
 """Boxes around objects, in the one convention of this package."""
 
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from vit_adapter.config import InputError
+
+from .run_lengths import RunLengths
 
 Boxes: TypeAlias = np.ndarray
 """float32 [N, 4]: left, top, right, bottom (xyxy) in pixels, ends exclusive.
@@ -41,17 +44,20 @@ def checked_boxes(boxes: Any) -> Boxes:
     return checked
 
 
-def boxes_of_masks(masks: np.ndarray) -> Boxes:
+def boxes_of_masks(masks: np.ndarray | Sequence[RunLengths]) -> Boxes:
     """The smallest box around each mask.
 
     Args:
-        masks: bool [N, H, W].
+        masks: bool [N, H, W], or the run-lengths of N masks.
 
     Returns:
         float32 [N, 4]; zeros for a mask without a pixel.
     """
     boxes = np.zeros((len(masks), 4), np.float32)
     for box, mask in zip(boxes, masks):
+        if isinstance(mask, RunLengths):
+            box[:] = mask.box
+            continue
         rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
         if rows.size:
             box[:] = columns[0], rows[0], columns[-1] + 1, rows[-1] + 1

@@ -25,6 +25,8 @@ class Instances:
         masks: See ``Masks``; None: boxes only.
         scores: float32 [N], confidence 0..1 of a prediction; None: truth.
         crowd: bool [N], regions of many objects that were not annotated one by one; None: there are none.
+        areas: float64 [N], pixels as the annotation states them, by which objects count as small or large; None: those
+            of the masks.
 
     Raises:
         InputError: Counts differ, or values have the wrong type.
@@ -35,6 +37,7 @@ class Instances:
     masks: Masks | None = None
     scores: np.ndarray | None = None
     crowd: np.ndarray | None = None
+    areas: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         classes = np.asarray(self.classes)
@@ -48,11 +51,13 @@ class Instances:
             object.__setattr__(self, "scores", np.asarray(self.scores, dtype=np.float32))
         if self.crowd is not None:
             object.__setattr__(self, "crowd", np.asarray(self.crowd, dtype=bool))
+        if self.areas is not None:
+            object.__setattr__(self, "areas", np.asarray(self.areas, dtype=np.float64))
         if isinstance(self.masks, np.ndarray) and (self.masks.ndim != 3 or self.masks.dtype != bool):
             raise InputError(
                 f"masks have shape {self.masks.shape} and dtype {self.masks.dtype}, expected bool [N, H, W]"
             )
-        for name in ("boxes", "masks", "scores", "crowd"):
+        for name in ("boxes", "masks", "scores", "crowd", "areas"):
             values = getattr(self, name)
             if values is not None and len(values) != len(classes):
                 raise InputError(f"{len(classes)} objects, but {len(values)} {name}")
@@ -64,17 +69,18 @@ class Instances:
     def from_masks(
         cls,
         classes: np.ndarray,
-        masks: np.ndarray,
+        masks: Masks,
         scores: np.ndarray | None = None,
         crowd: np.ndarray | None = None,
+        areas: np.ndarray | None = None,
     ) -> "Instances":
-        """Objects whose boxes are the smallest around their masks, bool [N, H, W].
+        """Objects whose boxes are the smallest around their masks.
 
         Raises:
             InputError: See ``Instances``.
         """
-        if masks.ndim != 3 or masks.dtype != bool:
+        if isinstance(masks, np.ndarray) and (masks.ndim != 3 or masks.dtype != bool):
             raise InputError(
                 f"masks have shape {masks.shape} and dtype {masks.dtype}, expected bool [N, H, W]"
             )
-        return cls(classes, boxes_of_masks(masks), masks, scores, crowd)
+        return cls(classes, boxes_of_masks(masks), masks, scores, crowd, areas)

@@ -7,6 +7,8 @@ import numpy as np
 
 from vit_adapter.config import InputError
 
+from .window import Window
+
 
 @dataclass(frozen=True)
 class RunLengths:
@@ -62,6 +64,33 @@ class RunLengths:
         height, width = self.size
         inside = np.arange(len(self.counts)) % 2 == 1
         return np.repeat(inside, self.counts).reshape(width, height).T.copy()
+
+    def part(self, window: Window) -> np.ndarray:
+        """The part of the mask inside a window that does not leave it, bool [h, w]; the rest is never made."""
+        height = self.size[0]
+        first, last = window.left * height, window.right * height
+        ends = np.cumsum(self.counts)
+        begin, end = np.searchsorted(ends, first, side="right"), np.searchsorted(ends, last, side="left")
+        edges = np.concatenate([[first], ends[begin:end], [last]])
+        inside = np.arange(begin, end + 1) % 2 == 1
+        columns = np.repeat(inside, np.diff(edges)).reshape(window.width, height)
+        return columns[:, window.top : window.bottom].T
+
+    @property
+    def box(self) -> tuple[int, int, int, int]:
+        """The smallest box around the pixels inside: left, top, right, bottom; zeros if there is none."""
+        height = self.size[0]
+        ends = np.cumsum(self.counts)
+        starts, stops = ends[:-1:2], ends[1::2]
+        inside = stops > starts
+        if not inside.any():
+            return 0, 0, 0, 0
+        starts, stops = starts[inside], stops[inside]
+        left, right = starts // height, (stops - 1) // height
+        one_column = left == right
+        top = np.where(one_column, starts % height, 0).min()
+        bottom = np.where(one_column, (stops - 1) % height + 1, height).max()
+        return int(left[0]), int(top), int(right[-1]) + 1, int(bottom)
 
     @property
     def area(self) -> int:

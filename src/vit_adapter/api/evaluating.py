@@ -22,7 +22,7 @@ from .protocols import ProtocolChanges, applied_protocol
 from .whole_images import warns_about_whole
 
 if TYPE_CHECKING:
-    from vit_adapter.data.dataset import SegmentationDataset
+    from vit_adapter.data.dataset import AnnotatedImages
     from vit_adapter.evaluation import EvaluationResult
 
 
@@ -99,7 +99,7 @@ def evaluate(
     return result
 
 
-def _warn_about_whole(dataset: SegmentationDataset, protocol: InferenceConfig) -> None:
+def _warn_about_whole(dataset: AnnotatedImages, protocol: InferenceConfig) -> None:
     """Says so where the first image is too large to be processed whole."""
     if protocol.mode == "whole":
         with suppress(UnreadableImageError):  # counted later

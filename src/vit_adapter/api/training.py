@@ -25,7 +25,7 @@ from .protocols import trained_protocol
 from .run_report import print_next_commands, report_run
 
 if TYPE_CHECKING:
-    from vit_adapter.data.sample import SegmentationDataset
+    from vit_adapter.data.sample import AnnotatedImages
     from vit_adapter.training import RunResult
 
 UNIPERCEIVER = "uniperceiver_large"
@@ -63,7 +63,7 @@ def train(config: RunConfig, *, recipe: str | None = None, dry_run: bool = False
 @random_state_kept()
 def run_and_data(
     config: RunConfig, *, recipe: str | None = None, dry_run: bool = False
-) -> tuple[RunResult, RunConfig, SegmentationDataset] | None:
+) -> tuple[RunResult, RunConfig, AnnotatedImages] | None:
     """``train`` without a report: what came out, the settings as they were used, and the validation images."""
     from vit_adapter.data.crop_size import with_crop
     from vit_adapter.data.dataset import open_dataset

@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from vit_adapter.annotations import Annotation
 from vit_adapter.config import ClassTable, DataConfig, InputError
 from vit_adapter.config.mirrored import mirrored_pairs
 
@@ -15,7 +16,7 @@ from .label_findings import needless_shift, slips, too_large
 from .labels import LabelMapping
 from .layouts.pairs import Pair
 from .mapping import require_two_classes
-from .sample import Sample, SegmentationDataset
+from .sample import AnnotatedImages, Sample
 from .scan import MaskReading, MaskSummary, Palettes, evenly, found_values, hidden_foreground, used_palette
 from .scenes.scene_dataset import SceneDataset
 from .source import Source
@@ -78,7 +79,7 @@ class FileDataset:
         image = self.images.load(pair.image)
         labels = self.read_labels(index)
         check_size(pair, image.shape[:2], labels.shape)
-        return Sample(image, labels, pair.name)
+        return Sample(image, Annotation(labels), pair.name)
 
     def read_labels(self, index: int) -> np.ndarray:
         """The labels alone, uint8 or uint16 [H, W]; errors as for ``read``."""
@@ -105,7 +106,7 @@ def check_size(pair: Pair, image: tuple[int, ...], mask: tuple[int, ...]) -> Non
 
 def open_dataset(
     config: DataConfig, split: Split, channels: int | None = None, model_classes: ClassTable | None = None
-) -> SegmentationDataset:
+) -> AnnotatedImages:
     """Opens one part of a data set.
 
     Without a class list all masks of both sides are looked through, and the classes are the values found, in

@@ -1,4 +1,4 @@
-"""What every data set returns: an image with contiguous labels."""
+"""What every data set returns: an image and what is true of it."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -6,31 +6,38 @@ from typing import Protocol
 import numpy as np
 
 from vit_adapter.annotations import Annotation
-from vit_adapter.config import ClassTable, DataConfig
+from vit_adapter.config import ClassTable, DataConfig, InputError
 
 
 @dataclass(frozen=True)
 class Sample:
-    """An image and its labels.
+    """An image and what is true of it.
 
     Attributes:
         image: uint8 [H, W, C], RGB for three channels, in displayed orientation (other than 1 or 3 channels:
             the type in the file).
-        labels: uint8 [H, W] 0..K-1 or the table's ``ignore_index``; uint16 for more than 255 classes.
+        annotation: Labels uint8 [H, W] 0..K-1 or the table's ``ignore_index``, uint16 for more than 255 classes; and
+            objects with their masks as run-lengths, where the data set was opened for a task that needs them.
         name: Name within the data set.
     """
 
     image: np.ndarray
-    labels: np.ndarray
+    annotation: Annotation
     name: str
 
     @property
-    def annotation(self) -> Annotation:
-        """What is true of the image."""
-        return Annotation(labels=self.labels)
+    def labels(self) -> np.ndarray:
+        """The labels of the annotation.
+
+        Raises:
+            InputError: It has none.
+        """
+        if self.annotation.labels is None:
+            raise InputError(f"{self.name}: has objects but no class for every pixel")
+        return self.annotation.labels
 
 
-class SegmentationDataset(Protocol):
+class AnnotatedImages(Protocol):
     """What training and evaluation need from a data set.
 
     Attributes:
@@ -48,5 +55,5 @@ class SegmentationDataset(Protocol):
         ...
 
     def read(self, index: int) -> Sample:
-        """Reads an image and its labels."""
+        """Reads an image and its annotation."""
         ...

@@ -11,7 +11,7 @@ from .dataset import FileDataset
 from .label_findings import report_unknown, unlabelled
 from .layouts.pairs import Pair
 from .report import Report
-from .sample import SegmentationDataset
+from .sample import AnnotatedImages
 from .scan import THREADS, evenly
 
 LOOKED_AT = 64  # images of each part, with their masks: seconds
@@ -21,7 +21,7 @@ MOST_WARNINGS = 3
 _WORDS = {"train": "training", "val": "validation", "test": "test"}
 
 
-def check_before_run(parts: Mapping[str, SegmentationDataset], first: int | None = None) -> list[str]:
+def check_before_run(parts: Mapping[str, AnnotatedImages], first: int | None = None) -> list[str]:
     """Looks at up to 64 images of each part with their masks, as ``data check`` looks at all.
 
     Of large images fewer are looked at: no more are begun when about 100 megapixels were decoded.

@@ -1,36 +1,19 @@
 """A data set as training sees it: transformed images, every random draw a function of the position in the run."""
 
-from typing import Any, Protocol, TypedDict
+from typing import NotRequired, TypedDict
 
 import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from vit_adapter.annotations import Annotation, Instances, InstanceTensors
 from vit_adapter.config import AugmentationConfig, InputError, Normalization
 from vit_adapter.images import UnreadableImageError
 
+from .sample import AnnotatedImages, Sample
 from .transforms import TrainingTransform, check_augmentation
 
 REPLACEMENT_ATTEMPTS = 100
-
-
-class LabelledImages(Protocol):
-    """What is needed of a data set: ``classes.ignore_index``, a length, names, and ``read``.
-
-    ``read(index)`` returns an object with ``image`` ([H, W, C]), ``labels`` ([H, W]) and ``name``, and raises
-    ``UnreadableImageError`` where the image cannot be decoded.
-    """
-
-    classes: Any
-    names: list[str]
-
-    def __len__(self) -> int:
-        """Number of images."""
-        ...
-
-    def read(self, index: int) -> Any:
-        """Image and labels."""
-        ...
 
 
 class TrainingSample(TypedDict):
@@ -39,6 +22,7 @@ class TrainingSample(TypedDict):
     Attributes:
         image: float32 [C, crop, crop], normalised.
         labels: int64 [crop, crop].
+        instances: The objects that are seen in the crop; only where the task needs objects.
         name: Name of the image that is in ``image``.
         replaced: Name of the image that should have been there but cannot be decoded, or "".
         reason: Why it cannot be decoded, or "".
@@ -46,6 +30,7 @@ class TrainingSample(TypedDict):
 
     image: torch.Tensor
     labels: torch.Tensor
+    instances: NotRequired[InstanceTensors]
     name: str
     replaced: str
     reason: str
@@ -62,11 +47,12 @@ class TrainingSet(Dataset[TrainingSample]):
 
     def __init__(
         self,
-        dataset: LabelledImages,
+        dataset: AnnotatedImages,
         augmentation: AugmentationConfig,
         normalization: Normalization,
         seed: int,
         stop_on_bad_image: bool = False,
+        objects: bool = False,
     ):
         """Wrap a data set.
 
@@ -76,6 +62,7 @@ class TrainingSet(Dataset[TrainingSample]):
             normalization: Mean and standard deviation of the model.
             seed: Seed of the run, 0 or more.
             stop_on_bad_image: Raise at an image that cannot be decoded instead of replacing it.
+            objects: Samples hold the objects as well.
         """
         if seed < 0:
             raise InputError(f"seed {seed}: expected 0 or more")
@@ -85,10 +72,11 @@ class TrainingSet(Dataset[TrainingSample]):
             augmentation,
             normalization,
             dataset.classes.ignore_index,
-            getattr(dataset.classes, "mirrored", ()),
+            dataset.classes.mirrored,
         )
         self.seed = seed
         self.stop_on_bad_image = stop_on_bad_image
+        self.objects = objects
 
     def __len__(self) -> int:
         """Number of images, that is, of samples in an epoch."""
@@ -104,16 +92,21 @@ class TrainingSet(Dataset[TrainingSample]):
         epoch, index = position
         draws = np.random.Generator(np.random.Philox(np.random.SeedSequence([self.seed, epoch, index])))
         sample, reason = self._read(index, draws)
-        image, labels = self.transform(sample.image, sample.labels, draws)
-        return {
+        wanted = Annotation(sample.labels, sample.annotation.instances if self.objects else None)
+        image, annotation = self.transform(sample.image, wanted, draws)
+        assert annotation.labels is not None
+        item: TrainingSample = {
             "image": torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))),
-            "labels": torch.from_numpy(labels.astype(np.int64)),
+            "labels": torch.from_numpy(annotation.labels.astype(np.int64)),
             "name": sample.name,
             "replaced": self.dataset.names[index] if reason else "",
             "reason": reason,
         }
+        if self.objects:
+            item["instances"] = instance_tensors(annotation.instances, sample.name)
+        return item
 
-    def _read(self, index: int, draws: np.random.Generator) -> tuple[Any, str]:
+    def _read(self, index: int, draws: np.random.Generator) -> tuple[Sample, str]:
         """The sample, or a replacement and the reason for it."""
         reason = ""
         for _ in range(REPLACEMENT_ATTEMPTS):
@@ -125,3 +118,26 @@ class TrainingSet(Dataset[TrainingSample]):
                 reason = reason or str(error)
             index = int(draws.integers(0, len(self.dataset)))
         raise InputError(f"no image can be decoded among {REPLACEMENT_ATTEMPTS} that were drawn; {reason}")
+
+
+def instance_tensors(instances: Instances | None, name: str) -> InstanceTensors:
+    """Objects with dense masks, or with boxes alone, as tensors.
+
+    Args:
+        instances: The objects of a transformed image.
+        name: Name of the image, for the message.
+
+    Raises:
+        InputError: It is not known which objects there are.
+    """
+    if instances is None:
+        raise InputError(f"{name}: has labels but no objects, which the task needs")
+    masks = instances.masks
+    assert masks is None or isinstance(masks, np.ndarray)
+    crowd = np.zeros(len(instances), bool) if instances.crowd is None else instances.crowd
+    return InstanceTensors(
+        torch.from_numpy(instances.classes),
+        torch.from_numpy(instances.boxes),
+        None if masks is None else torch.from_numpy(masks.view(np.uint8)),
+        torch.from_numpy(crowd),
+    )

@@ -4,16 +4,16 @@
 recorded draws can be replayed. Order and kind of the draws are those of the published code (behaviours 88 to 90).
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
-from vit_adapter.annotations import Window
+from vit_adapter.annotations import Annotation, Window
 from vit_adapter.config import AugmentationConfig, InputError, Normalization
 from vit_adapter.images import fit_size, normalize, pad, resize_image, resize_labels, scaled_limits
 
+from .geometry import Geometry, exchange
 from .hsv import HUES, hsv_to_rgb, rgb_to_hsv
 
 CROP_ATTEMPTS = 10  # windows that are checked; the next one is taken as it comes
@@ -85,15 +85,20 @@ class RandomCrop:
     category_max_ratio: float
     ignore_index: int
 
-    def draw(self, draws: Draws, labels: np.ndarray) -> Window:
-        """A window within ``labels`` [H, W]; two draws for each, rows first."""
-        window = self._draw_window(draws, labels.shape)
-        if self.category_max_ratio >= 1:
+    def draw(self, draws: Draws, labels: np.ndarray | None, size: Size | None = None) -> Window:
+        """A window within ``labels`` [H, W]; two draws for each, rows first.
+
+        Without labels nothing is checked, and ``size`` is the (height, width) that the window is drawn within.
+        """
+        shape = labels.shape if labels is not None else size
+        assert shape is not None
+        window = self._draw_window(draws, shape)
+        if self.category_max_ratio >= 1 or labels is None:
             return window
         for _ in range(CROP_ATTEMPTS):
             if self._is_mixed(crop(labels, window)):
                 break
-            window = self._draw_window(draws, labels.shape)
+            window = self._draw_window(draws, shape)
         return window
 
     def _draw_window(self, draws: Draws, shape: tuple[int, ...]) -> Window:
@@ -116,17 +121,6 @@ def crop(array: np.ndarray, window: Window) -> np.ndarray:
 def flip(array: np.ndarray, vertical: bool = False) -> np.ndarray:
     """Mirror image of [H, W, ...], left to right or upside down, as a view."""
     return array[::-1] if vertical else array[:, ::-1]
-
-
-def exchange(labels: np.ndarray, pairs: Sequence[tuple[int, int]]) -> np.ndarray:
-    """Labels with both classes of every pair exchanged; the same array where there is no pair."""
-    if not pairs:
-        return labels
-    exchanged = labels.copy()
-    for first, second in pairs:
-        exchanged[labels == first] = second
-        exchanged[labels == second] = first
-    return exchanged
 
 
 def draw_flip(draws: Draws, probability: float) -> bool:
@@ -189,31 +183,43 @@ class TrainingTransform:
     ignore_index: int
     mirrored: tuple[tuple[int, int], ...] = ()
 
-    def __call__(self, image: np.ndarray, labels: np.ndarray, draws: Draws) -> tuple[np.ndarray, np.ndarray]:
-        """Transform a pair.
+    def __call__(
+        self, image: np.ndarray, annotation: Annotation, draws: Draws
+    ) -> tuple[np.ndarray, Annotation]:
+        """Transform a pair; objects change no draw.
 
         Args:
             image: [H, W, C] RGB or bands; colours are distorted only for uint8 with three channels.
-            labels: [H, W] class numbers.
+            annotation: Labels [H, W], objects, or both.
             draws: Where the random numbers come from.
 
         Returns:
-            float32 [crop, crop, C], 0 in the padding; labels [crop, crop] of the given dtype,
-            ``ignore_index`` in the padding.
+            float32 [crop, crop, C], 0 in the padding; labels [crop, crop] of the given dtype, ``ignore_index`` in
+            the padding, and objects with masks of that size, see ``Geometry.instances``.
         """
+        original: Size = (image.shape[0], image.shape[1])
+        labels = annotation.labels
         settings = self.augmentation
         assert settings.crop is not None
         square = (settings.crop, settings.crop)
-        size = RandomResize(settings.base_size, settings.scale_range).draw(draws, labels.shape)
-        labels = resize_labels(labels, size)
-        window = RandomCrop(square, settings.category_max_ratio, self.ignore_index).draw(draws, labels)
-        labels = crop(labels, window)
+        size = RandomResize(settings.base_size, settings.scale_range).draw(draws, original)
+        labels = None if labels is None else resize_labels(labels, size)
+        window = RandomCrop(square, settings.category_max_ratio, self.ignore_index).draw(draws, labels, size)
+        mirrored = draw_flip(draws, settings.flip)
+        upside_down = settings.vertical_flip > 0 and draw_flip(draws, settings.vertical_flip)
+        geometry = Geometry(original, size, window, mirrored, upside_down, square)
         # The window depends on the labels only, so no pixel outside it needs to be interpolated.
         image = resize_image(image, size, window)
-        if draw_flip(draws, settings.flip):
-            image, labels = flip(image), exchange(flip(labels), self.mirrored)
-        if settings.vertical_flip and draw_flip(draws, settings.vertical_flip):
-            image, labels = flip(image, vertical=True), exchange(flip(labels, vertical=True), self.mirrored)
+        labels = None if labels is None else crop(labels, window)
+        for happens, vertical in ((mirrored, False), (upside_down, True)):
+            if happens:
+                image = flip(image, vertical)
+                labels = None if labels is None else exchange(flip(labels, vertical), self.mirrored)
         if settings.photometric and image.shape[2] == 3 and image.dtype == np.uint8:
             image = distort_colours(image, draws)
-        return pad(normalize(image, self.normalization), square, 0), pad(labels, square, self.ignore_index)
+        objects = annotation.instances
+        moved = Annotation(
+            None if labels is None else pad(labels, square, self.ignore_index),
+            None if objects is None else geometry.instances(objects, self.mirrored),
+        )
+        return pad(normalize(image, self.normalization), square, 0), moved

@@ -104,7 +104,7 @@ def measure(
     Args:
         model: A ``Segmenter``: ``predict`` gives results at the image's own size, the same walk as prediction; its
             ``task`` says how they are compared with the truth.
-        dataset: A ``data.SegmentationDataset``.
+        dataset: A ``data.AnnotatedImages``.
         config: Limit, batch, precision, threshold, number of worst images.
         protocol: How the model is applied; None: as its own protocol says.
         progress: Show a progress bar on the error stream.

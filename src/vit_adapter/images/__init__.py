@@ -11,6 +11,7 @@ from .remarks import ImageRemarks
 from .resizing import (
     fit_size,
     multiple_size,
+    nearest_indices,
     resize_image,
     resize_labels,
     scaled_limits,
@@ -27,6 +28,7 @@ __all__ = [
     "fit_size",
     "list_images",
     "multiple_size",
+    "nearest_indices",
     "normalize",
     "pad",
     "read_image",

@@ -82,9 +82,15 @@ def resize_labels(labels: np.ndarray, size: Size, window: Window | None = None) 
         InputError: A side below one pixel, or a window that leaves the result.
     """
     top, left, rows, columns = _check_window(size, window)
-    y = _nearest(labels.shape[0], size[0])[top : top + rows]
-    x = _nearest(labels.shape[1], size[1])[left : left + columns]
+    y = nearest_indices(labels.shape[0], size[0])[top : top + rows]
+    x = nearest_indices(labels.shape[1], size[1])[left : left + columns]
     return labels[y].take(x, axis=1)
+
+
+def nearest_indices(old: int, new: int) -> np.ndarray:
+    """Of each of ``new`` pixels along a side the one of ``old`` that it shows, by the published rule; ascending."""
+    scale = 1.0 / (new / old)
+    return np.minimum(np.floor(np.arange(new) * scale).astype(np.int64), old - 1)
 
 
 def fit_size(size: Size, limits: tuple[float, float]) -> Size:
@@ -143,11 +149,6 @@ def _positions(old: int, new: int, first: int, count: int) -> tuple[np.ndarray, 
     point = ((np.arange(first, first + count) + 0.5) * scale - 0.5).astype(np.float32)
     before = np.floor(point)
     return before.astype(np.int64), point - before
-
-
-def _nearest(old: int, new: int) -> np.ndarray:
-    scale = 1.0 / (new / old)
-    return np.minimum(np.floor(np.arange(new) * scale).astype(np.int64), old - 1)
 
 
 def _fixed_point(fraction: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

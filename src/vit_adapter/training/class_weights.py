@@ -9,7 +9,7 @@ from vit_adapter.config import InputError
 
 
 class LabelSource(Protocol):
-    """The part of ``data.SegmentationDataset`` that is used."""
+    """The part of ``data.AnnotatedImages`` that is used."""
 
     def __len__(self) -> int: ...
 

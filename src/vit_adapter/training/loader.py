@@ -2,12 +2,14 @@
 
 import os
 import signal
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, get_worker_info
 
+from vit_adapter.annotations import InstanceTensors
 from vit_adapter.config import InputError
 
 from .folder_lock import release_folders
@@ -21,7 +23,8 @@ PREFETCHED = 2
 
 MicroBatch = dict[str, Any]
 """One forward pass: "image" float32 [B, C, H, W], "labels" int64 [B, H, W], "names" of the B images, "replaced":
-name and reason of those that could not be decoded."""
+name and reason of those that could not be decoded. Where the task needs objects also "instances", a list of B
+``InstanceTensors`` at the size H×W."""
 
 
 class ImageSource(Protocol):
@@ -84,15 +87,33 @@ class _Collate:
             labels: list[Tensor] = [sample["labels"] for sample in batch]
             names = [sample["name"] for sample in batch]
             replaced = {sample["replaced"]: sample["reason"] for sample in batch if sample.get("replaced")}
-            batches.append(
-                {
-                    "image": torch.stack(images),
-                    "labels": torch.stack(labels),
-                    "names": names,
-                    "replaced": replaced,
-                }
-            )
+            forward_pass: MicroBatch = {
+                "image": torch.stack(images),
+                "labels": torch.stack(labels),
+                "names": names,
+                "replaced": replaced,
+            }
+            if "instances" in batch[0]:
+                forward_pass["instances"] = _side_by_side([sample["instances"] for sample in batch])
+            batches.append(forward_pass)
         return batches if get_worker_info() is None else _shared(batches)
+
+
+def _side_by_side(images: list[InstanceTensors]) -> list[InstanceTensors]:
+    """The same objects as views of one tensor for each field: what workers pass on takes few files."""
+    counts = [len(image.classes) for image in images]
+    fields = zip(*images, strict=True)
+    split = [[None] * len(images) if parts[0] is None else torch.cat(parts).split(counts) for parts in fields]
+    return [InstanceTensors(*parts) for parts in zip(*split, strict=True)]
+
+
+def tensors_of(thing: Any) -> Iterator[Tensor]:
+    """Every tensor of a sample or a forward pass, those of objects included."""
+    if isinstance(thing, Tensor):
+        yield thing
+    elif isinstance(thing, (dict, list, tuple)):
+        for part in thing.values() if isinstance(thing, dict) else thing:
+            yield from tensors_of(part)
 
 
 def _shared(batches: list[MicroBatch]) -> list[MicroBatch]:
@@ -102,8 +123,8 @@ def _shared(batches: list[MicroBatch]) -> list[MicroBatch]:
     """
     try:
         for batch in batches:
-            batch["image"].share_memory_()
-            batch["labels"].share_memory_()
+            for tensor in tensors_of(batch):
+                tensor.share_memory_()
     except (RuntimeError, OSError) as error:
         return [
             {

@@ -33,7 +33,7 @@ class PreparedRun:
     Attributes:
         model: A ``Segmenter``, on the CPU; its loss is set up, its weights are those of the checkpoint to continue.
         train_set: A ``data.TrainingSet``.
-        validation_set: A ``data.SegmentationDataset``; None: no validation.
+        validation_set: A ``data.AnnotatedImages``; None: no validation.
         config: All settings.
         console: For lines and the progress bar.
         plan: When and on what to validate; None: never.

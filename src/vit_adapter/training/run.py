@@ -74,7 +74,7 @@ def run_training(
     Args:
         model: A ``Segmenter``; it is trained in place.
         train_set: A ``data.TrainingSet``.
-        validation_set: A ``data.SegmentationDataset``; None: no validation, the last model is kept.
+        validation_set: A ``data.AnnotatedImages``; None: no validation, the last model is kept.
         config: All settings of the run.
         console: Where lines and the progress bar go; None: standard output.
         operator_forms: Operator to the form of it that will run, for the start block.

@@ -1,15 +1,18 @@
 """Room for batches in shared memory, through which workers pass them on."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from .loader import PREFETCHED, ImageSource
-from .sampler import StepSampler
+from .loader import PREFETCHED, ImageSource, tensors_of
+from .sampler import Key, StepSampler
 
 FOLDER = "/dev/shm"
 LOCKS = 20_000
 """Bytes of the locks of a worker's queue (a page each), and of the queue back."""
+
+LOOKED_AT = 8
+"""Samples whose objects are looked at: their number, and with it the size of a sample, differs from image to image."""
 
 MARGIN = 0.9
 """Share of the free room that may be planned with."""
@@ -34,7 +37,7 @@ def fitting_workers(
     """As many workers as have room for the batches that they prepare ahead, with a line if they are fewer.
 
     Args:
-        source: The training set; its first sample gives the size.
+        source: The training set; the first samples of a step give the size.
         sampler: Whose steps are to be read.
         workers: Wanted.
         local_processes: Processes that share the room.
@@ -44,7 +47,7 @@ def fitting_workers(
     if free is None or len(sampler) == 0:
         return workers
     keys = sampler.step_keys(sampler.first_step)
-    size = len(keys) * _sample_bytes(source, keys[0])
+    size = len(keys) * _sample_bytes(source, keys)
     room = int(free * MARGIN) // local_processes
 
     def needed(count: int) -> int:
@@ -61,12 +64,20 @@ def fitting_workers(
     return fitting
 
 
-def _sample_bytes(source: ImageSource, key: Any) -> int:
+def _sample_bytes(source: ImageSource, keys: Sequence[Key]) -> int:
+    """Of a sample; where images have more or fewer objects, of the largest of some."""
     try:
-        sample = source[key]
+        sample = source[keys[0]]
+        sizes = [_bytes(sample)]
+        if "instances" in sample:
+            sizes += [_bytes(source[key]) for key in keys[1:LOOKED_AT]]
     except Exception:  # whatever it is, the loader will meet it and say so
         return 0
-    return sum(getattr(value, "nbytes", 0) for value in sample.values())
+    return max(sizes)
+
+
+def _bytes(sample: dict[str, Any]) -> int:
+    return sum(tensor.nbytes for tensor in tensors_of(sample))
 
 
 def _megabytes(count: int) -> str:

@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from vit_adapter.annotations import Annotation
 from vit_adapter.config import ClassTable, DataConfig, InputError
 
 from ..sample import Sample
@@ -49,7 +50,7 @@ class SceneDataset:
             return self._drawn[index]
         size = self.config.scene_size
         scene = render_scene(index, (size, size), self.split)
-        sample = Sample(scene.image, scene.labels, self.names[index])
+        sample = Sample(scene.image, Annotation(scene.labels), self.names[index])
         for array in (sample.image, sample.labels):
             array.setflags(write=False)  # a reader's change would come back in the next epoch
         if (len(self._drawn) + 1) * (sample.image.nbytes + sample.labels.nbytes) <= KEPT_BYTES:
