@@ -42,6 +42,7 @@ MAY_IMPORT = {
         "config", "ops", "annotations", "images", "visualization", "weights", "backbones", "heads", "inference",
         "metrics", "tasks", "segmenter", "data", "evaluation", "training", "zoo",
     },
+    "integrations": {"config", "backbones"},
     "cli": {"config", "api", "zoo", "data"},
     "__init__": {"config", "api", "backbones", "segmenter", "tasks", "zoo"},
 }  # fmt: skip
