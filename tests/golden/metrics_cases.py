@@ -72,5 +72,5 @@ def run_semantic_metrics(path: Path) -> None:
 
 
 RUNNERS: dict[str, Callable[[Path], None]] = {
-    "": run_semantic_metrics,  # every record but panoptic__* and instances__*, which have their own issue
+    "": run_semantic_metrics,
 }

@@ -6,6 +6,7 @@ from .instance_tensors import InstanceTensors
 from .instances import Instances, Masks
 from .polygons import polygon_mask, polygons_mask
 from .run_lengths import RunLengths
+from .segments import Segments
 from .window import Window
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "Instances",
     "Masks",
     "RunLengths",
+    "Segments",
     "Window",
     "boxes_of_masks",
     "polygon_mask",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .instances import Instances
+from .segments import Segments
 
 
 @dataclass(frozen=True, eq=False)
@@ -14,7 +15,9 @@ class Annotation:
     Attributes:
         labels: Class of every pixel [H, W], 0..K-1 or the ignored label, any integer dtype; None: not known.
         instances: The objects; None: not known, which is not the same as none.
+        segments: The image cut into things and stuff; None: not known, or only by labels and objects.
     """
 
     labels: np.ndarray | None = None
     instances: Instances | None = None
+    segments: Segments | None = None

@@ -23,12 +23,13 @@ class Evaluator(Protocol):
         """Name of the one score by which models are compared, a key of ``scores``, such as "mIoU"; higher is better."""
         ...
 
-    def update(self, prediction: Annotation, truth: Annotation) -> float | None:
+    def update(self, prediction: Annotation, truth: Annotation, image: int | None = None) -> float | None:
         """Count one image.
 
         Args:
             prediction: What the model says of it.
             truth: What is true of it, at the same size.
+            image: Its number in the data set, where it may matter which image comes first; None: the next one.
 
         Returns:
             The image's own headline score; None where nothing in it counts.
@@ -52,4 +53,8 @@ class Evaluator(Protocol):
 
     def figures(self) -> dict[str, float]:
         """What a table of images says besides the headline: scores 0..1, and counts as whole numbers."""
+        ...
+
+    def class_values(self) -> list[dict[str, float]]:
+        """One row for each class, in their order: scores 0..1 by name (NaN where one cannot be said), and counts."""
         ...

@@ -36,7 +36,7 @@ class SemanticEvaluator:
         self.left_out = frozenset(left_out)
         self.matrix = ConfusionMatrix(2, None) if self._single else ConfusionMatrix(num_classes, ignore_index)
 
-    def update(self, prediction: Annotation, truth: Annotation) -> float | None:
+    def update(self, prediction: Annotation, truth: Annotation, image: int | None = None) -> float | None:
         """Count one image, see ``Evaluator``; the labels of both are compared."""
         if prediction.labels is None or truth.labels is None:
             raise InputError("labels are missing in the prediction or in the truth")
