@@ -11,9 +11,10 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
+from views import prepared_views, scores_of_view
 from vit_adapter.annotations import Window
 from vit_adapter.config import InferenceConfig, Normalization
-from vit_adapter.inference import prepare, resize_scores, view_scores, window_grid
+from vit_adapter.inference import resize_scores, window_grid
 from vit_adapter.inference.application import mean_probabilities
 from vit_adapter.inference.strips import joined
 
@@ -70,7 +71,7 @@ def run_views(path: Path) -> None:
         record = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
     (outer,) = spec["steps"]
     image = np.ascontiguousarray(record["input/img"][..., ::-1])  # recorded as BGR
-    views = prepare(image, recorded_protocol(outer))
+    views = prepared_views(image, recorded_protocol(outer))
     assert len(views) == sum(key.startswith("output/img.") for key in record) == len(spec["output_meta"])
     for index, (view, meta) in enumerate(zip(views, spec["output_meta"], strict=True)):
         recorded = record[f"output/img.{index}"]
@@ -100,7 +101,7 @@ def run_mask2former_inference(path: Path) -> None:
         size = (view["height"], view["width"])
         windows = window_grid(size, crop, stride) if slides else [Window(0, 0, *size)]
         recorded = answers[len(boxes) : len(boxes) + len(windows)]
-        scores = view_scores(
+        scores = scores_of_view(
             _recorded_answers(dict(zip(windows, recorded, strict=True))),
             _coordinates(size).expand(config["batch_size"], -1, -1, -1),
             tuple(config["original_size"]) if config["rescale"] else size,

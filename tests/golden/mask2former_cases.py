@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from views import scores_of_view
 from vit_adapter.heads.mask2former import Mask2FormerHead
 from vit_adapter.heads.mask2former.position_code import sine_position_code
 from vit_adapter.heads.mask2former.targets import targets_of
-from vit_adapter.inference import view_scores
 from vit_adapter.segmenter import Segmenter
 from vit_adapter.training.parameter_groups import layer_decay_setting, layer_of
 from vit_adapter.weights.official import official_name
@@ -126,7 +126,7 @@ def run_segmenter(path: Path) -> None:
         f"parts of the specification that are not read: {set(case.spec) - _READ_KEYS}"
     )
     with torch.no_grad():
-        scores = view_scores(
+        scores = scores_of_view(
             model,
             images,
             tuple(case.spec["rescale_to"]),

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vit_adapter.inference import view_scores
+from views import scores_of_view
 from vit_adapter.inference.application import mean_probabilities
 from vit_adapter.inference.strips import joined
 
@@ -95,7 +95,7 @@ class _Scores:
             windows = {
                 name: tuple(self.settings[key]) for name, key in (("crop", "crop_size"), ("stride", "stride"))
             }
-        return view_scores(
+        return scores_of_view(
             lambda window: self.model.head(self.model._pyramid(window)[0]),
             images,
             (height, width),

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from vit_adapter.config import InferenceConfig, InputError
-from vit_adapter.inference import apply_protocol
+from vit_adapter.inference import Application
 
 SIZE = (4000, 6000)
 CLASSES = 150
@@ -34,7 +34,7 @@ def _measure(name: str, size: tuple[int, int]) -> None:
     image = np.zeros((*size, 3), np.uint8)
     image[size[0] // 2 :, size[1] // 2 :, 2] = 255
     options = {"num_classes": CLASSES, "batch_size": 4}
-    labels = apply_protocol(last_class_where_blue, image, PROTOCOLS[name], **options).labels()
+    labels = Application(last_class_where_blue, [image], PROTOCOLS[name], **options).labels()[0]
     margin = 24  # resized to the network's size and back, the border itself is blurred
     below, right = size[0] // 2, size[1] // 2
     assert labels.shape == size
@@ -58,10 +58,10 @@ def test_peak_memory(name, size):
 
 def test_a_limit_of_one_s_own_or_none_gives_scores():
     image = np.zeros((30, 40, 3), np.uint8)
-    prediction = apply_protocol(
-        last_class_where_blue, image, InferenceConfig(multiple=None), num_classes=CLASSES
+    prediction = Application(
+        last_class_where_blue, [image], InferenceConfig(multiple=None), num_classes=CLASSES
     )
     with pytest.raises(InputError, match=r"0\.0 GB"):
         prediction.scores(limit_bytes=150 * 30 * 40 * 4 - 1)
-    assert prediction.scores(limit_bytes=150 * 30 * 40 * 4).shape == (150, 30, 40)
-    assert prediction.scores(limit_bytes=None).shape == (150, 30, 40)
+    assert prediction.scores(limit_bytes=150 * 30 * 40 * 4)[0].shape == (150, 30, 40)
+    assert prediction.scores(limit_bytes=None)[0].shape == (150, 30, 40)

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from views import prepared_views, scores_of_view
 from vit_adapter.config import InferenceConfig, InputError, Normalization
 from vit_adapter.images import normalize, pad, resize_image
+from vit_adapter.inference import Application, plan_views, predict_labels
 from vit_adapter.inference import application as application_module
-from vit_adapter.inference import apply_protocol, plan_views, predict_labels, prepare, slide, view_scores
 from vit_adapter.inference.application import single_view_probabilities
 
 from .stand_in import Surroundings, by_colour
@@ -35,9 +36,9 @@ def photo(height, width, seed=0):
 
 
 def scores_of(image, protocol, model=None, classes=5, **options):
-    return apply_protocol(
-        model or by_colour(classes), image, protocol, num_classes=classes, **options
-    ).scores()
+    return Application(
+        model or by_colour(classes), [image], protocol, num_classes=classes, **options
+    ).scores()[0]
 
 
 @ALL
@@ -46,8 +47,8 @@ def scores_of(image, protocol, model=None, classes=5, **options):
     [(1, 1), (513, 1), (1, 513), (5, 400), (300, 10), (24, 4), (10, 6), (63, 65), (64, 64), (150, 200)],
 )
 def test_labels_have_the_size_of_the_image(protocol, size):
-    prediction = apply_protocol(Surroundings(5), photo(*size), protocol, num_classes=5)
-    labels, scores = prediction.labels(), prediction.scores()
+    prediction = Application(Surroundings(5), [photo(*size)], protocol, num_classes=5)
+    labels, scores = prediction.labels()[0], prediction.scores()[0]
     assert labels.shape == size
     assert labels.dtype == np.uint8
     assert labels.flags.c_contiguous
@@ -98,7 +99,7 @@ def test_corners_stay_where_they_are():
 
         for protocol in (OWN, PADDED, WHOLE, replace(PUBLISHED, flip=True), SETR):
             protocol = replace(protocol, normalization=Normalization((0, 0, 0), (255, 255, 255)))
-            labels = apply_protocol(classes, image, protocol, num_classes=8).labels()
+            labels = Application(classes, [image], protocol, num_classes=8).labels()[0]
             assert labels.shape == size
             assert [labels[corner] for corner in colours] == [1, 2, 4, 7]
 
@@ -106,8 +107,8 @@ def test_corners_stay_where_they_are():
 @pytest.mark.parametrize("protocol", [OWN, PUBLISHED, SETR, WHOLE], ids=["own", "published", "setr", "whole"])
 def test_a_transposed_image_gives_transposed_labels(protocol):
     image = photo(90, 150)
-    labels = apply_protocol(by_colour(5), image, protocol, num_classes=5).labels()
-    turned = apply_protocol(by_colour(5), image.transpose(1, 0, 2).copy(), protocol, num_classes=5).labels()
+    labels = Application(by_colour(5), [image], protocol, num_classes=5).labels()[0]
+    turned = Application(by_colour(5), [image.transpose(1, 0, 2).copy()], protocol, num_classes=5).labels()[0]
     # The 8-bit resize rounds rows and columns in turn, so a value may be off by one level.
     assert (turned == labels.T).mean() > (0.995 if protocol.resize else 0.99999)
 
@@ -137,9 +138,9 @@ def test_views_are_averaged_as_probabilities_at_the_image_s_size():
     image, model = photo(45, 70), Surroundings(3)
     protocol = replace(PUBLISHED, scales=(0.75, 1.0), flip=True)
     expected = []
-    for view in prepare(image, protocol):
+    for view in prepared_views(image, protocol):
         options = {"crop": 64, "stride": 43, "flip": "horizontal" if view.view.flip else None}
-        expected.append(view_scores(model, view.whole(), (45, 70), mode="slide", **options).softmax(1)[0])
+        expected.append(scores_of_view(model, view.whole(), (45, 70), mode="slide", **options).softmax(1)[0])
     found = scores_of(image, protocol, model, 3)
     np.testing.assert_allclose(found, torch.stack(expected).mean(0).numpy(), atol=1e-6)
 
@@ -148,7 +149,7 @@ def test_views_are_averaged_as_probabilities_at_the_image_s_size():
 def test_padding_is_right_and_below_of_the_mirrored_view(order):
     image = photo(20, 30)
     protocol = replace(OWN, flip=True, pad_to_crop=order, unpad=True)
-    plain, mirrored = (view.whole()[0].permute(1, 2, 0).numpy() for view in prepare(image, protocol))
+    plain, mirrored = (view.whole()[0].permute(1, 2, 0).numpy() for view in prepared_views(image, protocol))
     for values, pixels in ((plain, image), (mirrored, image[:, ::-1])):
         assert values.shape == (64, 64, 3)
         np.testing.assert_array_equal(values[:20, :30], normalize(pixels, protocol.normalization))
@@ -171,12 +172,12 @@ def test_running_along_columns_changes_nothing(protocol, monkeypatch):
     image, model = photo(80, 190), Surroundings(5)
     protocol = replace(protocol, flip=True)
     expected = scores_of(image, protocol, model)
-    labels = apply_protocol(model, image, protocol, num_classes=5).labels()
+    labels = Application(model, [image], protocol, num_classes=5).labels()[0]
     monkeypatch.setattr(application_module, "TRANSPOSE_ABOVE_BYTES", 1)
     monkeypatch.setattr(application_module, "BLOCK_BYTES", 4 * 5 * 80 * 7)
-    prediction = apply_protocol(model, image, protocol, num_classes=5, held_bytes=0)
-    np.testing.assert_allclose(prediction.scores(), expected, atol=1e-6)
-    assert (prediction.labels() == labels).mean() > 0.9999
+    prediction = Application(model, [image], protocol, num_classes=5, held_bytes=0)
+    np.testing.assert_allclose(prediction.scores()[0], expected, atol=1e-6)
+    assert (prediction.labels()[0] == labels).mean() > 0.9999
 
 
 @ALL
@@ -192,7 +193,7 @@ def test_neighbours_do_not_change_labels(protocol):
     together = predict_labels(model, images, protocol, num_classes=5, batch_size=4)
     assert max(call[0] for call in model.calls) > 1
     for image, labels in zip(images, together, strict=True):
-        alone = apply_protocol(model, image, protocol, num_classes=5, batch_size=1).labels()
+        alone = Application(model, [image], protocol, num_classes=5, batch_size=1).labels()[0]
         assert labels.shape == image.shape[:2]
         assert (labels == alone).mean() > 0.9999
 
@@ -201,14 +202,14 @@ def test_scores_and_labels_of_a_small_image_run_the_model_once():
     image = photo(100, 70)
     for protocol in (OWN, PUBLISHED, WHOLE, replace(PADDED, flip=True)):
         model = Surroundings(5)
-        prediction = apply_protocol(model, image, protocol, num_classes=5)
-        labels = prediction.labels()
+        prediction = Application(model, [image], protocol, num_classes=5)
+        labels = prediction.labels()[0]
         calls = len(model.calls)
-        scores = prediction.scores()
+        scores = prediction.scores()[0]
         assert len(model.calls) == calls
-        again = apply_protocol(model, image, protocol, num_classes=5, held_bytes=0)
-        np.testing.assert_array_equal(again.scores(), scores)
-        np.testing.assert_array_equal(again.labels(), labels)
+        again = Application(model, [image], protocol, num_classes=5, held_bytes=0)
+        np.testing.assert_array_equal(again.scores()[0], scores)
+        np.testing.assert_array_equal(again.labels()[0], labels)
         assert len(model.calls) == 3 * calls
 
 
@@ -249,12 +250,12 @@ def test_class_sums_are_normalised_in_one_view_and_softmaxed_in_several():
 
 def test_threshold_for_two_classes():
     image = photo(40, 40)
-    prediction = apply_protocol(by_colour(2), image, OWN, num_classes=2)
-    scores = prediction.scores()
+    prediction = Application(by_colour(2), [image], OWN, num_classes=2)
+    scores = prediction.scores()[0]
     for threshold in (0.1, 0.5, 0.9):
-        np.testing.assert_array_equal(prediction.labels(threshold), scores[1] >= threshold)
+        np.testing.assert_array_equal(prediction.labels(threshold)[0], scores[1] >= threshold)
     with pytest.raises(InputError, match="two classes"):
-        apply_protocol(by_colour(3), image, OWN, num_classes=3).labels(0.5)
+        Application(by_colour(3), [image], OWN, num_classes=3).labels(0.5)
     with pytest.raises(InputError, match=r"1\.5"):
         prediction.labels(1.5)
 
@@ -267,7 +268,7 @@ def test_many_classes_get_16_bits():
         scores[:, 299] = 1
         return scores
 
-    labels = apply_protocol(last, image, OWN, num_classes=300).labels()
+    labels = Application(last, [image], OWN, num_classes=300).labels()[0]
     assert labels.dtype == np.uint16
     assert (labels == 299).all()
 
@@ -275,21 +276,21 @@ def test_many_classes_get_16_bits():
 def test_more_channels_and_types():
     values = np.random.default_rng(0).random((40, 50, 5)).astype(np.float32)
     protocol = replace(OWN, normalization=Normalization((0.5,) * 5, (0.25,) * 5))
-    labels = apply_protocol(lambda x: x, values, protocol, num_classes=5).labels()
+    labels = Application(lambda x: x, [values], protocol, num_classes=5).labels()[0]
     np.testing.assert_array_equal(labels, values.argmax(2))
     with pytest.raises(InputError, match="5 channels"):
-        apply_protocol(lambda x: x, values, OWN, num_classes=5).labels()
+        Application(lambda x: x, [values], OWN, num_classes=5).labels()
 
 
 def test_scores_that_are_not_finite_are_reported():
     image = photo(20, 20)
     with pytest.raises(InputError, match="not finite"):
-        apply_protocol(lambda x: x * float("nan"), image, OWN, num_classes=3).labels()
+        Application(lambda x: x * float("nan"), [image], OWN, num_classes=3).labels()
 
 
 def test_a_model_with_other_classes_is_reported():
     with pytest.raises(ValueError, match=r"expected \[1, 4, h, w\]"):
-        apply_protocol(lambda x: x, photo(20, 20), OWN, num_classes=4).labels()
+        Application(lambda x: x, [photo(20, 20)], OWN, num_classes=4).labels()
 
 
 @pytest.mark.parametrize(
@@ -310,12 +311,12 @@ def test_a_model_with_other_classes_is_reported():
 )
 def test_protocols_that_contradict_themselves(changes, message):
     with pytest.raises(InputError, match=message) as error:
-        apply_protocol(by_colour(3), photo(9, 9), replace(OWN, **changes), num_classes=3)
+        Application(by_colour(3), [photo(9, 9)], replace(OWN, **changes), num_classes=3)
     assert "\n" not in str(error.value)
 
 
 def test_slide_agrees_with_the_protocol():
     image, model = photo(100, 120), Surroundings(5)
     normalized = torch.from_numpy(normalize(image, OWN.normalization)).permute(2, 0, 1)[None]
-    expected = slide(model, normalized, 64, 43).softmax(1)[0]
+    expected = scores_of_view(model, normalized, mode="slide", crop=64, stride=43).softmax(1)[0]
     np.testing.assert_allclose(scores_of(image, OWN, model), expected, atol=1e-6)

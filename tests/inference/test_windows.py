@@ -7,8 +7,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vit_adapter.inference import slide, slide_strips, strips, window_grid
-from vit_adapter.inference.windows import window_starts
+from views import scores_of_view
+from vit_adapter.inference import strips, window_grid
+from vit_adapter.inference.windows import merge_windows, score_windows, window_starts
 
 from .stand_in import Surroundings
 
@@ -57,16 +58,18 @@ def test_slide_is_the_mean_of_all_windows(grid, photos, batch_size):
         total[..., top:bottom, left:right] += model(images.double()[..., top:bottom, left:right])
         visits[top:bottom, left:right] += 1
     assert visits.min() >= 1
-    found = slide(model, images, crop, stride, batch_size)
+    found = scores_of_view(model, images, mode="slide", crop=crop, stride=stride, batch_size=batch_size)
     torch.testing.assert_close(found.double(), total / visits, rtol=1e-4, atol=1e-5)
 
 
 def test_strips_are_the_slices_of_the_whole(monkeypatch):
     monkeypatch.setattr(strips, "STRIP_BYTES", 4 * 5 * 90 * 4)
     images = torch.randn(1, 3, 100, 90)
-    whole = slide(Surroundings(5), images, 32, 20)
+    whole = scores_of_view(Surroundings(5), images, mode="slide", crop=32, stride=20)
     start = 0
-    for strip in slide_strips(Surroundings(5), images, 32, 20):
+    grid = window_grid((100, 90), 32, 20)
+    scores = score_windows(Surroundings(5), lambda window: images[(..., *window.slices)], grid, 1)
+    for strip in merge_windows(grid, scores, (100, 90)):
         assert strip.shape[2] <= 4
         assert torch.equal(strip, whole[:, :, start : start + strip.shape[2]])
         start += strip.shape[2]
@@ -76,15 +79,21 @@ def test_strips_are_the_slices_of_the_whole(monkeypatch):
 @pytest.mark.parametrize("batch_size", [1, 3, 4, 100])
 def test_windows_share_calls_up_to_the_batch_size(batch_size):
     model = Surroundings(2)
-    slide(model, torch.randn(2, 3, 64, 64), 32, 32, batch_size)  # four windows of two images
+    scores_of_view(
+        model, torch.randn(2, 3, 64, 64), mode="slide", crop=32, stride=32, batch_size=batch_size
+    )  # four windows of two images
     expected = {1: [2, 2, 2, 2], 3: [2, 2, 2, 2], 4: [4, 4], 100: [8]}[batch_size]
     assert [call[0] for call in model.calls] == expected
 
 
 def test_half_precision_scores_are_summed_in_float32():
     value = 1 + 2**-7  # the next bfloat16 after 1; sums of it need more digits
-    scores = slide(
-        lambda x: torch.full_like(x[:, :1], value, dtype=torch.bfloat16), torch.zeros(1, 3, 9, 9), 3, 1
+    scores = scores_of_view(
+        lambda x: torch.full_like(x[:, :1], value, dtype=torch.bfloat16),
+        torch.zeros(1, 3, 9, 9),
+        mode="slide",
+        crop=3,
+        stride=1,
     )
     assert scores.dtype == torch.float32
     assert torch.equal(scores, torch.full_like(scores, value))

@@ -14,7 +14,7 @@ from vit_adapter import InputError, Segmenter
 from vit_adapter.api import predict
 from vit_adapter.config import EvaluationConfig, InferenceConfig
 from vit_adapter.evaluation import measure
-from vit_adapter.inference import apply_protocol
+from vit_adapter.inference import Application
 
 from .making import GREEN, RED, colour_model
 from .training_parts import Images
@@ -98,7 +98,7 @@ import resource
 import numpy as np
 import torch
 from vit_adapter.config import InferenceConfig
-from vit_adapter.inference import apply_protocol
+from vit_adapter.inference import Application
 
 torch.set_num_threads(1)
 image = np.zeros((4000, 6000, 3), np.uint8)
@@ -110,7 +110,7 @@ def scores(windows):
     scores[:, 149] = windows[:, 2] > 0
     return scores
 
-labels = apply_protocol(scores, image, InferenceConfig(multiple=None), num_classes=150, batch_size=4).labels()
+labels = Application(scores, [image], InferenceConfig(multiple=None), num_classes=150, batch_size=4).labels()[0]
 quarter = labels[2000:, 3000:]
 print((quarter == 149).all(), (labels == 149).sum() == quarter.size, (labels == 3).sum() == 3 * quarter.size)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
@@ -130,7 +130,7 @@ def test_s57_more_than_2_31_elements_in_one_resize():
 def test_s57_full_scores_of_a_large_image():
     """Full scores of such a size are refused in one line that names the size; a higher limit gives them."""
     image = np.zeros((4000, 6000, 3), np.uint8)
-    prediction = apply_protocol(lambda windows: windows, image, InferenceConfig(), num_classes=150)
+    prediction = Application(lambda windows: windows, [image], InferenceConfig(), num_classes=150)
     with pytest.raises(InputError, match=r"150 classes at 6000x4000 pixels are 14\.4 GB") as error:
         prediction.scores()
     assert "\n" not in str(error.value)

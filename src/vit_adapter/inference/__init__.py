@@ -1,24 +1,22 @@
 """How a model is applied to images: views, windows, merging, labels and results. Arrays and callables, no model."""
 
+from .application import Application
 from .augmentation import View, check_protocol, plan_views
-from .protocol import Prediction, apply_protocol, predict_labels
+from .many_images import predict_labels
 from .strips import resize_scores
-from .view_scores import view_scores
-from .views import PreparedView, prepare
-from .windows import slide, slide_strips, window_grid
+from .view_scores import Frame, view_strips
+from .views import PreparedView
+from .windows import window_grid
 
 __all__ = [
-    "Prediction",
+    "Application",
+    "Frame",
     "PreparedView",
     "View",
-    "apply_protocol",
     "check_protocol",
     "plan_views",
     "predict_labels",
-    "prepare",
     "resize_scores",
-    "slide",
-    "slide_strips",
-    "view_scores",
+    "view_strips",
     "window_grid",
 ]

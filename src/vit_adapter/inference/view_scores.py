@@ -11,7 +11,7 @@ from vit_adapter.annotations import Window
 from vit_adapter.config.backbone import COARSEST_STRIDE
 from vit_adapter.images import multiple_size
 
-from .strips import Size, crop_strips, joined, resize_scores, resize_strips, split_rows
+from .strips import Size, crop_strips, resize_scores, resize_strips, split_rows
 from .windows import ScoreFunction, merge_windows, score_windows, window_grid
 
 Flip = Literal["horizontal", "vertical"]
@@ -131,53 +131,6 @@ def view_strips(
         if held is not None:
             strips = held.record(strips)
     yield from resize_strips(strips, source, frame.oriented(original_size))
-
-
-def view_scores(
-    score_function: ScoreFunction,
-    images: Tensor,
-    original_size: Size | None = None,
-    *,
-    mode: Literal["slide", "whole"],
-    crop: int | Size = 0,
-    stride: int | Size = 0,
-    batch_size: int = 1,
-    valid_size: Size | None = None,
-    flip: Flip | None = None,
-) -> Tensor:
-    """Scores of normalised views as whole maps, for images that are small enough.
-
-    Args:
-        score_function: The model.
-        images: [B, C, h, w] normalised, as the model sees them.
-        original_size: Size of the images; None: that of ``images``.
-        mode: See ``view_strips``, as for ``crop``, ``stride``, ``batch_size`` and ``valid_size``.
-        crop: Size of a window in pixels.
-        stride: Distance between windows in pixels.
-        batch_size: Largest number of windows in one call, but never less than B.
-        valid_size: Size of the views without padding.
-        flip: How ``images`` are mirrored against the images.
-
-    Returns:
-        [B, K, H, W], un-flipped.
-    """
-    size = (images.shape[2], images.shape[3])
-
-    def cut(window: Window) -> Tensor:
-        return images[(..., *window.slices)]
-
-    strips = view_strips(
-        score_function,
-        cut,
-        Frame(size, flip),
-        original_size or size,
-        mode=mode,
-        crop=crop,
-        stride=stride,
-        batch_size=batch_size,
-        valid_size=valid_size,
-    )
-    return joined(strips)
 
 
 def _whole(score_function: ScoreFunction, cut: Callable[[Window], Tensor], frame: Frame) -> Iterator[Tensor]:

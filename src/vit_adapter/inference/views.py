@@ -8,7 +8,7 @@ from vit_adapter.annotations import Window
 from vit_adapter.config import InferenceConfig
 from vit_adapter.images import normalize, pad, resize_image
 
-from .augmentation import View, plan_views
+from .augmentation import View
 
 
 class PreparedView:
@@ -44,20 +44,3 @@ class PreparedView:
     def whole(self) -> Tensor:
         """All of it: float32 [1, C, H, W]."""
         return self.cut(Window(0, 0, *self.view.padded))
-
-
-def prepare(image: np.ndarray, protocol: InferenceConfig) -> list[PreparedView]:
-    """All views of an image, in the order in which they are averaged (behaviour 72).
-
-    Args:
-        image: [H, W, C], RGB for three channels; uint8, uint16 or float32.
-        protocol: How the model is applied.
-
-    Raises:
-        InputError: The protocol contradicts itself, or the channels are not those of its normalisation.
-    """
-    return [PreparedView(image, view, protocol) for view in plan_views(_size(image), protocol)]
-
-
-def _size(image: np.ndarray) -> tuple[int, int]:
-    return image.shape[0], image.shape[1]

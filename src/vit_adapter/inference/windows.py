@@ -8,7 +8,7 @@ from torch import Tensor
 
 from vit_adapter.annotations import Window
 
-from .strips import Size, joined, split_rows
+from .strips import Size, split_rows
 
 ScoreFunction = Callable[[Tensor], Tensor]
 """From normalised images [B, C, h, w] to scores [B, K, h, w]."""
@@ -121,45 +121,6 @@ def merge_windows(grid: Sequence[Window], scores: Iterable[Tensor], size: Size) 
         sums[:, :, :finished] /= visits.to(sums.device)
         yield from split_rows(sums[:, :, :finished])
         _move_up(sums, finished)
-
-
-def slide(
-    score_function: ScoreFunction,
-    images: Tensor,
-    crop: int | Size,
-    stride: int | Size,
-    batch_size: int = 1,
-) -> Tensor:
-    """Scores images in overlapping windows (behaviours 69 and 70).
-
-    Args:
-        score_function: The model.
-        images: [B, C, H, W] normalised.
-        crop: Size of a window in pixels.
-        stride: Distance between windows in pixels.
-        batch_size: Largest number of windows in one call, but never less than B.
-
-    Returns:
-        Mean scores [B, K, H, W].
-    """
-    return joined(slide_strips(score_function, images, crop, stride, batch_size))
-
-
-def slide_strips(
-    score_function: ScoreFunction,
-    images: Tensor,
-    crop: int | Size,
-    stride: int | Size,
-    batch_size: int = 1,
-) -> Iterator[Tensor]:
-    """As ``slide``, but yields finished strips [B, K, rows, W] from top to bottom, see ``merge_windows``."""
-    height, width = images.shape[-2:]
-    grid = window_grid((height, width), crop, stride)
-
-    def cut(window: Window) -> Tensor:
-        return images[(..., *window.slices)]
-
-    return merge_windows(grid, score_windows(score_function, cut, grid, batch_size), (height, width))
 
 
 def _pair(value: int | Size) -> Size:

@@ -1,6 +1,7 @@
 """Semantic segmentation: a class for every pixel."""
 
 from collections.abc import Collection, Sequence
+from functools import partial
 
 import numpy as np
 from torch import Tensor
@@ -8,7 +9,8 @@ from torch import Tensor
 from vit_adapter.config import ClassTable
 from vit_adapter.config.mirrored import mirrored_order
 from vit_adapter.heads import Targets
-from vit_adapter.inference import apply_protocol, predict_labels
+from vit_adapter.inference import Application, predict_labels
+from vit_adapter.inference.application import HELD_BYTES
 from vit_adapter.inference.windows import ScoreFunction
 from vit_adapter.metrics import SemanticEvaluator
 
@@ -37,14 +39,14 @@ def semantic_results(
         "device": settings.device,
         "mirrored": mirrored_order(classes),
     }
+    held_bytes = HELD_BYTES if settings.held else 0
+    applications = [
+        Application(score_function, [image], protocol, held_bytes=held_bytes, **options) for image in images
+    ]
     if settings.held:
-        predictions = [apply_protocol(score_function, image, protocol, **options) for image in images]
-        labels = [prediction.labels(threshold) for prediction in predictions]
+        labels = [application.labels(threshold)[0] for application in applications]
     else:
         labels = predict_labels(score_function, images, protocol, threshold=threshold, **options)
-        predictions = [
-            apply_protocol(score_function, image, protocol, held_bytes=0, **options) for image in images
-        ]
     palette = None if classes.colours is None else np.array(classes.colours, np.uint8)
     return [
         SemanticResult(
@@ -53,11 +55,15 @@ def semantic_results(
             image=image,
             palette=palette,
             ids=classes.ids,
-            make_scores=prediction.scores,
+            make_scores=partial(_first_scores, application),
             ignore_id=classes.ignore_id,
         )
-        for label, image, prediction in zip(labels, images, predictions, strict=True)
+        for label, image, application in zip(labels, images, applications, strict=True)
     ]
+
+
+def _first_scores(application: Application, limit_bytes: int | None) -> np.ndarray:
+    return application.scores(limit_bytes)[0]
 
 
 def semantic_evaluator(classes: ClassTable, left_out: Collection[int]) -> SemanticEvaluator:
