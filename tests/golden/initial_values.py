@@ -1,6 +1,6 @@
 """How freshly made parameters are distributed, and the settings of freshly made modules."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from timm.layers import DropPath
@@ -89,3 +89,44 @@ def _rate(rates: dict[str, float], official: str) -> float:
         assert first == second, official
         return first
     return rates.pop(official)
+
+
+def check_pooled_statistics(case: Case, modules: Sequence[nn.Module], part: str) -> None:
+    """Statistics of the parameters of several freshly made modules together, and fixed buffers.
+
+    Args:
+        case: With outputs ``mean.<official name>``, ``std``, ``absmax``, ``count`` and ``value``.
+        modules: As many as were pooled in the record.
+        part: Which part of a model they are.
+    """
+    entries = [dict(module.named_parameters()) | dict(module.named_buffers()) for module in modules]
+    official = [name.removeprefix("mean.") for name in case.outputs if name.startswith("mean.")]
+    fixed = [name.removeprefix("value.") for name in case.outputs if name.startswith("value.")]
+    names = our_names([*official, *fixed], part)
+    assert set(names.values()) == set(entries[0]), set(names.values()) ^ set(entries[0])
+    tolerance = case.spec["tolerance"]
+    for name in official:
+        values = torch.cat([entry[names[name]].detach().double().flatten() for entry in entries])
+        mean, std, largest, count = (
+            float(case.outputs[f"{kind}.{name}"]) for kind in ("mean", "std", "absmax", "count")
+        )
+        assert values.numel() == count, f"{name}: {values.numel()} values, recorded {count:g}"
+        if std == 0:
+            assert (values.float() == torch.tensor(mean).float()).all(), f"{name}: not {mean:g} everywhere"
+            continue
+        by_count = "std" if count >= tolerance["std"]["if_count_at_least"] else "std_small"
+        ours = float(values.std(correction=0))
+        assert abs(ours - std) <= tolerance[by_count]["rtol"] * std, (
+            f"{name}: deviation {ours:g}, recorded {std:g}"
+        )
+        assert abs(values.mean()) <= 4 * std / count**0.5, (
+            f"{name}: mean {values.mean():g} of {count:g} values"
+        )
+        if name in case.spec["uniform"]:
+            bound = float(values.abs().max())
+            assert abs(bound - largest) <= tolerance["absmax_uniform"]["rtol"] * largest, (
+                f"{name}: largest {bound:g}, recorded {largest:g}"
+            )
+    for name in fixed:
+        value = entries[0][names[name]]
+        assert torch.equal(value.flatten().double(), case.outputs[f"value.{name}"].flatten().double()), name

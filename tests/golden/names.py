@@ -22,6 +22,14 @@ PARTS = {
     "head": ("decode_head.", "head."),
     "pixel_decoder": ("decode_head.pixel_decoder.", "head.pixel_decoder."),
     "pooling": ("decode_head.psp_modules.", "head.pooling.branches."),
+    "dense_head": ("bbox_head.", "head.dense."),
+    "learned_proposals": ("rpn_head.", "head.proposals."),
+    "sparse_stages": ("roi_head.bbox_head.", "head.refinement.stages."),
+    "sparse_stage": ("roi_head.bbox_head.0.", "head.refinement.stages.0."),
+    "dynamic_convolution": (
+        "roi_head.bbox_head.0.instance_interactive_conv.",
+        "head.refinement.stages.0.interaction.",
+    ),
     "auxiliary_head": ("auxiliary_head.", "auxiliary_head."),
 }
 

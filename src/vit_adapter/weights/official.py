@@ -22,6 +22,7 @@ from torch import Tensor
 from vit_adapter.config import InputError
 from vit_adapter.weights.resample import relative_position_index
 
+from .official_detection import DENSE_HEADS, SPARSE_RCNN
 from .official_mask2former import MASK2FORMER
 
 DERIVED = "relative_position_index"
@@ -92,6 +93,8 @@ RULES: list[Rule] = [
     *_below("backbone", "backbone", _BACKBONE),
     *_below("head", "decode_head", _CONVOLUTIONAL_HEAD + MASK2FORMER),
     *_below("auxiliary_head", "auxiliary_head", _CONVOLUTIONAL_HEAD),
+    *DENSE_HEADS,
+    *SPARSE_RCNN,
     ("head.*", "decode_head.*"),
     ("auxiliary_head.*", "auxiliary_head.*"),
 ]

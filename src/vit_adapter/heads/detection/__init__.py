@@ -1,0 +1,1 @@
+"""Heads that find objects: their necks, anchors, proposals, regions and losses."""
