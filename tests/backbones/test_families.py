@@ -195,7 +195,8 @@ def test_other_sides_are_refused_with_the_next_ones(side):
         ("vit_tiny_patch16_224", {"deform_heads": 7}, "deform_heads=7"),
         ("vit_tiny_patch16_224", {"window_sizes": [7]}, "1 entries"),
         ("vit_base_patch16_siglip_224", {"prefix_tokens": True}, "no class or register tokens"),
-        ("beit_base_patch16_224", {"prefix_tokens": False}, "class token"),
+        ("beit_base_patch16_224", {"window_sizes": [7] * 12}, "without class token: prefix_tokens=False"),
+        ("beit_base_patch16_224", {"window_sizes": [7], "prefix_tokens": False}, "1 entries"),
         ("vit_tiny_patch16_224", {"norm": "layer"}, "norm='layer'"),
         ("beit_base_patch16_224", {"final_norm": True}, "Beit has no layer norm after its last block"),
         ("uniperceiver_large", {"final_norm": True}, "UniPerceiver has no layer norm"),
@@ -220,6 +221,18 @@ def test_another_grid_than_the_table_runs(family):
     with torch.no_grad():
         for size in ((224, 224), (32, 96), (128, 32)):
             maps = backbone(torch.randn(1, 3, *size))
+            assert maps[2].shape[-2:] == (size[0] // 16, size[1] // 16)
+            assert all(level.isfinite().all() for level in maps)
+
+
+def test_beit_without_class_token_in_windows_and_on_another_grid():
+    windowed = small("beit", prefix_tokens=False, window_sizes=[3, None, 2, None]).eval()
+    tables = [block.attn.relative_position_bias_table for block in windowed.vit.blocks]
+    rows = (2 * windowed.wrapper.grid[0] - 1) ** 2
+    assert [len(table) for table in tables] == [25, rows, 9, rows]
+    with torch.no_grad():
+        for size in ((64, 64), (32, 96)):
+            maps = windowed(torch.randn(1, 3, *size))
             assert maps[2].shape[-2:] == (size[0] // 16, size[1] // 16)
             assert all(level.isfinite().all() for level in maps)
 

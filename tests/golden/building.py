@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import nn
 
-from vit_adapter.backbones import BeitPyramid, ViTAdapter
+from vit_adapter.backbones import BeitPyramid, BlockPyramid, ViTAdapter
 from vit_adapter.heads import FCNHead, UPerHead
 from vit_adapter.segmenter import Segmenter
 
@@ -35,8 +35,13 @@ _VIT_DEFAULTS: Config = {
 _ADAPTER_ONLY = {*_ADAPTER_DEFAULTS, "with_cp", "type"}
 
 
-def build_backbone(config: Config, official: str) -> nn.Module:
+def build_backbone(config: Config, official: str, *, detection: bool = False) -> nn.Module:
     """Our backbone for an official class and its constructor arguments.
+
+    Args:
+        config: The arguments.
+        official: Name of the class.
+        detection: The class of that name in the official detection code, where it does other things.
 
     Raises:
         ValueError: The class, or one of its arguments, is not known here; ignoring it would be a silent error.
@@ -44,6 +49,8 @@ def build_backbone(config: Config, official: str) -> nn.Module:
     config = {name: value for name, value in config.items() if name != "type"}
     if official == "BEiTBaseline":
         return _build_baseline(config)
+    if official == "ViTBaseline":
+        return _build_block_pyramid(config)
     adapter = _ADAPTER_DEFAULTS | {name: config.pop(name) for name in _ADAPTER_ONLY if name in config}
     vit = _VIT_DEFAULTS | config
     options: Config = {}
@@ -53,11 +60,22 @@ def build_backbone(config: Config, official: str) -> nn.Module:
     elif official == "BEiTAdapter":
         name, form = "beit_base_patch16_224", _beit(vit, adapter["init_values"])
         options["layer_scale"] = adapter["init_values"]
+        if detection:
+            # Without class token; the tables are there even where they are switched off.
+            form["use_rel_pos_bias"], options["prefix_tokens"] = True, False
+            vit.pop("pretrain_size", None)
     elif official == "UniPerceiverAdapter":
         vit.pop("pretrain_size", None)  # it is not used (behaviour 7)
         name, form = "uniperceiver_large", _shared(vit)
     else:
         raise ValueError(f"no backbone for the official class {official}")
+    if detection and official == "BEiTAdapter":
+        # A block that is not windowed has a table for its size all the same, and takes no other map: one window.
+        vit["window_attn"] = True
+        if vit.pop("version", "new") == "old":
+            detection = False  # adds the maps of all stages
+    if detection:
+        options["vit_feature"] = "last"
     windows = _windows(vit)
     del vit["depth"]
     drop_path = vit.pop("drop_path_rate")
@@ -171,6 +189,27 @@ def _build_baseline(config: Config) -> BeitPyramid:
         out_indices=indices,
         layer_scale=scale,
         no_layer_scale=scale is None,
+        drop_path_rate=drop_path,
+    )
+
+
+def _build_block_pyramid(config: Config) -> BlockPyramid:
+    vit = _VIT_DEFAULTS | config
+    form = _plain(vit)
+    no_scale = not vit.pop("layer_scale", True)
+    out, residual = vit.pop("out_indices", [2, 5, 8, 11]), vit.pop("residual_indices", [])
+    windows, drop_path = _windows(vit), vit.pop("drop_path_rate")
+    for name in ("depth", "with_cp", "pretrained"):
+        vit.pop(name, None)
+    if vit:
+        raise ValueError(f"arguments of ViTBaseline that are not known here: {vit}")
+    return BlockPyramid(
+        "vit_base_patch16_224",
+        options=form,
+        out_indices=tuple(out),
+        residual_indices=tuple(residual),
+        window_sizes=windows,
+        no_layer_scale=no_scale,
         drop_path_rate=drop_path,
     )
 

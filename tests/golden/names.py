@@ -6,9 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from vit_adapter.weights.official import DERIVED
+from vit_adapter.weights.official import DERIVED, square_grid
 from vit_adapter.weights.official import our_name as our_name_in_model
-from vit_adapter.weights.resample import relative_position_index
+from vit_adapter.weights.resample import class_rows, relative_position_index
 
 # part -> (beginning of its official keys in a whole model, beginning of ours)
 PARTS = {
@@ -20,6 +20,8 @@ PARTS = {
     "extractor": ("backbone.interactions.0.extractor.", "backbone.interactions.0.extractor."),
     "attention": ("backbone.interactions.0.injector.attn.", "backbone.interactions.0.injector.attention."),
     "head": ("decode_head.", "head."),
+    "neck": ("neck.", "head.neck."),
+    "extra_attention": ("neck.0.", "head.neck.0."),
     "pixel_decoder": ("decode_head.pixel_decoder.", "head.pixel_decoder."),
     "pooling": ("decode_head.psp_modules.", "head.pooling.branches."),
     "dense_head": ("bbox_head.", "head.dense."),
@@ -63,7 +65,10 @@ def load_official(module: nn.Module, weights: Mapping[str, Tensor], part: str) -
     """
     for name in filter(_is_derived, weights):
         backbone: Any = getattr(module, "backbone", module)
-        assert torch.equal(weights[name], relative_position_index(backbone.wrapper.grid)), name
+        rows = weights[name.removesuffix(DERIVED) + "relative_position_bias_table"].shape[0]
+        grid = backbone.wrapper.grid if class_rows(rows) else square_grid(rows)
+        expected = relative_position_index(grid, class_token=class_rows(rows) > 0)
+        assert torch.equal(weights[name], expected), name
     names = our_names(weights, part)
     module.load_state_dict({ours: weights[name] for name, ours in names.items()}, strict=True)
     return names

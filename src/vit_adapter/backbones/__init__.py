@@ -2,6 +2,7 @@
 
 from .adapter import ViTAdapter
 from .beit_pyramid import BeitPyramid
+from .block_pyramid import BlockPyramid
 from .build import build_backbone, describe_backbone
 from .images import prepared_images
 from .plain import ViTPyramid
@@ -9,6 +10,7 @@ from .vit import UniPerceiver, timm_name
 
 __all__ = [
     "BeitPyramid",
+    "BlockPyramid",
     "UniPerceiver",
     "ViTAdapter",
     "ViTPyramid",

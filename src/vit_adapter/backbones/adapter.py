@@ -66,7 +66,9 @@ class ViTAdapter(PlainViTBackbone):
         cffn_ratio: Hidden width of the extractors' convolutional feed-forward relative to the ViT's; None: none.
         conv_inplanes: Width of the spatial prior's stem.
         injector_init: Start value of the injectors' gamma.
-        add_vit_feature: Add the ViT's own stage maps to the pyramid; needs four interactions.
+        add_vit_feature: Add the ViT's own maps to the pyramid.
+        vit_feature: Which of them: those of the four "stages", as in segmentation, or the "last" one on every level,
+            as in detection, where any number of interactions will do.
         extra_extractors: Two further extractors in the last interaction.
         norm: "batch", or "group" for batches of one.
         vit_settings: ``pretrained``, ``frozen``, ``drop_path_rate`` (in the extractors in full), ``in_chans`` ...:
@@ -97,6 +99,7 @@ class ViTAdapter(PlainViTBackbone):
         conv_inplanes: int = 64,
         injector_init: float = 0.0,
         add_vit_feature: bool = True,
+        vit_feature: Literal["stages", "last"] = "stages",
         extra_extractors: bool = True,
         norm: Literal["batch", "group"] = "batch",
         **vit_settings: Unpack[ViTSettings],
@@ -109,11 +112,12 @@ class ViTAdapter(PlainViTBackbone):
         self.has_injectors = injectors
         dim, depth = self.wrapper.dim, self.wrapper.depth
         self.interaction_indexes = _checked_interactions(interaction_indexes, depth)
-        if add_vit_feature and len(self.interaction_indexes) != 4:
+        if add_vit_feature and vit_feature == "stages" and len(self.interaction_indexes) != 4:
             raise InputError(
-                f"add_vit_feature needs four interactions, interaction_indexes has {len(self.interaction_indexes)}"
+                "add_vit_feature with vit_feature='stages' needs four interactions, interaction_indexes has "
+                f"{len(self.interaction_indexes)}"
             )
-        self.add_vit_feature = add_vit_feature
+        self.add_vit_feature, self.vit_feature = add_vit_feature, vit_feature
         self.channels, self.strides = (dim,) * 4, STRIDES
 
         heads, ratio = published_deformable(dim, deform_heads, deform_ratio)
@@ -201,6 +205,8 @@ class ViTAdapter(PlainViTBackbone):
         c2, c3, c4 = (tokens_to_map(level, size) for level, size in zip(tokens, shapes, strict=True))
         pyramid = [c1 + self.upsample(c2), c2, c3, c4]
         if self.add_vit_feature:
+            if self.vit_feature == "last":
+                stages = stages[-1:] * 4
             maps = [tokens_to_map(stage, grid_size) for stage in stages]
             pyramid = [c + x for c, x in zip(pyramid, resample_stages(maps), strict=True)]
         return [norm(c) for norm, c in zip(self.norms, pyramid, strict=True)]

@@ -8,12 +8,14 @@ from vit_adapter.config.model import constructor_arguments
 from .adapter import ViTAdapter
 from .backbone import PlainViTBackbone
 from .beit_pyramid import BeitPyramid
+from .block_pyramid import BlockPyramid
 from .plain import ViTPyramid
 
 BACKBONES: dict[str, type[PlainViTBackbone]] = {
     "adapter": ViTAdapter,
     "pyramid": ViTPyramid,
     "beit_pyramid": BeitPyramid,
+    "block_pyramid": BlockPyramid,
 }
 """By the ``kind`` of their settings."""
 

@@ -1,6 +1,6 @@
 """Frozen dataclasses with ranges and units. No torch here: ``--help`` answers at once, every room may read them."""
 
-from .backbone import AdapterConfig, BackboneConfig, BeitPyramidConfig, PyramidConfig
+from .backbone import AdapterConfig, BackboneConfig, BeitPyramidConfig, BlockPyramidConfig, PyramidConfig
 from .class_table import ClassTable
 from .data import MAX_PIXELS, AugmentationConfig, DataConfig
 from .errors import InputError
@@ -20,6 +20,7 @@ __all__ = [
     "AugmentationConfig",
     "BackboneConfig",
     "BeitPyramidConfig",
+    "BlockPyramidConfig",
     "ClassTable",
     "DataConfig",
     "EvaluationConfig",

@@ -24,7 +24,9 @@ class AdapterConfig(Checked):
         cffn_ratio: Hidden width of the extractors' convolutional feed-forward relative to the ViT's; None: none.
         conv_inplanes: Width of the spatial prior's stem.
         injector_init: Start value of the injectors' gamma.
-        add_vit_feature: Add the ViT's own stage maps to the pyramid; needs four interactions.
+        add_vit_feature: Add the ViT's own maps to the pyramid.
+        vit_feature: Which of them: the map of each of the four "stages", fine to coarse (segmentation), or the "last"
+            map on every level (detection), whatever the number of interactions.
         extra_extractors: Two further extractors in the last interaction.
     """
 
@@ -40,6 +42,7 @@ class AdapterConfig(Checked):
     conv_inplanes: int = number(64, at_least=1)
     injector_init: float = 0.0
     add_vit_feature: bool = True
+    vit_feature: Literal["stages", "last"] = "stages"
     extra_extractors: bool = True
 
 
@@ -71,4 +74,21 @@ class BeitPyramidConfig(Checked):
     out_indices: tuple[int, ...] = number((7, 11, 15, 23), at_least=0)
 
 
-BackboneConfig = AdapterConfig | PyramidConfig | BeitPyramidConfig
+@dataclass(frozen=True)
+class BlockPyramidConfig(Checked):
+    """The published plain ViT baseline of detection: normalised tokens of single blocks, resampled by convolutions.
+
+    Attributes:
+        kind: "block_pyramid".
+        out_indices: Four blocks, from 0, whose outputs become the maps, finest first; or one, used for all four.
+        residual_indices: Blocks after which a convolutional bottleneck follows (ViTDet's form).
+    """
+
+    section: ClassVar[str] = "model.backbone"
+
+    kind: Literal["block_pyramid"] = "block_pyramid"
+    out_indices: tuple[int, ...] = number((2, 5, 8, 11), at_least=0)
+    residual_indices: tuple[int, ...] = number((), at_least=0)
+
+
+BackboneConfig = AdapterConfig | PyramidConfig | BeitPyramidConfig | BlockPyramidConfig

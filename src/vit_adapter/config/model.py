@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, TypeVar
 
-from .backbone import AdapterConfig, BackboneConfig, BeitPyramidConfig, PyramidConfig
+from .backbone import AdapterConfig, BackboneConfig, BeitPyramidConfig, BlockPyramidConfig, PyramidConfig
 from .changes import with_changes
 from .errors import InputError
 from .head import FCNConfig, HeadConfig, Mask2FormerConfig, UPerNetConfig
 from .vit import ViTConfig
 
 BACKBONE_CONFIGS: dict[str, type[BackboneConfig]] = {
-    one.kind: one for one in (AdapterConfig, PyramidConfig, BeitPyramidConfig)
+    one.kind: one for one in (AdapterConfig, PyramidConfig, BeitPyramidConfig, BlockPyramidConfig)
 }
 """By their ``kind``."""
 HEAD_CONFIGS: dict[str, type[HeadConfig]] = {

@@ -22,7 +22,8 @@ class ViTConfig(Checked):
         prefix_tokens: Keep class and register tokens in the blocks; None: as published for the family.
         layer_scale: Start value of the layer scales; None: as published (1 where a plain ViT has none).
         no_layer_scale: Build the blocks without layer scales.
-        window_sizes: Side of the attention window of every block in tokens, None for global attention.
+        window_sizes: Side of the attention window of every block in tokens, None for global attention. A BEiT without
+            class token has a relative position table for the window of each block.
         final_norm: Read the stages through the final layer norm, as DINOv3's adapter does; the blocks continue with the
             tokens as they are.
         drop_path_rate: Stochastic depth, 0..1; grows linearly over the blocks.

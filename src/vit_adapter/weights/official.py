@@ -20,10 +20,11 @@ import torch
 from torch import Tensor
 
 from vit_adapter.config import InputError
-from vit_adapter.weights.resample import relative_position_index
+from vit_adapter.weights.resample import class_rows, relative_position_index
 
 from .official_detection import DENSE_HEADS, SPARSE_RCNN
 from .official_mask2former import MASK2FORMER
+from .official_two_stage import NECKS
 
 DERIVED = "relative_position_index"
 """Last part of the name of buffers that follow from other entries."""
@@ -73,6 +74,9 @@ _BACKBONE: list[Rule] = [
     *[(f"norms.{level}.*", f"norm{level + 1}.*") for level in range(4)],
     # The plain BEiT baseline's own convolutions.
     *[(f"fpn{level}.*", f"fpn{level}.*") for level in (1, 2, 3, 4)],
+    # The plain ViT baseline of detection.
+    *[(f"resamplers.{level}.*", f"up{level + 1}.*") for level in range(4)],
+    ("residuals.{n}.*", "blocks.{n}.residual.*"),
     # The plain ViT: the official backbones are ViTs, ours have one. Its layer scales have timm's names.
     ("vit.blocks.{n}.ls1.gamma", "blocks.{n}.gamma1"),
     ("vit.blocks.{n}.ls2.gamma", "blocks.{n}.gamma2"),
@@ -91,6 +95,7 @@ _CONVOLUTIONAL_HEAD: list[Rule] = [
 
 RULES: list[Rule] = [
     *_below("backbone", "backbone", _BACKBONE),
+    *_below("head.neck", "neck", NECKS),
     *_below("head", "decode_head", _CONVOLUTIONAL_HEAD + MASK2FORMER),
     *_below("auxiliary_head", "auxiliary_head", _CONVOLUTIONAL_HEAD),
     *DENSE_HEADS,
@@ -172,7 +177,10 @@ def to_official(state: Mapping[str, Tensor], grid: tuple[int, int] | None = None
         if official.endswith(".relative_position_bias_table"):
             rows = tensor.shape[0]
             if rows not in index:
-                index[rows] = relative_position_index(grid or square_grid(rows, name))
+                # Windows are square whatever the grid; only their tables have no rows for a class token.
+                has_class = class_rows(rows) > 0
+                sides = grid if grid and has_class else square_grid(rows, name)
+                index[rows] = relative_position_index(sides, class_token=has_class)
                 if int(index[rows].max()) + 1 != rows:
                     raise InputError(f"{name}: has {rows} rows, which does not fit a grid of {grid}")
             result[official.removesuffix("relative_position_bias_table") + DERIVED] = index[rows]
@@ -186,7 +194,7 @@ def from_official(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         InputError: A name is not official, or a derived buffer is not what it has to be.
     """
     result: dict[str, Tensor] = {}
-    index: dict[tuple[int, int], Tensor] = {}  # blocks share a grid, and an index is large
+    index: dict[tuple[bool, int, int], Tensor] = {}  # blocks share a grid, and an index is large
     for official, tensor in state.items():
         if official.rpartition(".")[2] == DERIVED:
             _check_index(official, tensor, state, index)
@@ -201,30 +209,33 @@ def square_grid(table_rows: int, name: str = "relative position table") -> tuple
     Raises:
         InputError: There is none.
     """
-    side = math.isqrt(max(table_rows - 3, 0))
-    if side * side != table_rows - 3 or side % 2 == 0:
-        raise InputError(f"{name}: has {table_rows} rows, which is no (2 n - 1)² + 3 of a square grid")
+    rows = table_rows - class_rows(table_rows)
+    side = math.isqrt(max(rows, 0))
+    if side * side != rows or side % 2 == 0:
+        raise InputError(f"{name}: has {table_rows} rows, which is no (2 n - 1)² (+ 3) of a square grid")
     return (side + 1) // 2, (side + 1) // 2
 
 
 def _check_index(
-    name: str, stored: Tensor, state: Mapping[str, Tensor], built: dict[tuple[int, int], Tensor]
+    name: str, stored: Tensor, state: Mapping[str, Tensor], built: dict[tuple[bool, int, int], Tensor]
 ) -> None:
     table = state.get(name.removesuffix(DERIVED) + "relative_position_bias_table")
     if table is None or stored.ndim != 2:
         raise InputError(f"{name}: belongs to no relative position table of the file")
     # Of the sides, their product is known from the tokens and, with the table's rows, their sum.
-    product, rows = stored.shape[0] - 1, table.shape[0] - 3
+    extra = class_rows(table.shape[0])
+    product, rows = stored.shape[0] - int(extra > 0), table.shape[0] - extra
     total = (4 * product + 1 - rows) // 2
     root = math.isqrt(max(total * total - 4 * product, 0))
     low, high = (total - root) // 2, (total + root) // 2
     if low > 0 and low * high == product:
         for sides in {(low, high), (high, low)}:
-            if sides not in built:
-                built[sides] = relative_position_index(sides)
-            if torch.equal(built[sides], stored.long()):
+            key = (extra > 0, *sides)
+            if key not in built:
+                built[key] = relative_position_index(sides, class_token=extra > 0)
+            if torch.equal(built[key], stored.long()):
                 return
     raise InputError(
-        f"{name}: is not the index of any grid with {product} patches and a table of {rows + 3} rows; the file was "
+        f"{name}: is not the index of any grid with {product} patches and a table of {rows + extra} rows; the file was "
         "made by another program"
     )

@@ -10,7 +10,7 @@ from vit_adapter.config import InputError
 
 from .load import shape_text
 from .official import DERIVED
-from .resample import CLASS_ROWS, resample_positions, resample_relative_table
+from .resample import class_rows, resample_positions, resample_relative_table
 
 TABLE = "relative_position_bias_table"
 SHARED_TABLE = f"rel_pos_bias.{TABLE}"
@@ -51,10 +51,12 @@ def prepare_beit(
             continue
         if name not in target:
             raise InputError(f"{name}: the file has this table, the model has no such block")
-        own = target[name]
+        own, source_table = target[name], table
         if own.shape[1] == table.shape[1] and own.shape[0] != table.shape[0]:
+            if not class_rows(own.shape[0]):  # a detector's table: of patches alone
+                table = table[: table.shape[0] - class_rows(table.shape[0])]
             state[name] = resample_relative_table(table, _table_side(own, name))
-            resampled[name] = f"{shape_text(table)} to {shape_text(own)}"
+            resampled[name] = f"{shape_text(source_table)} to {shape_text(own)}"
     name = "pos_embed"
     if name in state and name in target and state[name].shape != target[name].shape:
         stored, own = state[name], target[name]
@@ -88,8 +90,9 @@ def _is_text_part(name: str) -> bool:
 
 
 def _table_side(table: Tensor, name: str) -> int:
-    side = math.isqrt(max(table.shape[0] - CLASS_ROWS, 0))
-    if side * side != table.shape[0] - CLASS_ROWS or side % 2 == 0:
+    rows = table.shape[0] - class_rows(table.shape[0])
+    side = math.isqrt(max(rows, 0))
+    if side * side != rows or side % 2 == 0:
         raise InputError(
             f"{name}: the model's grid is not square, for which stored tables cannot be resampled"
         )

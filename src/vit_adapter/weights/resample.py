@@ -14,6 +14,15 @@ from vit_adapter.config import InputError
 CLASS_ROWS = 3
 """Rows at the end of a relative position table that belong to no pair of patches."""
 
+
+def class_rows(rows: int) -> int:
+    """How many of a relative position table's rows belong to the class token: 3, or 0 in detectors without one.
+
+    Pairs of patches have (2h - 1)(2w - 1) rows, an odd number, so the parity tells.
+    """
+    return 0 if rows % 2 else CLASS_ROWS
+
+
 # The ratio of the geometric spacing is searched here, to this precision, as in the official loader (behaviour 98).
 _LOWEST_RATIO, _HIGHEST_RATIO, _RATIO_PRECISION = 1.01, 1.5, 1e-6
 
@@ -58,7 +67,9 @@ def resample_grid(table: Tensor, stored: tuple[int, int], wanted: tuple[int, int
     return maps.flatten(2).transpose(1, 2)
 
 
-def relative_position_index(size: tuple[int, int], device: torch.device | None = None) -> Tensor:
+def relative_position_index(
+    size: tuple[int, int], device: torch.device | None = None, class_token: bool = True
+) -> Tensor:
     """Row of the relative position table for every pair of tokens (behaviour 9).
 
     The table holds (2h - 1)(2w - 1) rows for pairs of patches, (dy + h - 1)(2w - 1) + (dx + w - 1), then one
@@ -67,9 +78,10 @@ def relative_position_index(size: tuple[int, int], device: torch.device | None =
     Args:
         size: (h, w) of the grid of patches.
         device: Where the index is made.
+        class_token: False: patches only, for tables without the last three rows.
 
     Returns:
-        int64 [1 + h * w, 1 + h * w]; the class token comes first.
+        int64 [1 + h * w, 1 + h * w]; the class token comes first. Without it [h * w, h * w].
     """
     height, width = size
     y, x = torch.meshgrid(
@@ -77,6 +89,8 @@ def relative_position_index(size: tuple[int, int], device: torch.device | None =
     )
     y, x = y.flatten(), x.flatten()
     patches = (y[:, None] - y + height - 1) * (2 * width - 1) + (x[:, None] - x + width - 1)
+    if not class_token:
+        return patches
     rows = (2 * height - 1) * (2 * width - 1)
     index = F.pad(patches, (1, 0, 1, 0))
     index[0, :] = rows
@@ -123,26 +137,27 @@ def resample_relative_table(table: Tensor, wanted: int) -> Tensor:
     effect cropped, since the spacing cannot shrink below 1.01.
 
     Args:
-        table: [side * side + 3, heads], side = 2 * grid - 1.
+        table: [side * side + (3 or 0), heads], side = 2 * grid - 1.
         wanted: Side of the wanted table, an odd number.
 
     Returns:
-        [wanted * wanted + 3, heads] of the same type; the last three rows are kept.
+        [wanted * wanted + (3 or 0), heads] of the same type; the three rows of the class token are kept.
 
     Raises:
         InputError: The table is not square.
     """
     rows, heads = table.shape
-    side = math.isqrt(max(rows - CLASS_ROWS, 0))
-    if side * side != rows - CLASS_ROWS or side % 2 == 0:
+    count = rows - class_rows(rows)
+    side = math.isqrt(max(count, 0))
+    if side * side != count or side % 2 == 0:
         raise InputError(
-            f"relative position table has {rows} rows, which is not the square of an odd side plus 3"
+            f"relative position table has {rows} rows, which is not the square of an odd side (plus 3)"
         )
     if wanted % 2 == 0:
         raise InputError(f"a relative position table cannot have the even side {wanted}")
     if side == wanted:
         return table
-    grids = table[:-CLASS_ROWS].double().cpu().numpy().T.reshape(heads, side, side)
+    grids = table[:count].double().cpu().numpy().T.reshape(heads, side, side)
     half = wanted // 2
     source = geometric_coordinates(side, wanted)
     # Outside the stored range the border value holds.
@@ -158,7 +173,7 @@ def resample_relative_table(table: Tensor, wanted: int) -> Tensor:
             ]
         )
     patches = torch.from_numpy(values.reshape(heads, -1).T.copy()).to(table)
-    return torch.cat([patches, table[-CLASS_ROWS:]])
+    return torch.cat([patches, table[count:]])
 
 
 def geometric_coordinates(side: int, wanted: int) -> np.ndarray:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from vit_adapter.config import InputError, ViTConfig
 from vit_adapter.weights.resample import relative_position_index, resample_grid
 
+from .windows import from_windows, into_windows
 from .wrapper import (
     Size,
     ViTWrapper,
@@ -26,35 +27,40 @@ def resample_table(table: Tensor, stored: Size, size: Size) -> Tensor:
     """A relative position table for another grid.
 
     The official code cannot do this at run time; here the part of the patches is resampled bicubically and the
-    last three rows are kept.
+    three rows of the class token, if the table has them, are kept.
 
     Args:
-        table: [(2 * rows - 1) * (2 * columns - 1) + 3, heads] for the stored grid.
+        table: [(2 * rows - 1) * (2 * columns - 1) + (3 or 0), heads] for the stored grid.
         stored: (rows, columns) of the stored grid.
         size: (height, width) of the wanted one.
 
     Returns:
-        [(2 * height - 1) * (2 * width - 1) + 3, heads].
+        [(2 * height - 1) * (2 * width - 1) + (3 or 0), heads].
     """
     old, new = [(2 * rows - 1, 2 * columns - 1) for rows, columns in (stored, size)]
-    patches = table[:-3].reshape(1, *old, -1).permute(0, 3, 1, 2)  # [1, heads, 2*rows-1, 2*columns-1]
+    count = old[0] * old[1]
+    patches = table[:count].reshape(1, *old, -1).permute(0, 3, 1, 2)  # [1, heads, 2*rows-1, 2*columns-1]
     patches = F.interpolate(patches, size=new, mode="bicubic", align_corners=False)
-    return torch.cat([patches.flatten(2)[0].T, table[-3:]])
+    return torch.cat([patches.flatten(2)[0].T, table[count:]])
 
 
 class BeitWrapper(ViTWrapper):
-    """Wraps timm's ``Beit``; its class token stays through the blocks (behaviour 8)."""
+    """Wraps timm's ``Beit``; its class token stays through the blocks (behaviour 8).
+
+    Without the class token, as in the published detectors (``prefix_tokens=False``), the position tables have no rows
+    for it, and the attention of single blocks may be restricted to windows: then a block's table has the size of its
+    window, and the tokens are padded with zeros before they are projected, so that padded queries, keys and values are
+    the biases. Padded keys take part in the softmax, with their relative bias.
+    """
 
     vit: Beit
 
     def __init__(self, vit: Beit, config: ViTConfig) -> None:
         super().__init__(vit, config)
-        if config.prefix_tokens is False:
-            raise InputError(
-                "prefix_tokens=False: BEiT's relative positions include the class token; leave it on"
-            )
         remove_unused(vit, ("fc_norm", "head_drop", "head"))
         self.grid, self.table_prefix = table_form(vit, 1)
+        self.has_class_token = config.prefix_tokens is not False
+        self.windows: list[int | None] = [None] * self.depth
         # timm keeps the index in every block, at 896 pixels 1.9 GB in all; here the blocks share one.
         for holder in (*(block.attn for block in vit.blocks), vit.rel_pos_bias):
             if getattr(holder, "relative_position_index", None) is not None:
@@ -63,6 +69,20 @@ class BeitWrapper(ViTWrapper):
         self.use_shared_bias = False
         # Only the last few grids are kept: photos come in many sizes, and an index is large.
         self._indexes: dict[tuple[Size, torch.device], Tensor] = {}
+        if not self.has_class_token:
+            self._drop_class_token()
+
+    def _drop_class_token(self) -> None:
+        vit: Any = self.vit
+        vit.cls_token = None
+        if vit.pos_embed is not None:
+            vit.pos_embed = nn.Parameter(vit.pos_embed.detach()[:, self.table_prefix :])
+            self.table_prefix = 0
+        rows, columns = self.grid
+        for block in vit.blocks:
+            if block.attn.relative_position_bias_table is not None:
+                table = block.attn.relative_position_bias_table.detach()[: (2 * rows - 1) * (2 * columns - 1)]
+                block.attn.relative_position_bias_table = nn.Parameter(table.clone())
 
     @property
     def dim(self) -> int:
@@ -74,24 +94,26 @@ class BeitWrapper(ViTWrapper):
 
     @property
     def num_prefix(self) -> int:
-        return 1
+        return int(self.has_class_token)
 
     def embed(self, images: Tensor) -> tuple[Tensor, Tensor, Size]:
         vit = self.vit
         grid, size = embed_patches(vit, images)
+        if vit.pos_embed is not None:
+            grid = grid + resample_grid(vit.pos_embed, self.grid, size)
+        if not self.has_class_token:
+            return grid[:, :0], vit.pos_drop(grid), size
         prefix = vit.cls_token
         if vit.pos_embed is not None:
             prefix = prefix + vit.pos_embed[:, :1]
-            grid = grid + resample_grid(vit.pos_embed, self.grid, size)
         prefix = prefix.expand(grid.shape[0], -1, -1).to(grid.dtype)
         return *part(vit.pos_drop(join(prefix, grid)), 1), size
 
     def run(self, first: int, last: int, prefix: Tensor, grid: Tensor, size: Size) -> tuple[Tensor, Tensor]:
         tokens = join(prefix, grid)
-        index = self._index(size, tokens.device)
-        for block in self.blocks[first : last + 1]:
-            tokens = self.call(self._block, tokens, block, index, size)
-        return part(tokens, 1)
+        for block, window in zip(self.blocks[first : last + 1], self.windows[first : last + 1], strict=True):
+            tokens = self.call(self._block, tokens, block, size, window)
+        return part(tokens, self.num_prefix)
 
     def _shared_bias(self, index: Tensor | None, size: Size) -> Tensor | None:
         if index is None or not self.use_shared_bias or self.vit.rel_pos_bias is None:
@@ -102,21 +124,35 @@ class BeitWrapper(ViTWrapper):
         if self.blocks[0].attn.relative_position_bias_table is None and self.vit.rel_pos_bias is None:
             return None
         if torch.compiler.is_compiling():
-            return relative_position_index(size, device)
+            return relative_position_index(size, device, self.has_class_token)
         if (size, device) not in self._indexes:
             if len(self._indexes) >= 4:
                 self._indexes.pop(next(iter(self._indexes)))
-            self._indexes[size, device] = relative_position_index(size, device)
+            self._indexes[size, device] = relative_position_index(size, device, self.has_class_token)
         return self._indexes[size, device]
 
-    def bias(self, table: Tensor, index: Tensor, size: Size) -> Tensor:
-        """[1, heads, 1 + h * w, 1 + h * w] bias of the attention scores for a grid of ``size``."""
-        if size != self.grid:
-            table = resample_table(table, self.grid, size)
+    def bias(self, table: Tensor, index: Tensor, size: Size, stored: Size | None = None) -> Tensor:
+        """[1, heads, N, N] bias of the attention scores for a grid of ``size``, N tokens, class token included.
+
+        Args:
+            table: Of the grid ``stored``; None: of the ViT's own.
+            index: See ``relative_position_index``.
+            size: (h, w).
+            stored: See ``table``.
+        """
+        if size != (stored or self.grid):
+            table = resample_table(table, stored or self.grid, size)
         return table[index.flatten()].reshape(*index.shape, -1).permute(2, 0, 1)[None]
 
-    def _block(self, tokens: Tensor, block: Block, index: Tensor | None, size: Size) -> Tensor:
-        attention = self._attention(block.norm1(tokens), block.attn, index, size)
+    def _block(self, tokens: Tensor, block: Block, size: Size, window: int | None) -> Tensor:
+        normed = block.norm1(tokens)
+        if window is None:
+            attention = self._attention(normed, block.attn, size, self.grid)
+        else:
+            windows = into_windows(normed, size, window)
+            square = (window, window)
+            attended = self._attention(windows.flatten(0, 1), block.attn, square, square)
+            attention = from_windows(attended.reshape(windows.shape), size, window)
         if block.gamma_1 is not None:
             attention = block.gamma_1 * attention
         tokens = tokens + block.drop_path1(attention)
@@ -125,7 +161,9 @@ class BeitWrapper(ViTWrapper):
             mixed = block.gamma_2 * mixed
         return tokens + block.drop_path2(mixed)
 
-    def _attention(self, tokens: Tensor, attention: Any, index: Tensor | None, size: Size) -> Tensor:
+    def _attention(self, tokens: Tensor, attention: Any, size: Size, stored: Size) -> Tensor:
+        """Attention of all tokens [B, N, C] of a grid of ``size``; the block's table is made for ``stored``."""
+        index = self._index(size, tokens.device)
         batch, count, _ = tokens.shape
         qkv_bias = None
         if attention.q_bias is not None:
@@ -139,13 +177,27 @@ class BeitWrapper(ViTWrapper):
         bias = self._shared_bias(index, size)
         if table is not None:
             assert index is not None
-            own = self.bias(table, index, size)
+            own = self.bias(table, index, size, stored)
             bias = own if bias is None else own + bias
         if bias is not None:
             bias = bias.to(query.dtype)
         output = F.scaled_dot_product_attention(query, key, value, attn_mask=bias)
         # [B, heads, N, d] -> [B, N, heads*d]
         return attention.proj(output.transpose(1, 2).reshape(batch, count, -1))
+
+    def set_windows(self, sizes: list[int | None]) -> None:
+        if self.has_class_token:
+            raise InputError("window_sizes needs a BEiT without class token: prefix_tokens=False")
+        if len(sizes) != self.depth:
+            raise InputError(
+                f"window_sizes has {len(sizes)} entries, expected one for each of {self.depth} blocks"
+            )
+        self.windows = list(sizes)
+        for block, window in zip(self.blocks, sizes, strict=True):
+            table = block.attn.relative_position_bias_table
+            if window is not None and table is not None:
+                rows = table.new_zeros((2 * window - 1) ** 2, table.shape[1])
+                block.attn.relative_position_bias_table = nn.Parameter(rows)
 
     def reset_embedding(self) -> None:
         # As the adapter's own convolutions (behaviour 29).

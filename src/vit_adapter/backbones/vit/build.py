@@ -71,10 +71,10 @@ def build_vit(
         change_patch_size(wrapper, patch_size, config.patch_resample)
     # Layer scales that only the published form has are added before loading: its files hold them.
     added_scales = wrapper.set_layer_scale(config.layer_scale, remove=config.no_layer_scale)
+    if config.window_sizes is not None:
+        wrapper.set_windows(config.window_sizes)  # before loading: BEiT's tables take the size of the windows
     report = load_pretrained(wrapper, config, own_patch_size, added_scales) if config.pretrained else None
     wrapper.set_drop_path(config.drop_path_rate)
-    if config.window_sizes is not None:
-        wrapper.set_windows(config.window_sizes)
     wrapper.grad_checkpointing = config.grad_checkpointing
     return BuiltViT(wrapper, normalization, report)
 

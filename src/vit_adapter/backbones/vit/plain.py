@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from vit_adapter.config import InputError, ViTConfig
 
+from .windows import from_windows, into_windows
 from .wrapper import Size, ViTWrapper, embed_with_table, join, part, remove_unused, table_form
 
 
@@ -129,17 +130,11 @@ def _windowed_attention(tokens: Tensor, attention: Any, size: Size, window: int)
     score 0 and value 0 and stay in the softmax. Published models depend on it.
     """
     batch, _, dim = tokens.shape
-    height, width = size
-    heads = attention.num_heads
-    rows, columns = -(-height // window), -(-width // window)
-    qkv = attention.qkv(tokens).reshape(batch, height, width, -1)
-    qkv = F.pad(qkv, (0, 0, 0, columns * window - width, 0, rows * window - height))
-    # [B, rows, window, columns, window, 3, heads, d] -> [3, B, rows, columns, heads, window*window, d]
-    qkv = qkv.reshape(batch, rows, window, columns, window, 3, heads, -1).permute(5, 0, 1, 3, 6, 2, 4, 7)
-    query, key, value = qkv.reshape(3, batch, rows, columns, heads, window * window, -1).unbind(0)
+    windows = into_windows(attention.qkv(tokens), size, window)
+    # [B, windows, tokens, 3*heads*d] -> [3, B, windows, heads, tokens, d]
+    qkv = windows.reshape(*windows.shape[:3], 3, attention.num_heads, -1).permute(3, 0, 1, 4, 2, 5)
+    query, key, value = qkv.unbind(0)
     query, key = attention.q_norm(query), attention.k_norm(key)
     output = F.scaled_dot_product_attention(query, key, value)
-    # [B, rows, columns, heads, window, window, d] -> [B, H', W', heads*d]
-    output = output.reshape(batch, rows, columns, heads, window, window, -1).permute(0, 1, 4, 2, 5, 3, 6)
-    output = output.reshape(batch, rows * window, columns * window, -1)[:, :height, :width]
-    return attention.proj(output.reshape(batch, height * width, dim))
+    output = output.transpose(2, 3).flatten(3)  # [B, windows, tokens, heads*d]
+    return attention.proj(from_windows(output, size, window).reshape(batch, -1, dim))

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from vit_adapter.config import InputError, ViTConfig
 from vit_adapter.weights.resample import resample_grid
 
+from .windows import from_windows, into_windows
 from .wrapper import Size, ViTWrapper
 
 
@@ -72,17 +73,7 @@ class UniPerceiverBlock(nn.Module):
 
     def _windowed(self, tokens: Tensor, size: Size, window: int) -> Tensor:
         # Padding comes before the projection here, so padded tokens carry its bias (behaviour 14).
-        batch, _, dim = tokens.shape
-        height, width = size
-        rows, columns = -(-height // window), -(-width // window)
-        grid = tokens.reshape(batch, height, width, dim)
-        grid = F.pad(grid, (0, 0, 0, columns * window - width, 0, rows * window - height))
-        # [B, rows, window, columns, window, dim] -> [B, rows, columns, window*window, dim]
-        grid = grid.reshape(batch, rows, window, columns, window, dim).permute(0, 1, 3, 2, 4, 5)
-        output = self.self_attn(grid.reshape(batch, rows, columns, window * window, dim))
-        output = output.reshape(batch, rows, columns, window, window, dim).permute(0, 1, 3, 2, 4, 5)
-        output = output.reshape(batch, rows * window, columns * window, dim)[:, :height, :width]
-        return output.reshape(batch, height * width, dim)
+        return from_windows(self.self_attn(into_windows(tokens, size, window)), size, window)
 
 
 class PatchEmbedding(nn.Module):
