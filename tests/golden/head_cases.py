@@ -52,9 +52,13 @@ def run_pooling(case: Case) -> None:
         config["pool_scales"],
         align_corners=config["align_corners"],
     )
-    run_module(
-        case, pooling.branches, "pooling", lambda: numbered("branch", pooling.branch_maps(case.inputs["x"]))
-    )
+    maps = case.inputs["x"]
+    size, corners = (maps.shape[2], maps.shape[3]), config["align_corners"]
+
+    def forward() -> dict[str, Tensor]:
+        return numbered("branch", [resize_maps(one, size, corners) for one in pooling.branch_maps(maps)])
+
+    run_module(case, pooling.branches, "pooling", forward)
 
 
 def run_loss(case: Case) -> None:

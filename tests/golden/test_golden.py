@@ -6,6 +6,9 @@ A record's test bears its file's name. New files, and new roots in VIT_ADAPTER_G
 import pytest
 import torch
 
+from vit_adapter.ops import forms, recorded_forms
+from vit_adapter.ops.operator import OPERATORS
+
 from .areas import find_runner, missing_part
 from .roots import FOLDERS, Record, find_records
 
@@ -24,6 +27,13 @@ def parameters(records: list[Record]) -> list:
         marks = [] if part is None else [pytest.mark.xfail(strict=True, reason=f"not built yet: {part}")]
         made.append(pytest.param(record, id=record.id, marks=marks))
     return made
+
+
+OPERATOR_AREAS = {
+    "convolution": ("05_", "06_"),
+    "upsampled_convolution": ("05_", "06_"),
+}
+"""Areas that run once more for each form of an operator."""
 
 
 @pytest.fixture(autouse=True)
@@ -50,6 +60,40 @@ def of_any_type(area: str | tuple[str, ...]) -> list[Record]:
 @pytest.mark.parametrize("record", parameters(of_any_type(FLOAT32_AREAS)))
 def test_case_in_float32(record):
     find_runner(record)(record.path, torch.float32)  # pyright: ignore
+
+
+def in_forms(dtype: torch.dtype | None) -> list:
+    """Test parameters: every form of every operator that can run here, with the cases of its areas."""
+    made = []
+    for operator in OPERATORS.values():
+        areas = OPERATOR_AREAS[operator.name]
+        cases = [record for record in RECORDS if record.folder == "cases" and record.area.startswith(areas)]
+        if dtype is not None:
+            cases = of_any_type(tuple(area for area in areas if area in FLOAT32_AREAS))
+        for form in operator.forms:
+            if operator.missing(form) is None:
+                made += [
+                    pytest.param(record, operator.name, form, id=f"{operator.name}-{form}-{record.id}")
+                    for record in cases
+                ]
+    return made
+
+
+def run_in_form(record: Record, operator: str, form: str, *dtype: torch.dtype) -> None:
+    """A record with one operator in one form; nothing else may have run instead."""
+    with forms(**{operator: form}), recorded_forms() as ran:
+        find_runner(record)(record.path, *dtype)  # pyright: ignore
+    assert set(ran.get(operator, {form: 0})) == {form}
+
+
+@pytest.mark.parametrize(("record", "operator", "form"), in_forms(None))
+def test_case_in_every_form(record, operator, form):
+    run_in_form(record, operator, form)
+
+
+@pytest.mark.parametrize(("record", "operator", "form"), in_forms(torch.float32))
+def test_case_in_every_form_in_float32(record, operator, form):
+    run_in_form(record, operator, form, torch.float32)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=["bfloat16", "float16"])

@@ -1,8 +1,10 @@
 """The building block of the convolutional heads."""
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 
-from vit_adapter.ops import NormKind, check_batch_norm, make_norm
+from vit_adapter.ops import NormKind, check_batch_norm, convolution, make_norm, upsampled_convolution
 
 
 class ConvNormReLU(nn.Module):
@@ -28,8 +30,29 @@ class ConvNormReLU(nn.Module):
         Raises:
             InputError: Batch norm in training mode sees a single value per channel.
         """
-        check_batch_norm(self.norm, maps.shape[0] * maps.shape[2] * maps.shape[3])
-        return self.activation(self.norm(self.conv(maps)))
+        convolved = (
+            convolution(maps, self.conv.weight) if self.conv.kernel_size == (3, 3) else self.conv(maps)
+        )
+        return self._normed(convolved)
+
+    def fused(self, levels: Sequence[Tensor], align_corners: bool = False) -> Tensor:
+        """Of several maps, brought to the size of the first and concatenated; 3×3 kernels only.
+
+        Args:
+            levels: [B, C_i, h_i, w_i] each, ``inputs`` channels together.
+            align_corners: Of the bilinear resize.
+
+        Returns:
+            [B, outputs, h_0, w_0].
+
+        Raises:
+            InputError: As ``forward``.
+        """
+        return self._normed(upsampled_convolution(levels, self.conv.weight, align_corners))
+
+    def _normed(self, convolved: Tensor) -> Tensor:
+        check_batch_norm(self.norm, convolved.shape[0] * convolved.shape[2] * convolved.shape[3])
+        return self.activation(self.norm(convolved))
 
 
 def make_classifier(channels: int, num_classes: int) -> nn.Conv2d:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -38,16 +37,15 @@ class PyramidPooling(nn.Module):
         self.bottleneck = ConvNormReLU(inputs + len(self.scales) * channels, channels, 3, norm)
 
     def branch_maps(self, maps: Tensor) -> list[Tensor]:
-        """[B, inputs, H, W] -> for every scale [B, channels, H, W]."""
-        size = maps.shape[-2], maps.shape[-1]
+        """[B, inputs, H, W] -> for every scale [B, channels, scale, scale]."""
         return [
-            resize_maps(branch(F.adaptive_avg_pool2d(maps, scale)), size, self.align_corners)
+            branch(F.adaptive_avg_pool2d(maps, scale))
             for scale, branch in zip(self.scales, self.branches, strict=True)
         ]
 
     def forward(self, maps: Tensor) -> Tensor:
         """[B, inputs, H, W] -> [B, channels, H, W]."""
-        return self.bottleneck(torch.cat([maps, *self.branch_maps(maps)], dim=1))
+        return self.bottleneck.fused([maps, *self.branch_maps(maps)], self.align_corners)
 
 
 class UPerHead(PixelHead):
@@ -101,8 +99,4 @@ class UPerHead(PixelHead):
             size = merged[index - 1].shape[-2], merged[index - 1].shape[-1]
             merged[index - 1] = merged[index - 1] + resize_maps(merged[index], size, self.align_corners)
         maps = [output(level) for output, level in zip(self.outputs, merged[:-1], strict=True)] + merged[-1:]
-        size = maps[0].shape[-2], maps[0].shape[-1]
-        fused = self.fusion(
-            torch.cat([resize_maps(level, size, self.align_corners) for level in maps], dim=1)
-        )
-        return self.classifier(self.dropout(fused))
+        return self.classifier(self.dropout(self.fusion.fused(maps, self.align_corners)))

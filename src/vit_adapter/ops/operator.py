@@ -33,6 +33,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Generic, ParamSpec, TypeVar
 
+import torch
+
 from vit_adapter.config import InputError
 
 Arguments = ParamSpec("Arguments")
@@ -176,3 +178,8 @@ def describe_forms() -> list[tuple[str, str]]:
         forced = f"; forced: {_FORCED[name]}" if name in _FORCED else ""
         lines.append(("", f"forms: {', '.join(texts)}{forced}"))
     return lines
+
+
+def is_traced() -> bool:
+    """Whether torch.compile or an export records operators: then shapes may be symbols, and forms should be plain."""
+    return torch.compiler.is_compiling() or torch.jit.is_tracing()
