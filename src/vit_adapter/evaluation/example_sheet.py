@@ -1,16 +1,17 @@
 """A few images with truth and prediction on one sheet."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from vit_adapter.config.files import write_atomically
 from vit_adapter.config.own_files import marked_png
+from vit_adapter.data.sample import AnnotatedImages
 from vit_adapter.images import UnreadableImageError
+from vit_adapter.segmenter import Segmenter
 from vit_adapter.visualization import LegendEntry, colorize, contact_sheet, default_palette, overlay
 
-from .loop import EvaluationResult
+from .loop import EvaluationResult, ImageScore
 
 ROWS = 6
 LARGEST_LEGEND = 40
@@ -20,7 +21,12 @@ _MISTAKE = np.array([[230, 25, 60]], np.uint8)
 
 
 def write_example_sheet(
-    result: EvaluationResult, model: Any, dataset: Any, path: Path, title: str, rows: int = ROWS
+    result: EvaluationResult,
+    model: Segmenter,
+    dataset: AnnotatedImages,
+    path: Path,
+    title: str,
+    rows: int = ROWS,
 ) -> Path:
     """Writes image, truth, prediction and mistakes (in red) of evenly spread images; they are predicted again.
 
@@ -79,6 +85,6 @@ def write_example_sheet(
     return write_atomically(path, marked_png(sheet))
 
 
-def _spread(images: list[Any], count: int) -> list[Any]:
+def _spread(images: list[ImageScore], count: int) -> list[ImageScore]:
     count = min(count, len(images))
     return [images[(2 * number + 1) * len(images) // (2 * count)] for number in range(count)]

@@ -2,12 +2,15 @@
 
 import difflib
 from collections.abc import Sequence
-from typing import Any
 
 from vit_adapter.config import InputError
+from vit_adapter.data.sample import AnnotatedImages
+from vit_adapter.segmenter import Segmenter
 
 
-def labels_left_out(wanted: Sequence[str | int], model: Any, dataset: Any) -> frozenset[int]:
+def labels_left_out(
+    wanted: Sequence[str | int], model: Segmenter, dataset: AnnotatedImages | None
+) -> frozenset[int]:
     """Labels of the classes that no mean takes in: those that were asked for, and those whose pixels are all void.
 
     Args:

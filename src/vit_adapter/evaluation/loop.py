@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 from vit_adapter.config import EvaluationConfig, InferenceConfig, InputError
+from vit_adapter.data.sample import AnnotatedImages, Sample
 from vit_adapter.images import UnreadableImageError
 from vit_adapter.metrics import ConfusionMatrix, Scores, SemanticEvaluator
+from vit_adapter.segmenter import Segmenter
+from vit_adapter.tasks import SemanticResult
 
 from .exclusion import labels_left_out
 
@@ -90,13 +92,13 @@ class EvaluationResult:
 
 
 def measure(
-    model: Any,
-    dataset: Any,
+    model: Segmenter,
+    dataset: AnnotatedImages,
     config: EvaluationConfig | None = None,
     *,
     protocol: InferenceConfig | None = None,
     progress: bool = True,
-    observe: Callable[[int, Any, Any], None] | None = None,
+    observe: Callable[[int, Sample, SemanticResult], None] | None = None,
     published: bool = False,
 ) -> EvaluationResult:
     """Measures a model; memory grows by a few numbers for each image, not by images (S56).
@@ -166,14 +168,14 @@ def worst_of(images: list[ImageScore], count: int) -> list[ImageScore]:
     return [image for _, _, image in sorted(scored, key=lambda entry: entry[:2])[:count]]
 
 
-def counted_names(model: Any) -> tuple[str, ...]:
+def counted_names(model: Segmenter) -> tuple[str, ...]:
     """Names of what a model's evaluator counts."""
     return tuple(model.class_names) if model.num_classes > 1 else (*model.class_names, REST)
 
 
 def _groups(
-    dataset: Any, count: int, size: int, skipped: list[tuple[str, str]], progress: bool
-) -> Iterator[list[tuple[int, Any]]]:
+    dataset: AnnotatedImages, count: int, size: int, skipped: list[tuple[str, str]], progress: bool
+) -> Iterator[list[tuple[int, Sample]]]:
     """Samples in groups that are handled together; images that cannot be decoded are noted and left out."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -181,7 +183,7 @@ def _groups(
     columns = (TextColumn("evaluating"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), disable=not progress) as bar:
         task = bar.add_task("evaluating", total=count)
-        group: list[tuple[int, Any]] = []
+        group: list[tuple[int, Sample]] = []
         for index in range(count):
             try:
                 group.append((index, dataset.read(index)))

@@ -6,13 +6,16 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from vit_adapter.data.sample import AnnotatedImages
+from vit_adapter.segmenter import Segmenter
+
 from .loop import EvaluationResult
 
 
 def provenance(
     result: EvaluationResult,
-    model: Any,
-    dataset: Any,
+    model: Segmenter,
+    dataset: AnnotatedImages,
     model_name: str | None = None,
     split: str | None = None,
 ) -> dict[str, Any]:

@@ -13,7 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 from vit_adapter.config.files import write_atomically
+from vit_adapter.data.sample import AnnotatedImages
 from vit_adapter.metrics import Scores
+from vit_adapter.segmenter import Segmenter
 from vit_adapter.visualization import plot_confusion
 
 from .loop import EvaluationResult
@@ -84,8 +86,8 @@ def _marked_names(result: EvaluationResult) -> tuple[str, ...]:
 
 def write_report(
     result: EvaluationResult,
-    model: Any,
-    dataset: Any,
+    model: Segmenter,
+    dataset: AnnotatedImages,
     folder: Path,
     batch_size: int | None = None,
     *,

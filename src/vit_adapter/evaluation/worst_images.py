@@ -2,13 +2,15 @@
 
 import re
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from vit_adapter.config.files import write_atomically
 from vit_adapter.config.own_files import marked_png
+from vit_adapter.data.sample import AnnotatedImages, Sample
+from vit_adapter.segmenter import Segmenter
+from vit_adapter.tasks import SemanticResult
 from vit_adapter.visualization import LegendEntry, contact_sheet, default_palette, overlay
 
 from .loop import EvaluationResult, ImageScore
@@ -19,7 +21,11 @@ _OURS = re.compile(r"\d\d+_.*\.png")
 
 
 def write_worst_images(
-    result: EvaluationResult, model: Any, dataset: Any, folder: Path, batch_size: int | None = None
+    result: EvaluationResult,
+    model: Segmenter,
+    dataset: AnnotatedImages,
+    folder: Path,
+    batch_size: int | None = None,
 ) -> list[Path]:
     """Writes one sheet for each: image, truth, prediction and, in red, the wrong pixels.
 
@@ -58,7 +64,9 @@ def write_worst_images(
     return files
 
 
-def _sheet(image: ImageScore, sample: Any, predicted: Any, result: EvaluationResult) -> Image.Image:
+def _sheet(
+    image: ImageScore, sample: Sample, predicted: SemanticResult, result: EvaluationResult
+) -> Image.Image:
     names, ignored = result.class_names, result.matrix.ignore_index
     palette = predicted.palette if predicted.palette is not None else default_palette(len(names))
     valid = np.ones(sample.labels.shape, bool) if ignored is None else sample.labels != ignored

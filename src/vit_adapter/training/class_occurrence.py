@@ -1,16 +1,17 @@
 """Which classes a run can learn: those that its training masks hold."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
+
+from vit_adapter.data.sample import AnnotatedImages
 
 from .class_weights import COUNTED, count_pixels
 
 LOOKED_AT = 200  # masks of each part that are counted where class weights do not need more
 
 
-def training_pixels(dataset: Any, num_classes: int, for_weights: bool) -> np.ndarray | None:
+def training_pixels(dataset: AnnotatedImages, num_classes: int, for_weights: bool) -> np.ndarray | None:
     """Pixels of every class in the training masks.
 
     Args:
@@ -29,8 +30,8 @@ def training_pixels(dataset: Any, num_classes: int, for_weights: bool) -> np.nda
 
 def occurrence_notes(
     counts: np.ndarray | None,
-    training: Any,
-    validation: Any,
+    training: AnnotatedImages,
+    validation: AnnotatedImages | None,
     names: Sequence[str],
     for_weights: bool,
     said: Sequence[str] = (),

@@ -1,20 +1,11 @@
 """Class weights for the loss: from a file, or from how often each class occurs."""
 
 from pathlib import Path
-from typing import Any, Protocol
 
 import numpy as np
 
 from vit_adapter.config import InputError
-
-
-class LabelSource(Protocol):
-    """The part of ``data.AnnotatedImages`` that is used."""
-
-    def __len__(self) -> int: ...
-
-    def read(self, index: int) -> Any: ...
-
+from vit_adapter.data.sample import AnnotatedImages
 
 COUNTED = 1000
 """Images whose labels are counted, evenly spaced over the data set: more would only make the start slow."""
@@ -25,7 +16,7 @@ BOUNDS = 0.1, 10.0
 single stray pixel, which would otherwise weigh hundreds and make every step its own."""
 
 
-def count_pixels(dataset: LabelSource, num_classes: int, most: int = COUNTED) -> np.ndarray:
+def count_pixels(dataset: AnnotatedImages, num_classes: int, most: int = COUNTED) -> np.ndarray:
     """Pixels of every class over ``most`` images of a data set, or all; ignored pixels count nowhere.
 
     Returns:
@@ -88,7 +79,7 @@ def read_weights(path: str | Path, num_classes: int) -> np.ndarray:
 
 
 def class_weights(
-    setting: str | None, dataset: LabelSource, num_classes: int, counts: np.ndarray | None = None
+    setting: str | None, dataset: AnnotatedImages, num_classes: int, counts: np.ndarray | None = None
 ) -> np.ndarray | None:
     """Weights as ``training.class_weights`` says: None, "auto" (``balanced_weights``) or a file.
 

@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from vit_adapter.config import EvaluationConfig
+from vit_adapter.data.sample import AnnotatedImages
 from vit_adapter.evaluation.loop import EvaluationResult
+from vit_adapter.segmenter import Segmenter
 
 from . import processes
 from .joint_evaluation import JointEvaluation
@@ -19,8 +20,8 @@ from .validation import BEST, SCORE_FILE, Validation, saved_model, score_values,
 def evaluate_best(
     validation: Validation,
     recording: Recording,
-    model: nn.Module,
-    dataset: Any,
+    model: Segmenter,
+    dataset: AnnotatedImages,
     config: EvaluationConfig,
     device: torch.device,
     announce: Any,

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from vit_adapter.config import EvaluationConfig, InputError
+from vit_adapter.data.sample import AnnotatedImages, Sample
 from vit_adapter.evaluation.loop import EvaluationResult, counted_names, measure, worst_of
+from vit_adapter.segmenter import Segmenter
+from vit_adapter.tasks import SemanticResult
 from vit_adapter.visualization import overlay
 
 from . import processes
@@ -24,7 +26,7 @@ class DatasetPart:
         indices: Numbers of those that belong to the part.
     """
 
-    def __init__(self, dataset: Any, indices: Sequence[int]) -> None:
+    def __init__(self, dataset: AnnotatedImages, indices: Sequence[int]) -> None:
         self.dataset, self.classes, self.config = dataset, dataset.classes, dataset.config
         self.indices = list(indices)
         self.names = [dataset.names[index] for index in self.indices]
@@ -32,7 +34,7 @@ class DatasetPart:
     def __len__(self) -> int:
         return len(self.indices)
 
-    def read(self, index: int) -> Any:
+    def read(self, index: int) -> Sample:
         """Image and labels."""
         return self.dataset.read(self.indices[index])
 
@@ -52,13 +54,13 @@ class JointEvaluation:
         listener: Called with (images done, images in all) of this process.
     """
 
-    def __init__(self, dataset: Any, config: EvaluationConfig) -> None:
+    def __init__(self, dataset: AnnotatedImages, config: EvaluationConfig) -> None:
         self.dataset, self.config = dataset, config
         self.result: EvaluationResult | None = None
         self.examples: list[np.ndarray] = []
         self.listener: Callable[[int, int], None] | None = None
 
-    def __call__(self, model: Any) -> dict[str, float]:
+    def __call__(self, model: Segmenter) -> dict[str, float]:
         """Measure.
 
         Args:
@@ -83,7 +85,7 @@ class JointEvaluation:
         self.result = _joined(processes.gather(own), model, self.config)
         return self.result.evaluator.scores()
 
-    def _measure(self, model: Any, part: DatasetPart) -> EvaluationResult | None:
+    def _measure(self, model: Segmenter, part: DatasetPart) -> EvaluationResult | None:
         """Measure this process's part, with the images' numbers in the whole data set; None of an empty part."""
         self.examples = []
         if len(part) == 0:  # more processes than images
@@ -91,7 +93,7 @@ class JointEvaluation:
         shown = set(np.linspace(0, len(part) - 1, min(EXAMPLES, len(part))).astype(int).tolist())
         done = 0
 
-        def observe(index: int, sample: Any, predicted: Any) -> None:
+        def observe(index: int, sample: Sample, predicted: SemanticResult) -> None:
             nonlocal done
             done += 1
             if index in shown and processes.rank() == 0:
@@ -106,7 +108,9 @@ class JointEvaluation:
         )
 
 
-def _joined(parts: list[EvaluationResult | None], model: Any, config: EvaluationConfig) -> EvaluationResult:
+def _joined(
+    parts: list[EvaluationResult | None], model: Segmenter, config: EvaluationConfig
+) -> EvaluationResult:
     found = [part for part in parts if part is not None]
     evaluator = model.task.evaluator(model.classes, found[0].evaluator.left_out)
     evaluator.merge(part.evaluator.state() for part in found)
@@ -124,7 +128,7 @@ def _joined(parts: list[EvaluationResult | None], model: Any, config: Evaluation
     )
 
 
-def _truth_and_prediction(sample: Any, predicted: Any) -> np.ndarray:
+def _truth_and_prediction(sample: Sample, predicted: SemanticResult) -> np.ndarray:
     sides = [
         overlay(sample.image, labels, predicted.palette, predicted.class_names, legend=False)
         for labels in (sample.labels, predicted.labels)

@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 import torch
@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from vit_adapter.annotations import InstanceTensors
 from vit_adapter.config import InputError
+from vit_adapter.data.training_set import TrainingSample
 
 from .folder_lock import release_folders
 from .sampler import Key, StepSampler
@@ -32,7 +33,7 @@ class ImageSource(Protocol):
 
     def __len__(self) -> int: ...
 
-    def __getitem__(self, key: Key) -> dict[str, Any]: ...
+    def __getitem__(self, key: Key, /) -> TrainingSample: ...
 
 
 class _Guarded(Dataset[Any]):
@@ -50,7 +51,7 @@ class _Guarded(Dataset[Any]):
     def __len__(self) -> int:
         return len(self.source)
 
-    def __getitem__(self, key: Key) -> dict[str, Any]:
+    def __getitem__(self, key: Key) -> Mapping[str, Any]:
         worker = get_worker_info()
         if worker is None or self.reading is None:
             return self._read(key)
@@ -60,7 +61,7 @@ class _Guarded(Dataset[Any]):
         self.reading[slots] = [os.getpid(), 0]
         return sample
 
-    def _read(self, key: Key) -> dict[str, Any]:
+    def _read(self, key: Key) -> Mapping[str, Any]:
         try:
             return self.source[key]
         except InputError as error:

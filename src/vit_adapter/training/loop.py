@@ -109,7 +109,7 @@ def make_validation(
 ) -> Validation | None:
     """What validates after the steps that the plan says, on all images or a sample; None: nothing."""
     plan, images, measured = prepared.plan, prepared.validation_set, prepared.config.evaluation
-    if plan is None:
+    if plan is None or images is None:
         return None
     if plan.sample is not None:
         images = DatasetPart(images, plan.indices())

@@ -8,6 +8,7 @@ from torch import nn
 
 from vit_adapter.config import InputError, RunConfig, TrainingConfig
 from vit_adapter.config.plain import to_yaml
+from vit_adapter.segmenter import Segmenter
 from vit_adapter.weights.official import official_name
 
 from .checks import check_batch_norm, check_settings
@@ -19,7 +20,7 @@ from .validation_plan import plan_validation
 
 
 def print_plan(
-    model: Any,
+    model: Segmenter,
     config: RunConfig,
     images: tuple[int, int],
     operator_forms: dict[str, str],
@@ -63,7 +64,7 @@ def print_plan(
     print_lines(console or Console(), lines)
 
 
-def dry_run_lines(block: StartBlock, model: Any, config: RunConfig) -> list[str]:
+def dry_run_lines(block: StartBlock, model: Segmenter, config: RunConfig) -> list[str]:
     """The start block of a run that does not begin, and its plan."""
     facts = block.lines(config.training, model, config.training.out or "a new one under runs/")
     return [*facts, "", *plan_lines(model, config, rule_name)]

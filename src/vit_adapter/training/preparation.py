@@ -10,8 +10,10 @@ from torch import nn
 
 from vit_adapter.config import InputError, RunConfig
 from vit_adapter.data.digest import data_digest
+from vit_adapter.data.sample import AnnotatedImages
+from vit_adapter.data.training_set import TrainingSet
 from vit_adapter.evaluation.exclusion import labels_left_out
-from vit_adapter.heads import Head
+from vit_adapter.segmenter import Segmenter
 
 from .checkpoints import CheckpointFolder
 from .checks import check_batch_norm, check_settings
@@ -45,9 +47,9 @@ class PreparedRun:
         lines: About the checkpoint that it continues.
     """
 
-    model: Any
-    train_set: Any
-    validation_set: Any | None
+    model: Segmenter
+    train_set: TrainingSet
+    validation_set: AnnotatedImages | None
     config: RunConfig
     console: Console
     plan: ValidationPlan | None
@@ -73,9 +75,9 @@ class PreparedRun:
 
 
 def prepare_run(
-    model: nn.Module,
-    train_set: Any,
-    validation_set: Any | None,
+    model: Segmenter,
+    train_set: TrainingSet,
+    validation_set: AnnotatedImages | None,
     config: RunConfig,
     console: Console,
     operator_forms: dict[str, str],
@@ -93,15 +95,14 @@ def prepare_run(
     world = count_devices(training, accelerator) * training.nodes
     check_batch_norm(model, config, world, synchronised=accelerator == "cuda")
     labels_left_out(config.evaluation.exclude_from_mean, model, validation_set)  # refuses unknown names now
-    head: Head = model.head  # pyright: ignore
-    wanted = training.class_weights if head.takes_class_weights else None
-    labelled, for_weights = getattr(train_set, "dataset", None), wanted == "auto"
-    counts = training_pixels(labelled, model.num_classes, for_weights)  # pyright: ignore
-    weights = class_weights(wanted, labelled, model.num_classes, counts)  # pyright: ignore
-    model.configure_loss(training, weights)  # pyright: ignore
+    wanted = training.class_weights if model.head.takes_class_weights else None
+    labelled, for_weights = train_set.dataset, wanted == "auto"
+    counts = training_pixels(labelled, model.num_classes, for_weights)
+    weights = class_weights(wanted, labelled, model.num_classes, counts)
+    model.configure_loss(training, None if weights is None else weights.tolist())
     parts = {"training": labelled, "validation": validation_set}
     data = {part: data_digest(dataset) for part, dataset in parts.items()}
-    names = list(model.class_names)  # pyright: ignore
+    names = list(model.class_names)
     run = fingerprint(model, with_absolute_paths(config), names, len(train_set), data)
 
     notes = [*notes, *occurrence_notes(counts, labelled, validation_set, names, for_weights, notes)]

@@ -3,14 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import torch
 from rich.console import Console
-from torch import nn
 
 from vit_adapter.config import RunConfig
+from vit_adapter.data.sample import AnnotatedImages
+from vit_adapter.data.training_set import TrainingSet
 from vit_adapter.evaluation.loop import EvaluationResult
+from vit_adapter.segmenter import Segmenter
 
 from . import processes
 from .engine import make_fabric, one_line_errors, quiet_lightning, synchronized_batch_norm
@@ -58,9 +60,9 @@ class RunResult:
 
 @folder_locks()
 def run_training(
-    model: nn.Module,
-    train_set: Any,
-    validation_set: Any | None,
+    model: Segmenter,
+    train_set: TrainingSet,
+    validation_set: AnnotatedImages | None,
     config: RunConfig,
     *,
     console: Console | None = None,
@@ -135,7 +137,8 @@ def _train(prepared: PreparedRun) -> RunResult:
         _end_interrupted(request, folder, state, console)
     if processes.rank() == 0:
         print_lines(console, _unreadable_lines(unreadable))
-    if validation is None:
+    images = prepared.validation_set
+    if validation is None or images is None:
         return _result(prepared, state.step, {}, unreadable)
     try:
         with evaluation_progress(console, config.training.quiet) as announce:
@@ -143,7 +146,7 @@ def _train(prepared: PreparedRun) -> RunResult:
                 validation,
                 recording,
                 model,
-                prepared.validation_set,
+                images,
                 config.evaluation,
                 fabric.device,
                 announce,

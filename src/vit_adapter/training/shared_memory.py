@@ -2,7 +2,8 @@
 
 import os
 from collections.abc import Callable, Sequence
-from typing import Any
+
+from vit_adapter.data.training_set import TrainingSample
 
 from .loader import PREFETCHED, ImageSource, tensors_of
 from .sampler import Key, StepSampler
@@ -76,7 +77,7 @@ def _sample_bytes(source: ImageSource, keys: Sequence[Key]) -> int:
     return max(sizes)
 
 
-def _bytes(sample: dict[str, Any]) -> int:
+def _bytes(sample: TrainingSample) -> int:
     return sum(tensor.nbytes for tensor in tensors_of(sample))
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -19,6 +19,7 @@ from torch.optim.swa_utils import AveragedModel
 from vit_adapter.config import InputError
 from vit_adapter.config.files import system_reason, write_atomically
 from vit_adapter.evaluation.loop import EvaluationResult
+from vit_adapter.segmenter import Segmenter
 from vit_adapter.weights.files import read_state_dict
 from vit_adapter.weights.load import fit_state
 from vit_adapter.weights.model_folder import WEIGHTS_FILE
@@ -103,7 +104,7 @@ class Validation:
         self.seconds = 0.0
         self.best_result: EvaluationResult | None = None
 
-    def begin(self, model: Any, run: RunState) -> dict[str, float] | None:
+    def begin(self, model: Segmenter, run: RunState) -> dict[str, float] | None:
         """Measure the best model again where its score is of other images than this run will measure.
 
         Returns:
@@ -128,7 +129,7 @@ class Validation:
         """Whether it is time, so many steps being done."""
         return step % self.plan.every == 0 or step == self.plan.steps
 
-    def run(self, model: Any, run: RunState) -> dict[str, float] | None:
+    def run(self, model: Segmenter, run: RunState) -> dict[str, float] | None:
         """Validate.
 
         Args:
@@ -139,7 +140,7 @@ class Validation:
             Scores; None where a signal interrupted it.
         """
         begin, step = time.monotonic(), run.step
-        measured: Any = model if self.average is None else self.average.module
+        measured = model if self.average is None else cast(Segmenter, self.average.module)
         # After the last step there is nothing else to do, and several processes stop together after a step.
         waits = step == run.steps or processes.world_size() > 1
         try:
@@ -163,7 +164,7 @@ class Validation:
         self.seconds = time.monotonic() - begin
         return self.scores
 
-    def _measure(self, model: Any, breaking_off: AbstractContextManager[None]) -> dict[str, float]:
+    def _measure(self, model: Segmenter, breaking_off: AbstractContextManager[None]) -> dict[str, float]:
         processes.share_buffers(model)
         model.eval()
         try:
@@ -200,7 +201,7 @@ def write_score(folder: Path, values: dict[str, Any]) -> None:
     write_atomically(folder / SCORE_FILE, lambda place: place.write_text(text, encoding="utf-8"))
 
 
-def saved_model(like: nn.Module, folder: Path) -> nn.Module:
+def saved_model(like: Segmenter, folder: Path) -> Segmenter:
     """A copy of a model with the weights of a model folder, in evaluation mode, on the same device.
 
     Raises:
@@ -225,7 +226,7 @@ def usual_memory_order(model: nn.Module) -> Iterator[None]:
         model.to(memory_format=torch.channels_last)  # pyright: ignore
 
 
-def save_model(model: Any, folder: Path, score: dict[str, Any]) -> None:
+def save_model(model: Segmenter, folder: Path, score: dict[str, Any]) -> None:
     """Write a model folder with its score beside the old one, then exchange them.
 
     Raises:
@@ -247,7 +248,7 @@ def save_model(model: Any, folder: Path, score: dict[str, Any]) -> None:
         shutil.rmtree(new, ignore_errors=True)
 
 
-def save_last_model(model: Any, folder: Path, step: int) -> None:
+def save_last_model(model: Segmenter, folder: Path, step: int) -> None:
     """Write the model of a run that has no best one.
 
     Raises:

@@ -5,15 +5,16 @@ same steps on the same images on every machine, and after a restart.
 """
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from vit_adapter.config import InferenceConfig, InputError, RunConfig, TrainingConfig
+from vit_adapter.data.sample import AnnotatedImages
 from vit_adapter.images import UnreadableImageError
 from vit_adapter.inference.augmentation import plan_views
 from vit_adapter.inference.windows import window_grid
 from vit_adapter.metrics import SemanticEvaluator
+from vit_adapter.segmenter import Segmenter
 
 LARGEST_SHARE = 0.1
 """Of the time of training: what validation may take where the settings leave it open."""
@@ -120,7 +121,9 @@ class ValidationPlan:
         return "" if self.sample is None else f" (sample of {self.sample})"
 
 
-def plan_of(config: RunConfig, model: Any, validation_set: Any, processes: int) -> ValidationPlan:
+def plan_of(
+    config: RunConfig, model: Segmenter, validation_set: AnnotatedImages, processes: int
+) -> ValidationPlan:
     """The plan of a run.
 
     Args:
@@ -173,7 +176,7 @@ def plan_validation(
     return ValidationPlan(steps, -(-steps // count), images, sample if saves else None, image_cost)
 
 
-def image_cost(dataset: Any, protocol: InferenceConfig, crop: int, batch: int) -> float | None:
+def image_cost(dataset: AnnotatedImages, protocol: InferenceConfig, crop: int, batch: int) -> float | None:
     """What measuring an image costs, in training steps: pixels that the model sees, by those of a batch.
 
     Args:
