@@ -67,7 +67,7 @@ NOT_BUILT: dict[str, str] = {
     "35_*": "Cascade Mask R-CNN",
     "36_*": "HTC++",
     "37_*__optimizer_steps*": "groups of detection recipes",
-    "39_*": "Sparse R-CNN",
+    "39_*__optimizer_steps*": "groups of detection recipes",
     "40_*": "whole detectors, panoptic training, loading of BEiT in detection",
     "pipeline/det_*": "data pipeline of detection",
     "pipeline/coco_*": "COCO annotations, results and class lists",
