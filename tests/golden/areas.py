@@ -38,10 +38,10 @@ MODULES: dict[str, tuple[str, ...]] = {
     "34": ("mask_rcnn_cases",),
     "35": ("cascade_cases",),
     "36": ("htc_cases",),
-    "37": ("atss_cases",),
+    "37": ("atss_cases", "detection_training_cases"),
     "38": ("gfl_cases",),
-    "39": ("sparse_rcnn_cases",),
-    "40": ("detector_cases",),
+    "39": ("sparse_rcnn_cases", "detection_training_cases"),
+    "40": ("detector_cases", "detection_training_cases"),
     "pipeline": ("pipeline_cases", "inference_cases", "mask_target_cases", "detection_pipeline_cases"),
     "metrics": ("metrics_cases", "object_metrics_cases"),
     "optimizer": ("optimizer_cases",),
@@ -66,9 +66,10 @@ NOT_BUILT: dict[str, str] = {
     "34_*": "Mask R-CNN",
     "35_*": "Cascade Mask R-CNN",
     "36_*": "HTC++",
-    "37_*__optimizer_steps*": "groups of detection recipes",
-    "39_*__optimizer_steps*": "groups of detection recipes",
-    "40_*": "whole detectors, panoptic training, loading of BEiT in detection",
+    **{
+        f"40_detectors__{name}": "whole detectors, panoptic training, loading of BEiT in detection"
+        for name in ("atss_*", "gfl_*", "sparse_*", "panoptic_*", "beit_*")
+    },
     "pipeline/det_*": "data pipeline of detection",
     "pipeline/coco_*": "COCO annotations, results and class lists",
     "pipeline/panoptic_*": "COCO panoptic data",

@@ -68,7 +68,8 @@ def build_stages(config: Config, training: list[Config] | None = None) -> Sparse
         config: Of the head.
         training: One entry a stage; None: those in ``config``.
     """
-    heads, training = config["bbox_head"], training or config["train_cfg"]
+    heads: list[Config] = config["bbox_head"]
+    training = training or list(config["train_cfg"])
     first, extractor = heads[0], config["bbox_roi_extractor"]
     assert len({str([head[f"loss_{name}"] for name in ("cls", "bbox", "iou")]) for head in heads}) == 1
     assert len({str(entry["assigner"]) for entry in training}) == 1

@@ -96,3 +96,30 @@ def test_layers_of_uniperceiver_and_mask2former_names():
 def test_rates_outside_their_range_are_refused(settings):
     with pytest.raises(InputError):
         parameter_groups(Named(SHAPES), TrainingConfig(**settings), official_name)
+
+
+def test_rules_by_name_spare_norms_and_slow_learned_proposals():
+    shapes = {
+        "backbone.level_embedding": (3, 4),
+        "backbone.vit.blocks.0.norm1.weight": (4,),
+        "backbone.vit.blocks.0.ls1.gamma": (4,),
+        "head.dense.class_tower.0.norm.weight": (4,),
+        "head.proposals.boxes": (2, 4),
+    }
+    config = TrainingConfig(learning_rate=1, weight_decay=0.5, parameter_rules="names")
+    groups = by_name(parameter_groups(Named(shapes), config, official_name))
+    found = {name: (group["base_rate"], group["weight_decay"]) for name, group in groups.items()}
+    # The official name of a dense head's norm is "gn", which holds none of the keys, and that of a scale is "gamma1".
+    assert found == {
+        "backbone.level_embedding": (1, 0),
+        "backbone.vit.blocks.0.norm1.weight": (1, 0),
+        "backbone.vit.blocks.0.ls1.gamma": (1, 0.5),
+        "head.dense.class_tower.0.norm.weight": (1, 0.5),
+        "head.proposals.boxes": (0.25, 0.001),
+    }
+
+
+def test_rules_by_name_and_by_layer_are_not_joined():
+    config = TrainingConfig(layer_decay=0.9, parameter_rules="names")
+    with pytest.raises(InputError, match=r"layer_decay=0\.9.*parameter_rules='names'"):
+        parameter_groups(Named(SHAPES), config, official_name)

@@ -39,3 +39,16 @@ def test_highest_rate_is_the_largest_of_all_steps():
     schedule = Schedule(steps=50, warmup_steps=20, power=2.0)
     assert schedule.highest_rate(1.0) == max(schedule.rate(1.0, step) for step in range(50))
     assert schedule.highest_rate(1.0, 30) == schedule.rate(1.0, 30)
+
+
+def test_steps_fall_to_a_tenth_at_each_milestone_and_cosine_moves_in_steps():
+    falling = Schedule.of(TrainingConfig(steps=10, warmup_steps=0, schedule="steps", milestones=(4, 8)))
+    assert [falling.factor(step) for step in (0, 3, 4, 7, 8)] == pytest.approx([1, 1, 0.1, 0.1, 0.01])
+    options = {"steps": 10, "warmup_steps": 0, "schedule": "cosine", "cosine_every": 5, "cosine_floor": 0.2}
+    wave = Schedule.of(TrainingConfig(**options))
+    assert [wave.factor(step) for step in (0, 4, 5, 9)] == pytest.approx([1, 1, 0.6, 0.6])
+
+
+def test_milestones_of_another_schedule_are_refused():
+    with pytest.raises(InputError, match=r"milestones=\[5\].*polynomial"):
+        Schedule.of(TrainingConfig(steps=10, milestones=(5,)))

@@ -19,11 +19,18 @@ class TrainingConfig(Checked):
         betas: Decay per step of AdamW's averages of gradients and of squared ones.
         weight_decay: Decoupled decay; 1-dimensional parameters and biases get none.
         layer_decay: Rate of each ViT block relative to the next one; 1 or None: none.
+        parameter_rules: "layers": rates by ``layer_decay``, no weight decay for one-dimensional parameters and biases.
+            "names": as published for detection; no weight decay for parameters called norm, bias, pos_embed or
+            level_embed in the official files, and slow learned proposals.
         head_learning_rate_factor: Rate of the head's parameters relative to the rest (AugReg-B); 1: same.
         warmup_steps: Steps of the linear warm-up; None: 1500, or a tenth of ``steps`` if that is less.
         warmup_ratio: Factor at the first step.
+        schedule: How the rate falls: "polynomial", at "steps" to a tenth each time, or along a "cosine".
         power: Exponent of the polynomial decay to ``minimum_learning_rate``.
-        minimum_learning_rate: Rate at the end, not scaled by layer decay.
+        minimum_learning_rate: Rate at the end, not scaled by layer decay; of the polynomial decay.
+        milestones: Steps at which the rate of the schedule "steps" falls.
+        cosine_every: Steps between two changes of the rate of the schedule "cosine"; published: an epoch.
+        cosine_floor: Share of the rate that the schedule "cosine" ends at.
         clip_gradient_norm: Largest norm of all gradients together; None: no clipping.
         ema_decay: Exponential average of weights and buffers, used for validation and saving; None: none.
         class_weights: None, "auto" (square root of median frequency / frequency, within 0.1 and 10, counted in up to
@@ -57,11 +64,16 @@ class TrainingConfig(Checked):
     betas: tuple[float, float] = number((0.9, 0.999), at_least=0, below=1)
     weight_decay: float = number(0.05, at_least=0)
     layer_decay: float | None = number(None, above=0)
+    parameter_rules: Literal["layers", "names"] = "layers"
     head_learning_rate_factor: float = number(1.0, above=0)
     warmup_steps: int | None = number(None, at_least=0)
     warmup_ratio: float = number(1e-6, at_least=0)
+    schedule: Literal["polynomial", "steps", "cosine"] = "polynomial"
     power: float = number(1.0, at_least=0)
     minimum_learning_rate: float = number(0.0, at_least=0)
+    milestones: tuple[int, ...] = number((), at_least=0)
+    cosine_every: int = number(1, at_least=1)
+    cosine_floor: float = number(0.0, at_least=0, at_most=1)
     clip_gradient_norm: float | None = number(None, above=0)
     ema_decay: float | None = number(None, at_least=0, below=1)
     class_weights: str | None = path(None)

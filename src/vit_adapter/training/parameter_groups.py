@@ -22,7 +22,9 @@ _FIRST_LAYER_OF_BACKBONE = (
     *("reg_token", "register_tokens", "storage_tokens", "dist_token", "norm_pre"),
 )
 _BLOCK = re.compile(r"backbone\.(?:blocks|layers)\.(\d+)\.")
-_NAME_RULES = ("level_embed", "pos_embed", "norm", "bias", "head")
+_UNDECAYED = ("level_embed", "pos_embed", "norm", "bias")
+# Learned proposals: a quarter of the rate, and a decay of 0.0001 where it is 0.05 elsewhere.
+_PROPOSALS, _PROPOSAL_RATE, _PROPOSAL_DECAY = "rpn_head.init_proposal", 0.25, 0.002
 
 
 @dataclass(frozen=True)
@@ -59,12 +61,21 @@ def layer_decay_setting(
     return Setting(scale, weight_decay if decays else 0.0)
 
 
-def name_rule_setting(official_name: str, weight_decay: float, head_factor: float) -> Setting:
-    """By name (behaviour 87): the longest key found wins, of equally long ones the first in the alphabet."""
-    found = sorted((key for key in _NAME_RULES if key in official_name), key=lambda key: (-len(key), key))
+def name_rule_setting(official_name: str, weight_decay: float, head_factor: float | None = None) -> Setting:
+    """By name (behaviour 87; detection): the longest key found wins, of equally long ones the first in the alphabet.
+
+    Args:
+        official_name: The parameter.
+        weight_decay: Of parameters without a rule.
+        head_factor: Rate of those with "head" in their name; None: this is no key.
+    """
+    keys = [*_UNDECAYED, _PROPOSALS, *(() if head_factor is None else ("head",))]
+    found = sorted((key for key in keys if key in official_name), key=lambda key: (-len(key), key))
     if not found:
         return Setting(1.0, weight_decay)
-    return Setting(head_factor, weight_decay) if found[0] == "head" else Setting(1.0, 0.0)
+    if found[0] == _PROPOSALS:
+        return Setting(_PROPOSAL_RATE, weight_decay * _PROPOSAL_DECAY)
+    return Setting(head_factor or 1.0, weight_decay) if found[0] == "head" else Setting(1.0, 0.0)
 
 
 def settings(shapes: dict[str, int], config: TrainingConfig) -> dict[str, Setting]:
@@ -72,8 +83,8 @@ def settings(shapes: dict[str, int], config: TrainingConfig) -> dict[str, Settin
 
     Args:
         shapes: Number of dimensions by official name.
-        config: ``head_learning_rate_factor`` other than 1 selects the rules by name (behaviour 87, AugReg-B),
-            otherwise the rules by layer hold, with a ``layer_decay`` of 1 where none is given.
+        config: ``parameter_rules`` "names", or a ``head_learning_rate_factor`` other than 1, select the rules by
+            name, otherwise the rules by layer hold, with a ``layer_decay`` of 1 where none is given.
 
     Raises:
         InputError: Both are asked for, or a layer decay is not in 0..1.
@@ -84,18 +95,21 @@ def settings(shapes: dict[str, int], config: TrainingConfig) -> dict[str, Settin
     factor = config.head_learning_rate_factor
     if factor <= 0:
         raise InputError(f"training.head_learning_rate_factor={factor:g}, expected a number above 0")
-    if factor == 1:
+    by_name = config.parameter_rules == "names"
+    if factor == 1 and not by_name:
         layers = count_layers(shapes)
         return {
             name: layer_decay_setting(name, dimensions, config.weight_decay, decay, layers)
             for name, dimensions in shapes.items()
         }
     if decay != 1:
+        other = "parameter_rules='names'" if by_name else f"head_learning_rate_factor={factor:g}"
         raise InputError(
-            f"training.layer_decay={decay:g} and training.head_learning_rate_factor={factor:g}: expected only one of "
-            "them (the published rules never join them)"
+            f"training.layer_decay={decay:g} and training.{other}: expected only one of them (the published rules "
+            "never join them)"
         )
-    return {name: name_rule_setting(name, config.weight_decay, factor) for name in shapes}
+    head_factor = None if factor == 1 else factor
+    return {name: name_rule_setting(name, config.weight_decay, head_factor) for name in shapes}
 
 
 def parameter_groups(

@@ -20,7 +20,10 @@ _IRRELEVANT = (
     "training.init",
 )
 _IRRELEVANT += ("training.devices", "training.nodes", "training.accelerator", "training.checkpoint_every")
-_MUST_BE_EQUAL = ("model.vit.frozen", "training.layer_decay", "training.head_learning_rate_factor")
+_MUST_BE_EQUAL = (
+    *("model.vit.frozen", "training.layer_decay", "training.parameter_rules"),
+    "training.head_learning_rate_factor",
+)
 
 
 def fingerprint(

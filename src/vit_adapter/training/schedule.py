@@ -1,12 +1,14 @@
-"""The published learning-rate schedule: polynomial decay with a linear warm-up on top (behaviour 86)."""
+"""The published learning-rate schedules, each with a linear warm-up on top (behaviour 86, and those of detection)."""
 
+import math
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 from vit_adapter.config import InputError, TrainingConfig
 
 PUBLISHED_WARMUP = 1500
+MILESTONE_FACTOR = 0.1
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,10 @@ class Schedule:
         warmup_ratio: Factor at step 0 when there is a warm-up.
         power: Exponent of the decay.
         minimum: Rate at the end, the same for every group.
+        shape: How the rate falls; ``power`` and ``minimum`` are of "polynomial".
+        milestones: Of "steps": where it falls to a tenth.
+        cosine_every: Of "cosine": steps between two changes.
+        cosine_floor: Of "cosine": share of the rate at the end.
     """
 
     steps: int
@@ -26,6 +32,10 @@ class Schedule:
     warmup_ratio: float = 1e-6
     power: float = 1.0
     minimum: float = 0.0
+    shape: Literal["polynomial", "steps", "cosine"] = "polynomial"
+    milestones: tuple[int, ...] = ()
+    cosine_every: int = 1
+    cosine_floor: float = 0.0
 
     @classmethod
     def of(cls, config: TrainingConfig) -> "Schedule":
@@ -44,19 +54,44 @@ class Schedule:
                 f"training.warmup_steps={warmup} with training.steps={config.steps}: the full learning rate would "
                 "never be reached; expected a warm-up shorter than the run (leave it out for a tenth of the run)"
             )
-        return cls(config.steps, warmup, config.warmup_ratio, config.power, config.minimum_learning_rate)
+        if config.schedule != "steps" and config.milestones:
+            raise InputError(
+                f"training.milestones={list(config.milestones)} with training.schedule={config.schedule!r}: expected "
+                "none, or training.schedule='steps'"
+            )
+        return cls(
+            config.steps,
+            warmup,
+            config.warmup_ratio,
+            config.power,
+            config.minimum_learning_rate,
+            config.schedule,
+            config.milestones,
+            config.cosine_every,
+            config.cosine_floor,
+        )
 
     def rate(self, base: float, step: int) -> float:
         """Learning rate of the update number ``step`` (from 0) for a group whose undecayed rate is ``base``."""
-        left = max(0.0, 1 - step / self.steps)
-        rate = (base - self.minimum) * left**self.power + self.minimum
+        rate = self._scheduled(base, step)
         if step < self.warmup_steps:
             rate *= 1 - (1 - step / self.warmup_steps) * (1 - self.warmup_ratio)
         return rate
 
+    def _scheduled(self, base: float, step: int) -> float:
+        """The rate without warm-up."""
+        if self.shape == "steps":
+            return base * MILESTONE_FACTOR ** sum(step >= milestone for milestone in self.milestones)
+        if self.shape == "cosine":
+            done = min(1.0, step // self.cosine_every * self.cosine_every / self.steps)
+            lowest = base * self.cosine_floor
+            return lowest + 0.5 * (base - lowest) * (math.cos(math.pi * done) + 1)
+        left = max(0.0, 1 - step / self.steps)
+        return (base - self.minimum) * left**self.power + self.minimum
+
     def factor(self, step: int) -> float:
         """``rate`` for a base of 1 and a minimum of 0."""
-        return Schedule(self.steps, self.warmup_steps, self.warmup_ratio, self.power).rate(1.0, step)
+        return replace(self, minimum=0.0).rate(1.0, step)
 
     def highest_rate(self, base: float, first_step: int = 0) -> float:
         """Largest rate of the updates from ``first_step`` on (the start block shows it, S67)."""
