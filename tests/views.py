@@ -3,18 +3,25 @@
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from vit_adapter.annotations import Window
 from vit_adapter.config import InferenceConfig
 from vit_adapter.inference import Frame, PreparedView, plan_views, view_strips
-from vit_adapter.inference.strips import Size, joined
+from vit_adapter.inference.grid import Size
+from vit_adapter.inference.strips import joined
 from vit_adapter.inference.windows import ScoreFunction
 
 
 def prepared_views(image: np.ndarray, protocol: InferenceConfig) -> list[PreparedView]:
     """All views of an image [H, W, C], in the order in which they are averaged."""
     return [PreparedView(image, view, protocol) for view in plan_views(image.shape[:2], protocol)]
+
+
+def whole_view(view: PreparedView) -> Tensor:
+    """A view as the model sees it at once: float32 [1, C, H, W], normalised."""
+    return torch.from_numpy(view.cut(Window(0, 0, *view.view.padded)))
 
 
 def scores_of_view(

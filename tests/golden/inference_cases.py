@@ -11,7 +11,7 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
-from views import prepared_views, scores_of_view
+from views import prepared_views, scores_of_view, whole_view
 from vit_adapter.annotations import Window
 from vit_adapter.config import InferenceConfig, Normalization
 from vit_adapter.inference import resize_scores, window_grid
@@ -75,7 +75,7 @@ def run_views(path: Path) -> None:
     assert len(views) == sum(key.startswith("output/img.") for key in record) == len(spec["output_meta"])
     for index, (view, meta) in enumerate(zip(views, spec["output_meta"], strict=True)):
         recorded = record[f"output/img.{index}"]
-        ours = view.whole()[0].numpy()
+        ours = whole_view(view)[0].numpy()
         assert ours.dtype == recorded.dtype
         np.testing.assert_allclose(ours, recorded, rtol=1e-6, atol=1e-6, err_msg=f"view {index}")
         assert [*view.view.size] == meta["img_shape"][:2]

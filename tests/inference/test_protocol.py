@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from views import prepared_views, scores_of_view
+from views import prepared_views, scores_of_view, whole_view
 from vit_adapter.config import InferenceConfig, InputError, Normalization
 from vit_adapter.images import normalize, pad, resize_image
 from vit_adapter.inference import Application, plan_views, predict_labels
@@ -140,7 +140,9 @@ def test_views_are_averaged_as_probabilities_at_the_image_s_size():
     expected = []
     for view in prepared_views(image, protocol):
         options = {"crop": 64, "stride": 43, "flip": "horizontal" if view.view.flip else None}
-        expected.append(scores_of_view(model, view.whole(), (45, 70), mode="slide", **options).softmax(1)[0])
+        expected.append(
+            scores_of_view(model, whole_view(view), (45, 70), mode="slide", **options).softmax(1)[0]
+        )
     found = scores_of(image, protocol, model, 3)
     np.testing.assert_allclose(found, torch.stack(expected).mean(0).numpy(), atol=1e-6)
 
@@ -149,7 +151,9 @@ def test_views_are_averaged_as_probabilities_at_the_image_s_size():
 def test_padding_is_right_and_below_of_the_mirrored_view(order):
     image = photo(20, 30)
     protocol = replace(OWN, flip=True, pad_to_crop=order, unpad=True)
-    plain, mirrored = (view.whole()[0].permute(1, 2, 0).numpy() for view in prepared_views(image, protocol))
+    plain, mirrored = (
+        whole_view(view)[0].permute(1, 2, 0).numpy() for view in prepared_views(image, protocol)
+    )
     for values, pixels in ((plain, image), (mirrored, image[:, ::-1])):
         assert values.shape == (64, 64, 3)
         np.testing.assert_array_equal(values[:20, :30], normalize(pixels, protocol.normalization))

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from views import scores_of_view
 from vit_adapter.inference import strips, window_grid
-from vit_adapter.inference.windows import merge_windows, score_windows, window_starts
+from vit_adapter.inference.grid import window_starts
+from vit_adapter.inference.windows import merge_windows, score_windows
 
 from .stand_in import Surroundings
 

@@ -14,8 +14,8 @@ from vit_adapter.config.output_place import check_output_folder
 from vit_adapter.config.paths import takes_paths
 from vit_adapter.config.values import check_argument
 from vit_adapter.images import MAX_PIXELS, ImageRemarks, read_image
-from vit_adapter.inference.application import check_threshold
 from vit_adapter.inference.cost import count_windows
+from vit_adapter.inference.limits import check_threshold
 from vit_adapter.segmenter import Segmenter
 from vit_adapter.segmenter.parts import channels_of
 from vit_adapter.tasks.semantic_result import PaletteForm, SemanticResult, check_palette

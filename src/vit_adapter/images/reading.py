@@ -15,11 +15,11 @@ Rules, the same for every source:
 
 import io
 import os
+import sys
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, TypeGuard
 
 import numpy as np
-import torch
 from PIL import Image
 
 from vit_adapter.config import MAX_PIXELS, InputError
@@ -33,17 +33,12 @@ from .recognition import UnreadableImageError
 from .remarks import ImageRemarks
 from .value_range import DARK, Range
 
-Source = (
-    str
-    | os.PathLike[str]
-    | bytes
-    | bytearray
-    | memoryview
-    | BinaryIO
-    | Image.Image
-    | np.ndarray
-    | torch.Tensor
-)
+if TYPE_CHECKING:
+    import torch
+
+Source: TypeAlias = (  # quoted: torch need not be there
+    "str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | Image.Image | np.ndarray | torch.Tensor"
+)  # fmt: skip
 WHITE = 255
 EXACT_AS_FLOAT = (np.int8, np.int16, np.float16, np.float64)  # band types that become float32
 
@@ -90,7 +85,7 @@ def read_image(
         decoded, name = _from_pillow(source), "Pillow image"
     elif isinstance(source, np.ndarray):
         decoded, name = Decoded(None, source, "array"), "image array"
-    elif isinstance(source, torch.Tensor):
+    elif _is_tensor(source):
         decoded, name = Decoded(None, _from_tensor(source), "array"), "image tensor"
     elif hasattr(source, "read"):
         name = _name_of(source)
@@ -171,10 +166,16 @@ def _from_pillow(image: Image.Image) -> Decoded:
     return Decoded(image, None, image.format or "", image.getexif().get(tiff_directory.ORIENTATION, 1))
 
 
-def _from_tensor(tensor: torch.Tensor) -> np.ndarray:
+def _is_tensor(source: Any) -> "TypeGuard[torch.Tensor]":
+    """Whether it is a tensor; where torch was never imported, nothing is."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(source, torch.Tensor)
+
+
+def _from_tensor(tensor: "torch.Tensor") -> np.ndarray:
     if tensor.ndim != 3:
         raise InputError(f"image tensor of shape {tuple(tensor.shape)}; expected [channels, height, width]")
-    if tensor.dtype in (torch.bfloat16, torch.float16):
+    if tensor.is_floating_point() and tensor.element_size() < 4:  # numpy has no bfloat16
         tensor = tensor.float()
     return tensor.detach().cpu().permute(1, 2, 0).numpy()
 

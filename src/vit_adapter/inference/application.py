@@ -15,17 +15,15 @@ from vit_adapter.annotations import Window
 from vit_adapter.config import InferenceConfig, InputError, ScoresAre
 
 from .augmentation import View, plan_views
-from .strips import RowReader, Size, split_rows
+from .grid import Size
+from .limits import NOTHING, SCORES_LIMIT_BYTES, check_threshold
+from .strips import RowReader, split_rows
 from .view_scores import Frame, HeldScores, view_strips
 from .views import PreparedView
 from .windows import ScoreFunction
 
 HELD_BYTES = 1 << 28
 """Scores of an image that are kept for a later ``.scores()``; beyond that the model runs again."""
-SCORES_LIMIT_BYTES = 1 << 32
-"""Largest full-size score map that is made without being forced: 4 GiB."""
-NOTHING = 255
-"""Label of pixels that a model of a single class assigns to no class."""
 BLOCK_BYTES = 1 << 29
 """Full-size probabilities in which the views are added up before the next rows are begun."""
 TRANSPOSE_ABOVE_BYTES = 1 << 28
@@ -178,7 +176,7 @@ class Application:
         def cut(window: Window) -> Tensor:
             if not prepared:
                 prepared.extend(PreparedView(image, view, self._protocol) for image in self._images)
-            return torch.cat([one.cut(window) for one in prepared])
+            return torch.cat([torch.from_numpy(one.cut(window)) for one in prepared])
 
         strips = view_strips(
             self._score,
@@ -256,20 +254,6 @@ def mean_probabilities(streams: Sequence[Iterator[Tensor]], rows: int, block: in
         assert total is not None
         total /= len(readers)
         yield from split_rows(total)
-
-
-def check_threshold(threshold: float | None, num_classes: int) -> None:
-    """Refuses a threshold that has no meaning.
-
-    Raises:
-        InputError: For more than two classes, or outside 0..1.
-    """
-    if threshold is None:
-        return
-    if num_classes > 2:
-        raise InputError(f"a threshold needs a model of one or two classes, this one has {num_classes}")
-    if not 0 <= threshold <= 1:
-        raise InputError(f"threshold is {threshold}, expected a probability from 0 to 1")
 
 
 def _check_finite(values: Tensor) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from vit_adapter.config import InferenceConfig, InputError
 from vit_adapter.images import fit_size, multiple_size, scaled_limits, short_side_size
 
-from .strips import Size
+from .grid import Size
 
 LONGEST_IN_CROPS = 64
 """Under the rule "short_side" a side gets at most so many crops long. No image of the published sets comes near; a

@@ -3,8 +3,7 @@
 from vit_adapter.config import InferenceConfig
 
 from .augmentation import plan_views
-from .strips import Size
-from .windows import window_grid
+from .grid import Size, window_grid
 
 LARGE_WHOLE_PIXELS = 1 << 22
 """A view of more pixels is expensive to process whole: attention grows with the square of its tokens."""

@@ -12,8 +12,7 @@ from torch import Tensor
 
 from vit_adapter.annotations import Window
 
-Size = tuple[int, int]
-"""(height, width) in pixels."""
+from .grid import Size
 
 STRIP_BYTES = 1 << 24
 """Size of a strip on the CPU: small enough for its caches."""

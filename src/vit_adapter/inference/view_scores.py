@@ -11,8 +11,9 @@ from vit_adapter.annotations import Window
 from vit_adapter.config.backbone import COARSEST_STRIDE
 from vit_adapter.images import multiple_size
 
-from .strips import Size, crop_strips, resize_scores, resize_strips, split_rows
-from .windows import ScoreFunction, merge_windows, score_windows, window_grid
+from .grid import Size, window_grid
+from .strips import crop_strips, resize_scores, resize_strips, split_rows
+from .windows import ScoreFunction, merge_windows, score_windows
 
 Flip = Literal["horizontal", "vertical"]
 

@@ -1,8 +1,6 @@
 """What the model sees of an image: resized, stretched, mirrored, padded and normalised, window by window."""
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from vit_adapter.annotations import Window
 from vit_adapter.config import InferenceConfig
@@ -32,15 +30,11 @@ class PreparedView:
                 image = resize_image(image, size)
         self._pixels = image[:, ::-1] if view.flip else image
 
-    def cut(self, window: Window) -> Tensor:
+    def cut(self, window: Window) -> np.ndarray:
         """The part of the view inside a window (pixels of the padded view): float32 [1, C, h, w], normalised."""
         pixels = self._pixels[window.slices]
         size = (window.height, window.width)
         if self._protocol.pad_to_crop == "before":
             pixels = pad(pixels, size, 0)
         values = pad(normalize(pixels, self._protocol.normalization), size, 0)
-        return torch.from_numpy(values).permute(2, 0, 1)[None].contiguous()  # [h, w, C] to [1, C, h, w]
-
-    def whole(self) -> Tensor:
-        """All of it: float32 [1, C, H, W]."""
-        return self.cut(Window(0, 0, *self.view.padded))
+        return np.ascontiguousarray(values.transpose(2, 0, 1)[None])  # [h, w, C] to [1, C, h, w]

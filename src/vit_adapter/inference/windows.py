@@ -8,49 +8,11 @@ from torch import Tensor
 
 from vit_adapter.annotations import Window
 
-from .strips import Size, split_rows
+from .grid import Size
+from .strips import split_rows
 
 ScoreFunction = Callable[[Tensor], Tensor]
 """From normalised images [B, C, h, w] to scores [B, K, h, w]."""
-
-
-def window_starts(side: int, crop: int, stride: int) -> list[int]:
-    """First pixel of each window along one axis (behaviour 69).
-
-    Windows lie ``stride`` apart; the last one is moved back so that it ends at the border. A side that is not
-    larger than the crop has one window, as large as the side.
-
-    Args:
-        side: Length of the axis in pixels.
-        crop: Length of a window in pixels.
-        stride: Distance between windows in pixels, at most ``crop``.
-
-    Returns:
-        Ascending starts, none twice.
-    """
-    count = max(side - crop + stride - 1, 0) // stride + 1
-    last = max(side - crop, 0)
-    return [min(index * stride, last) for index in range(count)]
-
-
-def window_grid(size: Size, crop: int | Size, stride: int | Size) -> list[Window]:
-    """Windows of an image, rows outer, columns inner (behaviour 69).
-
-    Args:
-        size: (height, width) of the image in pixels.
-        crop: Size of a window; one number: square.
-        stride: Distance between windows, down and across; one number: the same both ways.
-
-    Returns:
-        All have the same size, that of the crop or, where the image is smaller, of the image.
-    """
-    (crop_height, crop_width), (down, across) = _pair(crop), _pair(stride)
-    height, width = min(crop_height, size[0]), min(crop_width, size[1])
-    return [
-        Window(top, left, height, width)
-        for top in window_starts(size[0], crop_height, down)
-        for left in window_starts(size[1], crop_width, across)
-    ]
 
 
 def score_windows(
@@ -121,10 +83,6 @@ def merge_windows(grid: Sequence[Window], scores: Iterable[Tensor], size: Size) 
         sums[:, :, :finished] /= visits.to(sums.device)
         yield from split_rows(sums[:, :, :finished])
         _move_up(sums, finished)
-
-
-def _pair(value: int | Size) -> Size:
-    return (value, value) if isinstance(value, int) else (value[0], value[1])
 
 
 def _visits(spans: list[tuple[int, int]], side: int) -> Tensor:

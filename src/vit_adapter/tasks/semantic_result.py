@@ -13,7 +13,7 @@ from vit_adapter.annotations import Annotation
 from vit_adapter.config import InputError
 from vit_adapter.config.files import write_together
 from vit_adapter.config.own_files import marked_png
-from vit_adapter.inference.application import SCORES_LIMIT_BYTES
+from vit_adapter.inference.limits import SCORES_LIMIT_BYTES
 from vit_adapter.visualization import overlay_image
 
 from .result import Result

@@ -12,7 +12,7 @@ from vit_adapter.config import InferenceConfig, InputError, RunConfig, TrainingC
 from vit_adapter.data.sample import AnnotatedImages
 from vit_adapter.images import UnreadableImageError
 from vit_adapter.inference.augmentation import plan_views
-from vit_adapter.inference.windows import window_grid
+from vit_adapter.inference.grid import window_grid
 from vit_adapter.metrics import SemanticEvaluator
 from vit_adapter.segmenter import Segmenter
 
