@@ -30,6 +30,7 @@ def parameters(records: list[Record]) -> list:
 
 
 OPERATOR_AREAS = {
+    "attention": ("02_", "04_", "09_"),
     "convolution": ("05_", "06_"),
     "upsampled_convolution": ("05_", "06_"),
 }

@@ -14,6 +14,7 @@ from vit_adapter.config.normalization import with_protocol_changes
 from vit_adapter.config.output_place import check_output_folder
 from vit_adapter.config.random_state import random_state_kept
 from vit_adapter.heads import HEADS
+from vit_adapter.ops import describe_forms
 from vit_adapter.segmenter import Segmenter
 from vit_adapter.zoo import PRETRAINED, Recipe, find_recipe, get_recipe
 from vit_adapter.zoo.download import download, published_checkpoint
@@ -220,5 +221,5 @@ def prepare_model(
 
 
 def operator_forms() -> dict[str, str]:
-    """Which form of each operator runs; printed, so that a fallback is never silent."""
-    return {"deformable attention": "grid_sample (pure PyTorch)", "attention": "scaled_dot_product_attention"}
+    """By which rule the form of each operator is chosen; printed, so that a fallback is never silent."""
+    return {name: text for name, text in describe_forms() if name}

@@ -43,7 +43,7 @@ def run(words: Sequence[str]) -> int:
     print(f"{'mps':<24} {'available, untested' if mps else 'not available'}")
     from vit_adapter.api import describe_forms
 
-    for name, text in [*describe_forms(), ("attention", "scaled_dot_product_attention")]:
+    for name, text in describe_forms():
         print(f"{name:<24} {text}")
     return 0
 

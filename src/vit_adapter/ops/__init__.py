@@ -1,5 +1,6 @@
 """Tensor functions and layers that are independent of any model."""
 
+from .attention import attention
 from .convolution import convolution
 from .deformable_attention import deformable_attention
 from .deformable_module import DeformableAttention
@@ -11,6 +12,7 @@ __all__ = [
     "DeformableAttention",
     "NormKind",
     "Operator",
+    "attention",
     "check_batch_norm",
     "convolution",
     "deformable_attention",

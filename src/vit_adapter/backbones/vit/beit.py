@@ -8,9 +8,11 @@ import torch.nn.functional as F
 from timm.models.beit import Beit, Block
 from torch import Tensor, nn
 
+from vit_adapter import ops
 from vit_adapter.config import InputError, ViTConfig
 from vit_adapter.weights.resample import relative_position_index, resample_grid
 
+from .relative_bias import KeptBiases, spread
 from .windows import from_windows, into_windows
 from .wrapper import (
     Size,
@@ -68,6 +70,7 @@ class BeitWrapper(ViTWrapper):
         # The published adapter has a table shared by all blocks and ignores it (behaviour 10); the baseline uses it.
         self.use_shared_bias = False
         # Only the last few grids are kept: photos come in many sizes, and an index is large.
+        self._biases = KeptBiases(len(vit.blocks))
         self._indexes: dict[tuple[Size, torch.device], Tensor] = {}
         if not self.has_class_token:
             self._drop_class_token()
@@ -142,7 +145,19 @@ class BeitWrapper(ViTWrapper):
         """
         if size != (stored or self.grid):
             table = resample_table(table, stored or self.grid, size)
-        return table[index.flatten()].reshape(*index.shape, -1).permute(2, 0, 1)[None]
+        return spread(table, index)
+
+    def _own_bias(self, table: Tensor, index: Tensor, size: Size, stored: Size, dtype: torch.dtype) -> Tensor:
+        """A block's own bias in the type of its queries, kept between calls where nothing is trained."""
+        wanted = torch.is_grad_enabled() and table.requires_grad
+        if wanted or self.vit.training or table.device.type != "cpu" or torch.compiler.is_compiling():
+            self._biases.clear()
+            return self.bias(table, index, size, stored).to(dtype)
+        found = self._biases.find(table, size, dtype)
+        if found is None:
+            found = self.bias(table, index, size, stored).to(dtype)
+            self._biases.keep(table, size, found)
+        return found
 
     def _block(self, tokens: Tensor, block: Block, size: Size, window: int | None) -> Tensor:
         normed = block.norm1(tokens)
@@ -177,11 +192,11 @@ class BeitWrapper(ViTWrapper):
         bias = self._shared_bias(index, size)
         if table is not None:
             assert index is not None
-            own = self.bias(table, index, size, stored)
+            own = self._own_bias(table, index, size, stored, query.dtype)
             bias = own if bias is None else own + bias
         if bias is not None:
             bias = bias.to(query.dtype)
-        output = F.scaled_dot_product_attention(query, key, value, attn_mask=bias)
+        output = ops.attention(query, key, value, bias)
         # [B, heads, N, d] -> [B, N, heads*d]
         return attention.proj(output.transpose(1, 2).reshape(batch, count, -1))
 

@@ -1,12 +1,13 @@
 """Plain ViTs with an absolute position table: DeiT, AugReg, MAE, DINOv2, CLIP, SigLIP."""
 
+from functools import partial
 from typing import Any
 
-import torch.nn.functional as F
 from timm.layers import LayerScale, PatchEmbed
 from timm.models.vision_transformer import Attention, Block, VisionTransformer
 from torch import Tensor, nn
 
+from vit_adapter import ops
 from vit_adapter.config import InputError, ViTConfig
 
 from .windows import from_windows, into_windows
@@ -70,10 +71,10 @@ class PlainWrapper(ViTWrapper):
         tokens = join(prefix, grid)
         for index in range(first, last + 1):
             block, window = self.blocks[index], self.windows[index]
-            if window is None:
-                tokens = self.call(block, tokens)
+            if window is not None or _is_usual(block):
+                tokens = self.call(_run_block, tokens, block, size, window)
             else:
-                tokens = self.call(_windowed_block, tokens, block, size, window)
+                tokens = self.call(block, tokens)
         return part(tokens, self.num_prefix)
 
     def reset_embedding(self) -> None:
@@ -116,11 +117,34 @@ class PlainWrapper(ViTWrapper):
         self.windows = list(sizes)
 
 
-def _windowed_block(tokens: Tensor, block: Block, size: Size, window: int) -> Tensor:
-    """A block whose attention stays within windows."""
-    attended = _windowed_attention(block.norm1(tokens), block.attn, size, window)
-    tokens = tokens + block.drop_path1(block.ls1(attended))
+def _is_usual(block: nn.Module) -> bool:
+    """Whether a block is timm's usual one, whose attention can run in any form; hooks need its own call."""
+    return (
+        type(block) is Block
+        and type(block.attn) is Attention
+        and block.attn.attn_drop.p == 0
+        and getattr(block.attn, "gate", None) is None
+        and not any(one._forward_hooks or one._forward_pre_hooks for one in (block, block.attn))
+    )
+
+
+def _run_block(tokens: Tensor, block: Block, size: Size, window: int | None) -> Tensor:
+    """A block, its attention within windows or of all tokens."""
+    attend = _attention if window is None else partial(_windowed_attention, size=size, window=window)
+    tokens = tokens + block.drop_path1(block.ls1(attend(block.norm1(tokens), block.attn)))
     return tokens + block.drop_path2(block.ls2(block.mlp(block.norm2(tokens))))
+
+
+def _attention(tokens: Tensor, attention: Any) -> Tensor:
+    """Self-attention of all tokens."""
+    batch, count, _ = tokens.shape
+    # [B, N, 3*heads*d] -> [3, B, heads, N, d]
+    qkv = attention.qkv(tokens).reshape(batch, count, 3, attention.num_heads, -1).permute(2, 0, 3, 1, 4)
+    query, key, value = qkv.unbind(0)
+    output = ops.attention(attention.q_norm(query), attention.k_norm(key), value)
+    # [B, heads, N, d] -> [B, N, heads*d]
+    output = attention.norm(output.transpose(1, 2).reshape(batch, count, -1))
+    return attention.proj_drop(attention.proj(output))
 
 
 def _windowed_attention(tokens: Tensor, attention: Any, size: Size, window: int) -> Tensor:
@@ -135,6 +159,6 @@ def _windowed_attention(tokens: Tensor, attention: Any, size: Size, window: int)
     qkv = windows.reshape(*windows.shape[:3], 3, attention.num_heads, -1).permute(3, 0, 1, 4, 2, 5)
     query, key, value = qkv.unbind(0)
     query, key = attention.q_norm(query), attention.k_norm(key)
-    output = F.scaled_dot_product_attention(query, key, value)
+    output = ops.attention(query, key, value)
     output = output.transpose(2, 3).flatten(3)  # [B, windows, tokens, heads*d]
     return attention.proj(from_windows(output, size, window).reshape(batch, -1, dim))

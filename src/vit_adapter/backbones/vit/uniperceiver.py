@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vit_adapter import ops
 from vit_adapter.config import InputError, ViTConfig
 from vit_adapter.weights.resample import resample_grid
 
@@ -32,7 +33,7 @@ class PackedAttention(nn.Module):
         *lead, count, dim = tokens.shape
         packed = self.in_proj(tokens).reshape(-1, count, 3, self.heads, dim // self.heads)
         query, key, value = packed.permute(2, 0, 3, 1, 4).unbind(0)  # each [-1, heads, N, d]
-        output = F.scaled_dot_product_attention(query, key, value)
+        output = ops.attention(query, key, value)
         return self.out_proj(output.transpose(1, 2).reshape(*lead, count, dim))
 
 

@@ -1,0 +1,73 @@
+"""Relative position biases that are kept between calls are those of the table as it is now."""
+
+import pytest
+import torch
+
+from vit_adapter import ViTAdapter
+from vit_adapter.backbones.vit import relative_bias
+from vit_adapter.ops import forms
+
+
+@pytest.fixture
+def backbone():
+    torch.manual_seed(0)
+    model = ViTAdapter(
+        "beit_base_patch16_224", options={"depth": 4, "embed_dim": 24, "num_heads": 3}, img_size=64
+    )
+    for block in model.vit.blocks:
+        torch.nn.init.normal_(block.attn.relative_position_bias_table)
+    return model.eval()
+
+
+def coarsest(model, images):
+    with torch.no_grad():
+        return model(images)[3]
+
+
+def test_kept_biases_give_the_same_numbers(backbone, monkeypatch):
+    sizes = [(64, 64), (64, 64), (96, 64), (64, 64)]
+    images = [torch.randn(1, 3, *size) for size in sizes]
+    kept = [coarsest(backbone, image) for image in images]
+    assert len(backbone.wrapper._biases._kept) == 4
+    monkeypatch.setattr(relative_bias, "KEPT_BYTES", 0)
+    backbone.wrapper._biases.clear()
+    for image, expected in zip(images, kept):
+        assert torch.equal(coarsest(backbone, image), expected)
+    assert not backbone.wrapper._biases._kept
+
+
+@pytest.mark.parametrize("change", ["data", "copy", "train"])
+def test_a_changed_table_is_spread_anew(backbone, change):
+    image = torch.randn(1, 3, 64, 64)
+    before = coarsest(backbone, image)
+    table = backbone.vit.blocks[1].attn.relative_position_bias_table
+    if change == "data":
+        table.data.mul_(-1)
+    elif change == "copy":
+        with torch.no_grad():
+            table.copy_(-table)
+    else:
+        optimizer = torch.optim.SGD([table], lr=1.0)
+        torch.stack([one.sum() for one in backbone.train()(image.expand(2, -1, -1, -1))]).sum().backward()
+        optimizer.step()
+        backbone.eval()
+    after = coarsest(backbone, image)
+    backbone.wrapper._biases.clear()
+    assert not torch.allclose(after, before)
+    assert torch.equal(coarsest(backbone, image), after)
+
+
+def test_attention_in_both_forms(backbone):
+    image = torch.randn(1, 3, 64, 96)
+    with forms("reference"):
+        expected = coarsest(backbone, image)
+    torch.testing.assert_close(coarsest(backbone, image), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_gradients_with_and_without_rows_in_plain_order():
+    table = torch.randn(20, 3, requires_grad=True)
+    index = torch.randint(0, 20, (6, 6))
+    with torch.no_grad():
+        plain = relative_bias.spread(table, index)
+    assert torch.equal(plain, relative_bias.spread(table, index))
+    assert plain.is_contiguous()
