@@ -60,8 +60,6 @@ NOT_BUILT: dict[str, str] = {
     "10_*": "DINOv3's adapter",
     "11_*": "DINOv3's Mask2Former head",
     "27_*": "instances and panoptic segments",
-    "31_*": "anchors, box coders, assigners, samplers, suppression and box losses",
-    "32_*": "region proposals",
     "33_*": "heads on regions",
     "34_*": "Mask R-CNN",
     "35_*": "Cascade Mask R-CNN",

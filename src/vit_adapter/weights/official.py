@@ -24,7 +24,7 @@ from vit_adapter.weights.resample import class_rows, relative_position_index
 
 from .official_detection import DENSE_HEADS, SPARSE_RCNN
 from .official_mask2former import MASK2FORMER
-from .official_two_stage import NECKS
+from .official_two_stage import TWO_STAGE
 
 DERIVED = "relative_position_index"
 """Last part of the name of buffers that follow from other entries."""
@@ -95,7 +95,7 @@ _CONVOLUTIONAL_HEAD: list[Rule] = [
 
 RULES: list[Rule] = [
     *_below("backbone", "backbone", _BACKBONE),
-    *_below("head.neck", "neck", NECKS),
+    *TWO_STAGE,
     *_below("head", "decode_head", _CONVOLUTIONAL_HEAD + MASK2FORMER),
     *_below("auxiliary_head", "auxiliary_head", _CONVOLUTIONAL_HEAD),
     *DENSE_HEADS,

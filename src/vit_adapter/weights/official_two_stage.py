@@ -22,9 +22,44 @@ _EXTRA_ATTENTION: list[Rule] = [
     ("feedforward.*", "ffn.*"),
     *[(name, name) for name in ("norm1.*", "norm2.*", "final_norm.*", "gamma_1", "gamma_2")],
 ]
-NECKS: list[Rule] = [
+_NECK: list[Rule] = [
     *_PYRAMID,
     *_below("0", "0", _EXTRA_ATTENTION),
     *_below("1", "1", _PYRAMID),
 ]
-"""Inside the neck."""
+
+_PROPOSALS: list[Rule] = [
+    ("convs.{n}.conv.*", "rpn_conv.{n}.conv.*"),
+    ("convs.*", "rpn_conv.*"),
+    ("objectness.*", "rpn_cls.*"),
+    ("offsets.*", "rpn_reg.*"),
+]
+_BOX_HEAD: list[Rule] = [
+    *_below("convs.{n}", "shared_convs.{n}", _BLOCK),
+    ("layers.{n}.*", "shared_fcs.{n}.*"),
+    ("classifier.*", "fc_cls.*"),
+    ("box_output.*", "fc_reg.*"),
+]
+_MASK_HEAD: list[Rule] = [
+    *_below("convs.{n}", "convs.{n}", _BLOCK),
+    *_below("previous", "conv_res", _BLOCK),
+    ("upsample.*", "upsample.*"),
+    ("classifier.*", "conv_logits.*"),
+]
+_SEMANTIC_HEAD: list[Rule] = [
+    *_below("laterals.{n}", "lateral_convs.{n}", _BLOCK),
+    *_below("convs.{n}", "convs.{n}", _BLOCK),
+    *_below("embedding", "conv_embedding", _BLOCK),
+    ("classifier.*", "conv_logits.*"),
+]
+TWO_STAGE: list[Rule] = [
+    *_below("head.neck", "neck", _NECK),
+    *_below("head.proposals", "rpn_head", _PROPOSALS),
+    *_below("head.box_head", "roi_head.bbox_head", _BOX_HEAD),
+    *_below("head.mask_head", "roi_head.mask_head", _MASK_HEAD),
+    # Sparse R-CNN's stages have their classifiers at the same place.
+    *_below("head.refinement.stages.{n}", "roi_head.bbox_head.{n}", _BOX_HEAD),
+    *_below("head.mask_heads.{n}", "roi_head.mask_head.{n}", _MASK_HEAD),
+    *_below("head.semantic_head", "roi_head.semantic_head", _SEMANTIC_HEAD),
+]
+"""Of Mask R-CNN, Cascade Mask R-CNN and HTC++."""

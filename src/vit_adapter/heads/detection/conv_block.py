@@ -32,6 +32,9 @@ class BlockNorm:
         return make_norm(self.kind, channels)
 
 
+NO_NORM = BlockNorm()
+
+
 class ConvBlock(nn.Module):
     """Convolution (with bias where no norm follows), norm, ReLU. The map keeps its size unless there is a stride.
 
@@ -50,7 +53,7 @@ class ConvBlock(nn.Module):
         inputs: int,
         outputs: int,
         kernel: int = 1,
-        norm: BlockNorm = BlockNorm(),
+        norm: BlockNorm = NO_NORM,
         *,
         activation: bool = True,
         start: Start = "kaiming",

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .conv_block import BlockNorm, ConvBlock
+from .conv_block import NO_NORM, BlockNorm, ConvBlock
 
 
 class FPN(nn.Module):
@@ -32,7 +32,7 @@ class FPN(nn.Module):
         *,
         first: int = 0,
         extra_convolutions: bool = False,
-        norm: BlockNorm = BlockNorm(),  # noqa: B008 (frozen)
+        norm: BlockNorm = NO_NORM,
     ) -> None:
         super().__init__()
         used = list(in_channels)[first:]

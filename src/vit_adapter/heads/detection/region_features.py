@@ -16,6 +16,12 @@ def region_levels(boxes: Tensor, levels: int, finest: int = FINEST) -> Tensor:
     return (sides / finest + 1e-6).log2().floor().clamp(0, levels - 1).long()
 
 
+def as_regions(boxes: Sequence[Tensor]) -> Tensor:
+    """Boxes [N_b, 4] of each image as [N, 5]: index of the image, xyxy."""
+    numbers = torch.cat([part.new_full((len(part), 1), index) for index, part in enumerate(boxes)])
+    return torch.cat([numbers, torch.cat(list(boxes))], 1)
+
+
 def region_features(
     pyramid: Sequence[Tensor],
     boxes: Sequence[Tensor],
@@ -39,9 +45,8 @@ def region_features(
     Returns:
         [N, C, s, s], image by image.
     """
-    numbers = torch.cat([part.new_full((len(part), 1), index) for index, part in enumerate(boxes)])
+    regions = as_regions(boxes).detach().to(pyramid[0].dtype)  # [N, 5]
     everything = torch.cat(list(boxes)).detach()
-    regions = torch.cat([numbers, everything], 1).to(pyramid[0].dtype)  # [N, 5]
     levels = region_levels(everything, len(strides), finest)
     features = pyramid[0].new_zeros(len(regions), pyramid[0].shape[1], side, side)
     for level, (maps, stride) in enumerate(zip(pyramid, strides, strict=False)):
