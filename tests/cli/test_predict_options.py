@@ -1,17 +1,19 @@
 """What the options of ``predict`` change about its results."""
 
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from rich.progress import Progress
+from rich.console import Console
 
 from situations.making import BLUE, GREEN, RED, colour_model, halves, varied_model
 from vit_adapter.api import predict
-from vit_adapter.api.progress import ImageProgress
+from vit_adapter.api.progress import windows_counted
 from vit_adapter.cli.main import main
 from vit_adapter.config import ClassTable, InferenceConfig, InputError
+from vit_adapter.config.progress_bar import ProgressBar
 from vit_adapter.images import read_mask
 from vit_adapter.inference.cost import count_windows
 
@@ -99,7 +101,7 @@ def test_protocol_and_precision_by_flags(tmp_path, photo, capsys):
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [
-        ({"batch_size": 0}, "--batch 0: expected at least 1"),
+        ({"batch_size": 0}, "--batch-size 0: expected at least 1"),
         ({"alpha": float("nan")}, "--alpha nan: expected a finite number, at least 0 and at most 1"),
         ({"ids": "mine"}, "--ids mine: expected own or contiguous"),
         ({"palette": "over"}, "--palette over: expected beside or instead"),
@@ -162,13 +164,47 @@ def test_windows_are_counted_as_they_run(protocol):
     model.predict(image, batch_size=3)
     hook.remove()
     assert count_windows((100, 150), protocol) == sum(windows)
-    with Progress(disable=True) as bar:
-        progress = ImageProgress(bar, "images", 1)
-        images, counted = bar.tasks
-        with progress.windows(model, sum(windows)):
+    with ProgressBar("images", 1, console=Console(file=io.StringIO())) as progress:
+        images, counted = progress._bar.tasks
+        with windows_counted(progress, model, sum(windows)):
             model.predict(image, batch_size=3)
             assert (counted.completed, counted.total) == (sum(windows) - windows[-1], sum(windows))
             assert counted.visible == (sum(windows) > 1)
         progress.advance()
         assert (images.completed, images.total, counted.visible) == (1, 1, False)
     assert not model.backbone._forward_pre_hooks
+
+
+def test_an_image_file_is_read_once(tmp_path, monkeypatch):
+    Image.fromarray(np.full((40, 40, 3), 90, np.uint8)).save(tmp_path / "a.png")
+    opened = []
+    real = Path.open
+
+    def noted(self, *arguments, **settings):
+        opened.append(self.name)
+        return real(self, *arguments, **settings)
+
+    model = colour_model([RED, GREEN])
+    monkeypatch.setattr(Path, "open", noted)
+    for _ in range(2):
+        opened.clear()
+        assert predict(model, tmp_path / "a.png", tmp_path / "out", skip_existing=True, quiet=True) == []
+        # Once to see that it is no result of ours, once for its pixels and its digest.
+        assert opened.count("a.png") <= 2
+
+
+def test_older_names_of_arguments_and_flags(tmp_path, capfd):
+    Image.fromarray(np.full((40, 40, 3), 90, np.uint8)).save(tmp_path / "a.png")
+    model = colour_model([RED, GREEN])
+    with pytest.warns(UserWarning, match="multi_scale is tta now; the old name works in this version"):
+        predict(model, tmp_path / "a.png", tmp_path / "out", multi_scale=True, quiet=True)
+    with pytest.raises(InputError, match="multi_scale and tta are two names"):
+        predict(model, tmp_path / "a.png", tmp_path / "out", multi_scale=True, tta=True, quiet=True)
+    varied_model().save_pretrained(tmp_path / "model")
+    words = [str(tmp_path / name) for name in ("model", "a.png")]
+    for form in (["--batch", "2"], ["--batch=2"]):
+        assert main(["predict", *words, "--out", str(tmp_path / "older"), "--quiet", *form]) == 0
+        assert (
+            capfd.readouterr().err
+            == "note: --batch is --batch-size now; the old name works in this version\n"
+        )

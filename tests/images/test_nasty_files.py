@@ -49,7 +49,7 @@ REFUSED = {
     "truncated.jpg": "truncated",
     "truncated.png": "truncated",
     "truncated_header_only.jpg": "truncated",
-    "bad_crc.png": "checksum",
+    "bad_crc.png": "wrong checksum of the pixel data",
     "zero_bytes.jpg": "empty file",
     "text_named.jpg": "not an image",
     "html_named.jpg": "web page",

@@ -132,3 +132,16 @@ def test_lazily_opened_half_image_is_refused(tmp_path):
     assert ImageFile.LOAD_TRUNCATED_IMAGES is False
     with pytest.raises(UnreadableImageError, match=r"a\.jpg"):
         read_image(Image.open(path))
+
+
+@pytest.mark.parametrize(("block", "words"), [(b"IDAT", "the pixel data"), (b"IHDR", "the block IHDR")])
+def test_damaged_png_blocks_are_named_in_words(tmp_path, block, words):
+    file = tmp_path / "a.png"
+    Image.fromarray(np.zeros((5, 5, 3), np.uint8)).save(file)
+    data = bytearray(file.read_bytes())
+    # The last byte of the chunk: of the header the interlace method, whose checksum no longer fits.
+    start = data.index(block)
+    data[start + 3 + int.from_bytes(data[start - 4 : start], "big")] ^= 1
+    file.write_bytes(data)
+    with pytest.raises(UnreadableImageError, match=rf"wrong checksum of {words}\)$"):
+        read_image(file)

@@ -184,7 +184,7 @@ def test_s101_values_that_are_new(measured, trained):
     assert measured(by=InferenceConfig(crop=32, stride=32)) == InferenceConfig(crop=32, stride=32)
     recipe = get_recipe(RECIPES[1])
     model = SimpleNamespace(protocol=recipe.protocol)
-    views = applied_protocol(model, {"crop": 640}, multi_scale=True, recipe=recipe)
+    views = applied_protocol(model, {"crop": 640}, tta=True, recipe=recipe)
     assert views == replace(recipe.multi_scale, crop=640, stride=426)
     assert trained("own_data", "--protocol.flip=true").protocol == {"flip": True}
 

@@ -194,15 +194,15 @@ def test_s204_tta_can_be_told_not_to_mirror(tmp_path, capfd):
     image, _ = two_hands()
     Image.fromarray(image).save(tmp_path / "a.png")
     model = hands_model([], tta_flip=False)
-    api.predict(model, [tmp_path / "a.png"], tmp_path / "out", multi_scale=True, quiet=True)
+    api.predict(model, [tmp_path / "a.png"], tmp_path / "out", tta=True, quiet=True)
     assert "trained without mirror images, so tta averages scales only" in capfd.readouterr().err
     plain = np.asarray(Image.open(tmp_path / "out" / "a_labels.png"))
     assert {1, 2} <= set(np.unique(plain).tolist())
-    api.predict(hands_model([]), [tmp_path / "a.png"], tmp_path / "out", multi_scale=True, quiet=True)
+    api.predict(hands_model([]), [tmp_path / "a.png"], tmp_path / "out", tta=True, quiet=True)
     err = capfd.readouterr().err
     assert "class names hold left or right ('left hand', 'right hand') and tta mirrors images" in err
     assert '--data.mirrored_classes "[[left hand, right hand]]"' in err
-    api.predict(hands_model(PAIR), [tmp_path / "a.png"], tmp_path / "out", multi_scale=True, quiet=True)
+    api.predict(hands_model(PAIR), [tmp_path / "a.png"], tmp_path / "out", tta=True, quiet=True)
     assert capfd.readouterr().err == ""
 
 

@@ -66,7 +66,9 @@ def test_s102_numbers_in_another_base(tmp_path, capfd, text):
     for flag in ("--training.steps", "--training.validate_every", "--seed", "--data.augmentation.crop"):
         assert f"{flag} {text}: expected a whole number" in refusal(capfd, "train", flag, text)
     assert f"--limit {text}: expected a whole number" in refusal(capfd, "eval", "x", f"--limit={text}")
-    assert f"--batch {text}: expected a whole number" in refusal(capfd, "predict", "x", "y", "--batch", text)
+    assert f"--batch-size {text}: expected a whole number" in refusal(
+        capfd, "predict", "x", "y", "--batch-size", text
+    )
 
 
 def test_s102_texts_and_decimal_numbers_stay(tmp_path, accepted):
@@ -226,7 +228,7 @@ def test_s104_near_names(capfd, flag, meant):
         (["eval", "x", "--tta"], "--evaluation.tta"),
         (["eval", "x", "--protocol.cro=3"], "--protocol.crop"),
         (["predict", "x", "y", "--thresh", "0.5"], "--threshold"),
-        (["predict", "x", "y", "--batch_size", "2"], "--batch"),
+        (["predict", "x", "y", "--batch_size", "2"], "--batch-size"),
         (["demo", "--step", "3"], "--steps"),
         (["data", "check", "x", "--samples", "3"], "--sample"),
         (["convert", "x", "--output", "y"], "--out"),
@@ -274,8 +276,8 @@ def test_s105_a_recipe_behind_flags(accepted):
         ["train", "--evaluation.batch_size", "0"],
         ["eval", "nowhere", "--limit", "0"],
         ["eval", "nowhere", "--evaluation.threshold", "1.5"],
-        ["predict", "nowhere", "x", "--batch", "0"],
-        ["predict", "nowhere", "x", "--batch", "-1"],
+        ["predict", "nowhere", "x", "--batch-size", "0"],
+        ["predict", "nowhere", "x", "--batch-size", "-1"],
         ["predict", "nowhere", "x", "--max-pixels", "0"],
         ["predict", "nowhere", "x", "--alpha", "nan"],
         ["predict", "nowhere", "x", "--alpha", "-1"],
@@ -287,7 +289,7 @@ def test_s105_a_recipe_behind_flags(accepted):
     ],
 )
 def test_s106_every_command(capfd, words):
-    """`--batch 0` and other numbers that are too small, or none, are refused by every command before it looks for
+    """`--batch-size 0` and other numbers that are too small, or none, are refused by every command before it looks for
     anything."""
     line = refusal(capfd, *words)
     assert words[-2].partition("=")[0].lstrip("-") in line or words[-1].partition("=")[0] in line, line

@@ -216,7 +216,7 @@ def test_s25_batches_of_a_folder(tmp_path, capfd):
         Image.fromarray(noise(*size, seed)).save(tmp_path / "photos" / f"{seed}.png")
     for batch in (1, 4):
         code, _, err = command(
-            capfd, "predict", tmp_path / "model", tmp_path / "photos", "--batch", batch,
+            capfd, "predict", tmp_path / "model", tmp_path / "photos", "--batch-size", batch,
             "--out", tmp_path / str(batch), "--device", "cpu", "--quiet",
         )  # fmt: skip
         assert code == 0, err

@@ -57,7 +57,7 @@ def test_s201_prediction_leaves_the_model(tmp_path, training):
     Image.fromarray(np.full((40, 40, 3), 90, np.uint8)).save(tmp_path / "a.png")
     model = varied_model().train(training)
     before = _state(model)
-    api.predict(model, [tmp_path / "a.png"], tmp_path / "out", multi_scale=True, quiet=True)
+    api.predict(model, [tmp_path / "a.png"], tmp_path / "out", tta=True, quiet=True)
     assert _same(before, _state(model))
 
 

@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from vit_adapter.training.progress import ProgressBar
+from vit_adapter.training.progress import TrainingProgress
 from vit_adapter.training.time_left import TimeLeft, duration
 from vit_adapter.training.validation_plan import ValidationPlan
 
@@ -72,7 +72,7 @@ def test_durations_as_people_say_them(seconds, text):
 def steps_on(console, quiet, count=100, seconds=3.0):
     """What a run of steps of three seconds prints."""
     now = [0.0]
-    bar = ProgressBar(console, count, None, quiet, clock=lambda: now[0])
+    bar = TrainingProgress(console, count, None, quiet, clock=lambda: now[0])
     bar.begin(0)
     for step in range(count):
         now[0] += seconds

@@ -14,10 +14,9 @@ from vit_adapter.config.paths import takes_paths
 from vit_adapter.images import UnreadableImageError
 from vit_adapter.segmenter import Segmenter
 from vit_adapter.segmenter.parts import channels_of
-from vit_adapter.zoo import find_recipe
 
 from .mirroring import application_notes, print_notes
-from .models import load
+from .models import load_named
 from .protocols import ProtocolChanges, applied_protocol
 from .whole_images import warns_about_whole
 
@@ -64,10 +63,10 @@ def evaluate(
         check_output_folder(out, "--out")
     evaluation = evaluation or EvaluationConfig()
     name = None if isinstance(model, Segmenter) else str(model)
-    recipe = None if name is None else find_recipe(name)
+    recipe = None
     if not isinstance(model, Segmenter):
-        model = load(model, checkpoint, device=evaluation.device)
-    protocol = applied_protocol(model, protocol, multi_scale=evaluation.tta, recipe=recipe, data=data)
+        model, recipe = load_named(model, checkpoint, evaluation.device)
+    protocol = applied_protocol(model, protocol, tta=evaluation.tta, recipe=recipe, data=data)
     ImageReading.of(data, channels_of(model, model.protocol))  # names data.mean, which is in the protocol now
     data = replace(data, value_range=protocol.value_range)  # of the data, if they name one; else the model's
     if data.classes is None and recipe is not None:

@@ -68,6 +68,14 @@ def load(name: str | Path, checkpoint: str | Path | None = None, *, device: str 
     Raises:
         InputError: There is no such model, or its weights do not fit.
     """
+    return load_named(name, checkpoint, device)[0]
+
+
+@takes_paths("name", "checkpoint")
+def load_named(
+    name: str | Path, checkpoint: str | Path | None = None, device: str = "cpu"
+) -> tuple[Segmenter, Recipe | None]:
+    """As ``load``, with the recipe where the name is one; a folder of that name comes first."""
     target = choose_device(device)
     folder = find_model_folder(Path(name))
     if folder is not None:
@@ -75,16 +83,17 @@ def load(name: str | Path, checkpoint: str | Path | None = None, *, device: str 
             raise InputError(
                 f"{name} is a model folder with weights of its own; leave out checkpoint={checkpoint}"
             )
-        return Segmenter.from_pretrained(folder).to(target)
-    if find_recipe(str(name)) is not None:
-        return load_published(str(name), checkpoint or "published").to(target)
+        return Segmenter.from_pretrained(folder).to(target), None
+    recipe = find_recipe(str(name))
+    if recipe is not None:
+        return load_published(recipe, checkpoint or "published").to(target), recipe
     if is_weights_file(name):
         if checkpoint is not None:
             raise InputError(f"{name} is a file with weights of its own; leave out checkpoint={checkpoint}")
-        return Segmenter.from_pretrained(name).to(target)
+        return Segmenter.from_pretrained(name).to(target), None
     if str(name).count("/") != 1:
         try:
             get_recipe(str(name))  # names near recipes
         except InputError as error:
             raise InputError(str(error).replace("no such recipe", "no such recipe, folder or file")) from None
-    return Segmenter.from_pretrained(name).to(target)
+    return Segmenter.from_pretrained(name).to(target), None

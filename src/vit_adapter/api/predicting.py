@@ -10,22 +10,23 @@ from typing import Literal
 import torch
 
 from vit_adapter.config import InputError
+from vit_adapter.config.older_names import takes_older_names
 from vit_adapter.config.output_place import check_output_folder
 from vit_adapter.config.paths import takes_paths
+from vit_adapter.config.progress_bar import ProgressBar
 from vit_adapter.config.values import check_argument
-from vit_adapter.images import MAX_PIXELS, ImageRemarks, read_image
+from vit_adapter.images import MAX_PIXELS, ImageRemarks, read_content, read_image
 from vit_adapter.inference.cost import count_windows
 from vit_adapter.inference.limits import check_threshold
 from vit_adapter.segmenter import Segmenter
 from vit_adapter.segmenter.parts import channels_of
 from vit_adapter.tasks.semantic_result import PaletteForm, SemanticResult, check_palette
-from vit_adapter.zoo import find_recipe
 
 from .area_table import AreaTable
 from .mirroring import application_notes, print_notes
-from .models import load
+from .models import load_named
 from .prediction_inputs import InputImage, find_images
-from .progress import ImageProgress, progress_bar
+from .progress import windows_counted
 from .protocols import ProtocolChanges, applied_protocol
 from .result_folder import Ids, ResultFolder, ResultForm, ends_the_batch, fingerprint
 from .result_names import result_names
@@ -34,6 +35,7 @@ from .whole_images import warns_about_whole
 PRECISIONS = ("float32", "bfloat16", "float16")
 
 
+@takes_older_names(multi_scale="tta")
 @takes_paths("model", "images", "out", "list_file", "checkpoint")
 def predict(
     model: str | Path | Segmenter,
@@ -46,7 +48,7 @@ def predict(
     batch_size: int = 4,
     precision: Literal["float32", "bfloat16", "float16"] = "float32",
     protocol: ProtocolChanges = None,
-    multi_scale: bool = False,
+    tta: bool = False,
     threshold: float | None = None,
     max_pixels: int = MAX_PIXELS,
     ids: Ids = "own",
@@ -75,7 +77,7 @@ def predict(
         precision: Of the network.
         protocol: What should differ in the way the model is applied, such as ``{"flip": True}``: the rest is its own.
             A ``InferenceConfig`` replaces all of it.
-        multi_scale: Average over scales and mirror images, for a recipe as published.
+        tta: Test-time augmentation: average over scales and mirror images, for a recipe as published.
         threshold: For two classes: smallest probability of the second one.
         max_pixels: Images of more pixels, width x height, are refused.
         ids: Values in the label maps: the "own" masks' values or "contiguous" 0..K-1.
@@ -94,18 +96,18 @@ def predict(
     Raises:
         InputError: There is no image, an argument or the model cannot be used, or nothing can be written.
     """
-    check_argument("--batch", batch_size, int, at_least=1)
+    check_argument("--batch-size", batch_size, int, at_least=1)
     check_argument("--alpha", alpha, float, at_least=0, at_most=1)
     check_argument("--threshold", threshold, float | None, at_least=0, at_most=1)
     check_argument("--max-pixels", max_pixels, int, at_least=1)
     out = Path(out)
     check_output_folder(out, "--out")
     form = ResultForm(ids, scores, overlay, alpha, legend, palette)
-    recipe = None if isinstance(model, Segmenter) else find_recipe(str(model))
+    recipe = None
     if not isinstance(model, Segmenter):
-        model = load(model, checkpoint, device=device)
-    applied = applied_protocol(model, protocol, multi_scale=multi_scale, recipe=recipe)
-    print_notes(application_notes(model, applied, multi_scale))
+        model, recipe = load_named(model, checkpoint, device)
+    applied = applied_protocol(model, protocol, tta=tta, recipe=recipe)
+    print_notes(application_notes(model, applied, tta))
     if precision not in PRECISIONS:
         raise InputError(f"--precision {precision}: expected float32, bfloat16 or float16")
     _check(model, form, batch_size, threshold)
@@ -119,32 +121,38 @@ def predict(
     failures, there, warned, remarks = list(found.problems), 0, 0, ImageRemarks()
     begin = time.monotonic()
 
-    def segment(image: InputImage, name: str, progress: ImageProgress) -> bool:
+    def segment(image: InputImage, name: str, progress: ProgressBar) -> bool:
         """Whether a result was made, not found."""
         nonlocal warned
         labels_file = folder.files(name)["labels"]
-        if skip_existing and folder.state(image, name) != "missing":
+        content = read_content(image.path)  # read once: the result remembers its digest
+        if skip_existing and folder.state(name, content) != "missing":
             if areas is not None:
                 areas.add_values(str(image.path), labels_file, folder.read_labels(name))
             return False
         if problem := folder.problem(name):
             raise InputError(problem)
         pixels = read_image(
-            image.path, channels, max_pixels=max_pixels, value_range=applied.value_range, remarks=remarks
+            content,
+            channels,
+            max_pixels=max_pixels,
+            value_range=applied.value_range,
+            remarks=remarks,
+            name=str(image.path),
         )
         warned += warns_about_whole(str(image.path), pixels, applied, said=warned > 0)
-        with progress.windows(model, count_windows(pixels.shape[:2], applied)):
+        with windows_counted(progress, model, count_windows(pixels.shape[:2], applied)):
             result: SemanticResult = model.predict(
                 pixels, batch_size=batch_size, protocol=applied, threshold=threshold, precision=precision
             )
-            folder.write(result, image, name)
+            folder.write(result, name, content)
         if areas is not None:
             areas.add(str(image.path), labels_file, result.labels)
         return True
 
     done = 0
     try:
-        with progress_bar("images", len(names), quiet) as progress:
+        with ProgressBar("images", len(names), shown=not quiet) as progress:
             for image, name in zip(found.images, names, strict=True):
                 try:
                     there += not segment(image, name, progress)
@@ -188,7 +196,7 @@ def _check(model: Segmenter, form: ResultForm, batch_size: int, threshold: float
         InputError: An argument cannot be used.
     """
     if batch_size < 1:
-        raise InputError(f"--batch {batch_size}: expected at least 1")
+        raise InputError(f"--batch-size {batch_size}: expected at least 1")
     if form.ids not in ("own", "contiguous"):
         raise InputError(f"--ids {form.ids}: expected own or contiguous")
     if not 0 <= form.alpha <= 1:
@@ -212,7 +220,7 @@ def _reason(error: Exception, image: Path, out: Path) -> str | None:
     if lacks_memory or "DefaultCPUAllocator" in text:
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-        return f"{image}: not enough memory; take --batch 1, or windows instead of whole images"
+        return f"{image}: not enough memory; take --batch-size 1, or windows instead of whole images"
     return None
 
 

@@ -19,7 +19,7 @@ def applied_protocol(
     model: Segmenter,
     changes: ProtocolChanges = None,
     *,
-    multi_scale: bool = False,
+    tta: bool = False,
     recipe: Recipe | None = None,
     data: DataConfig | None = None,
 ) -> InferenceConfig:
@@ -28,7 +28,7 @@ def applied_protocol(
     Args:
         model: Whose protocol holds for everything that is not named.
         changes: What should differ; it also holds against the multi-scale form.
-        multi_scale: Begin with the published multi-scale form instead.
+        tta: Begin with the published multi-scale form instead.
         recipe: The published model that ``model`` is: its own multi-scale form is taken.
         data: Settings of the data: a mean or deviation in them replaces the model's.
 
@@ -36,13 +36,13 @@ def applied_protocol(
         InputError: There is no such setting, or its value cannot be used.
     """
     if isinstance(changes, InferenceConfig):
-        protocol = multi_scale_form(changes) if multi_scale else changes
+        protocol = multi_scale_form(changes) if tta else changes
     else:
         protocol = model.protocol
-        if multi_scale:
+        if tta:
             protocol = multi_scale_form(protocol) if recipe is None else recipe.multi_scale
         protocol = changed_protocol(protocol, changes)
-        if multi_scale and changes is not None and "tta_flip" in changes and "flip" not in changes:
+        if tta and changes is not None and "tta_flip" in changes and "flip" not in changes:
             protocol = replace(protocol, flip=protocol.tta_flip)
     if data is not None:
         protocol = with_data_normalization(protocol, data, changes)

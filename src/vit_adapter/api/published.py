@@ -25,14 +25,14 @@ _CLASSIFIERS = tuple(f"{layer}.bias" for layer in CLASS_LAYERS if layer.startswi
 
 
 @takes_paths("checkpoint")
-def load_published(name: str, checkpoint: str | Path = "published") -> Segmenter:
+def load_published(recipe: Recipe, checkpoint: str | Path = "published") -> Segmenter:
     """A recipe's model with weights from a file in official form.
 
     A file that was fine-tuned on other classes loads too: their number is read from its classifier, names and
     colours from its ``meta``.
 
     Args:
-        name: The recipe.
+        recipe: The published model.
         checkpoint: "published": downloaded unless it is in the cache; or a file.
 
     Returns:
@@ -41,9 +41,6 @@ def load_published(name: str, checkpoint: str | Path = "published") -> Segmenter
     Raises:
         InputError: The file is missing or another model's; the message names keys and shapes that differ.
     """
-    recipe = get_recipe(name)
-    if not isinstance(recipe, Recipe):
-        raise InputError(f"{name} is not a published model, so it has no checkpoint")
     if checkpoint == "published":
         checkpoint = published_checkpoint(recipe)
     state, file = read_state_dict(checkpoint)

@@ -17,8 +17,6 @@ from vit_adapter.segmenter import Segmenter
 from vit_adapter.tasks import SemanticResult
 from vit_adapter.tasks.semantic_result import PaletteForm, result_files
 
-from .prediction_inputs import InputImage
-
 Ids = Literal["own", "contiguous"]
 State = Literal["missing", "there", "foreign"]
 
@@ -62,8 +60,12 @@ class ResultFolder:
         names = result_files(name, form.overlay, form.palette, form.scores)
         return {kind: self.folder / file for kind, file in names.items()}
 
-    def state(self, image: InputImage, name: str) -> State:
+    def state(self, name: str, content: bytes) -> State:
         """What is there of an image's result.
+
+        Args:
+            name: Of the result.
+            content: Of the image file.
 
         Returns:
             "there": all of its files, made of this image by this model with these settings; "foreign": a label map
@@ -73,7 +75,7 @@ class ResultFolder:
         labels = read_mark(files["labels"])
         if labels is None:
             return "foreign" if files["labels"].exists() else "missing"
-        facts = self._facts(image)
+        facts = self._facts(content)
         if any(labels.get(key) != value for key, value in facts.items() if key != "scores"):
             return "missing"
         if self.form.scores and not (labels.get("scores") and files["scores"].is_file()):
@@ -103,8 +105,13 @@ class ResultFolder:
                 return f"{file}: exists already and is not a result of vit-adapter; choose another folder (--out)"
         return None
 
-    def write(self, result: SemanticResult, image: InputImage, name: str) -> None:
+    def write(self, result: SemanticResult, name: str, content: bytes) -> None:
         """Writes all files of a result, or none.
+
+        Args:
+            result: What is written.
+            name: Of the result.
+            content: Of the image file.
 
         Raises:
             InputError: They cannot be made or written.
@@ -119,7 +126,7 @@ class ResultFolder:
             overlay=form.overlay,
             legend=form.legend,
             palette=form.palette,
-            facts=self._facts(image),
+            facts=self._facts(content),
         )
 
     def read_labels(self, name: str) -> np.ndarray:
@@ -133,14 +140,10 @@ class ResultFolder:
             raise InputError(f"{self.files(name)['labels']}: colours, expected the values of a label map")
         return values
 
-    def _facts(self, image: InputImage) -> dict[str, Any]:
+    def _facts(self, content: bytes) -> dict[str, Any]:
         # By content, not by name and date: names may mean another image by now, and copies have other dates.
-        try:
-            with image.path.open("rb") as file:
-                content = hashlib.file_digest(file, "sha256").hexdigest()[:32]
-        except OSError:  # reading the image says so
-            content = None
-        return {"image": content, "made_by": self.made_by, "scores": self.form.scores}
+        digest = hashlib.sha256(content).hexdigest()[:32]
+        return {"image": digest, "made_by": self.made_by, "scores": self.form.scores}
 
     def _overlay_facts(self) -> dict[str, Any]:
         return {"alpha": self.form.alpha, "legend": self.form.legend}

@@ -142,6 +142,24 @@ def run_config(parser: ArgumentParser, values: Namespace, defaults: RunConfig) -
     return RunConfig(**parts, protocol=changes)
 
 
+def with_older_flags(words: Sequence[str], names: dict[str, str]) -> list[str]:
+    """Words with today's names of flags; prints a line for every older one.
+
+    Args:
+        words: As typed.
+        names: Older name to today's.
+    """
+    current = []
+    for index, word in enumerate(words):
+        flag, equals, value = word.partition("=")
+        if flag not in names or "--" in words[:index]:
+            current.append(word)
+            continue
+        fail(f"note: {flag} is {names[flag]} now; the old name works in this version")
+        current.append(names[flag] + equals + value)
+    return current
+
+
 def split_recipe(words: Sequence[str]) -> str | None:
     """The recipe's name if the first word is one: its settings are the defaults of all others."""
     return words[0] if words and not words[0].startswith("-") else None

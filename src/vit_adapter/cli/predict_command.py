@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from vit_adapter.config import MAX_PIXELS
 
-from .parsing import add_protocol, fail, make_parser, parse, protocol_changes
+from .parsing import add_protocol, fail, make_parser, parse, protocol_changes, with_older_flags
 
 DESCRIPTION = """Segments images. Writes a label map and an overlay for each of them, named after the image; the folders
 below a given folder are kept. Results of vit-adapter among the images are left out."""
@@ -36,14 +36,18 @@ def run(words: Sequence[str]) -> int:
     )
     add("--checkpoint", type=str, default=None, help="for a recipe: its weights, a file or 'published'")
     add("--device", type=str, default="auto", help="auto, cpu, cuda, cuda:1 or mps (untested)")
-    add("--batch", type=int, default=4, help="windows processed together")
+    add("--batch-size", type=int, default=4, help="windows processed together")
     add(
         "--precision",
         choices=["float32", "bfloat16", "float16"],
         default="float32",
-        help="numeric type of the network; float16 on CUDA only",
+        help="numeric type of the network; float16 is slow on most CPUs",
     )
-    add("--tta", action="store_true", help="average over scales 0.5 to 1.75 and mirror images")
+    add(
+        "--tta",
+        action="store_true",
+        help="test-time augmentation: average over scales 0.5 to 1.75 and mirror images",
+    )
     add(
         "--threshold",
         type=float | None,
@@ -74,7 +78,7 @@ def run(words: Sequence[str]) -> int:
     )
     add("--quiet", action="store_true", help="no progress bar, and no lines about what was done")
     add_protocol(parser)
-    values = parse(parser, words)
+    values = parse(parser, with_older_flags(words, {"--batch": "--batch-size"}))
 
     from vit_adapter import api
 
@@ -85,10 +89,10 @@ def run(words: Sequence[str]) -> int:
         list_file=values.list,
         checkpoint=values.checkpoint,
         device=values.device,
-        batch_size=values.batch,
+        batch_size=values.batch_size,
         precision=values.precision,
         protocol=protocol_changes(values),
-        multi_scale=values.tta,
+        tta=values.tta,
         threshold=values.threshold,
         max_pixels=values.max_pixels,
         ids=values.ids,

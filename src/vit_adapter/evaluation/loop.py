@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from vit_adapter.config import EvaluationConfig, InferenceConfig, InputError
+from vit_adapter.config.progress_bar import ProgressBar
 from vit_adapter.data.sample import AnnotatedImages, Sample
 from vit_adapter.images import UnreadableImageError
 from vit_adapter.metrics import ConfusionMatrix, Scores, SemanticEvaluator
@@ -177,12 +178,7 @@ def _groups(
     dataset: AnnotatedImages, count: int, size: int, skipped: list[tuple[str, str]], progress: bool
 ) -> Iterator[list[tuple[int, Sample]]]:
     """Samples in groups that are handled together; images that cannot be decoded are noted and left out."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("evaluating"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), disable=not progress) as bar:
-        task = bar.add_task("evaluating", total=count)
+    with ProgressBar("evaluating", count, shown=progress) as bar:
         group: list[tuple[int, Sample]] = []
         for index in range(count):
             try:
@@ -194,6 +190,6 @@ def _groups(
             if len(group) == size:
                 yield group
                 group = []
-            bar.update(task, completed=index + 1)
+            bar.update(index + 1)
         if group:
             yield group

@@ -3,6 +3,7 @@
 from vit_adapter.config import MAX_PIXELS
 
 from .listing import IMAGE_SUFFIXES, arrays_remark, list_images, walk_images
+from .loading import read_content
 from .masks import Mask, read_mask
 from .normalization import normalize, pad
 from .reading import read_image
@@ -31,6 +32,7 @@ __all__ = [
     "nearest_indices",
     "normalize",
     "pad",
+    "read_content",
     "read_image",
     "read_mask",
     "resize_image",

@@ -11,7 +11,8 @@ import io
 import os
 import struct
 import zlib
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -46,6 +47,8 @@ FORMATS = {
     "WEBP": WebPImagePlugin.WebPImageFile,
 }
 
+FIRST_BYTES = 64  # enough to recognise a file
+
 
 @dataclass(frozen=True)
 class Decoded:
@@ -76,6 +79,38 @@ class Decoded:
     stated: tuple[float, float] | None = None
 
 
+@contextmanager
+def opened_image(path: Path) -> Iterator[BinaryIO]:
+    """A file opened for reading; what the system refuses, also while it is read, is said in one line.
+
+    Raises:
+        InputError: There is no such file, or it cannot be read.
+    """
+    if path.is_dir():
+        raise InputError(f"{path}: a folder, expected an image file")
+    try:
+        with path.open("rb") as file:
+            yield file
+    except OSError as error:
+        if path.is_symlink() and not path.exists():
+            raise InputError(f"{path}: a link to {os.readlink(path)}, which does not exist") from None
+        # "No such file or directory", "Permission denied" ...
+        raise InputError(f"{path}: {error.strerror or error}") from None
+
+
+def read_content(path: Path) -> bytes:
+    """The content of an image file, which is not decoded yet.
+
+    Raises:
+        InputError: There is no such file.
+        UnreadableImageError: Its first bytes are not those of an image.
+    """
+    with opened_image(path) as file:
+        start = file.read(FIRST_BYTES)
+        recognise(path, start)
+        return start + file.read()
+
+
 def load_file(
     path: Path, bands: bool, max_pixels: int, content: BinaryIO | None = None, deep: bool = False
 ) -> Decoded:
@@ -93,21 +128,13 @@ def load_file(
         InputError: There is no such file.
         UnreadableImageError: It is not an image, damaged, of an unsupported kind or too large.
     """
-    if content is None and path.is_dir():
-        raise InputError(f"{path}: a folder, expected an image file")
-    try:
-        with path.open("rb") if content is None else nullcontext(content) as file:
-            start = file.read(64)
-            kind = recognise(path, start)
-            if kind == "NPY":
-                array = path if content is None else io.BytesIO(start + file.read())
-                return Decoded(None, _load_npy(path, max_pixels, array), kind)
-            data = start + file.read()
-    except OSError as error:
-        if path.is_symlink() and not path.exists():
-            raise InputError(f"{path}: a link to {os.readlink(path)}, which does not exist") from None
-        # "No such file or directory", "Permission denied" ...
-        raise InputError(f"{path}: {error.strerror or error}") from None
+    with opened_image(path) if content is None else nullcontext(content) as file:
+        start = file.read(FIRST_BYTES)
+        kind = recognise(path, start)
+        if kind == "NPY":
+            array = path if content is None else io.BytesIO(start + file.read())
+            return Decoded(None, _load_npy(path, max_pixels, array), kind)
+        data = start + file.read()
     exif = bits = stated = None
     directory: tiff_directory.Directory = {}
     if kind == "PNG":
@@ -184,12 +211,20 @@ def _check_png(path: Path, data: bytes, max_pixels: int) -> tuple[int, bytes]:
             )
         checksum = struct.unpack_from(">I", data, end)[0]
         if name[:1].isupper() and zlib.crc32(view[position + 4 : end]) != checksum:
-            raise UnreadableImageError(f"{path}: damaged PNG file (wrong checksum of block {bytes(name)!r})")
+            raise UnreadableImageError(f"{path}: damaged PNG file (wrong checksum of {_chunk_name(name)})")
         if name == b"IEND":
             return bits, significant
         if name == b"sBIT":
             significant = data[position + 8 : end]
         position = end + 4
+
+
+def _chunk_name(name: bytes) -> str:
+    """A part of a PNG file in words; names are four letters unless they are damaged themselves."""
+    if name == b"IDAT":
+        return "the pixel data"
+    letters = name.decode("ascii", "replace")
+    return f"the block {letters}" if letters.isalpha() and letters.isascii() else "a block without a name"
 
 
 def _split_exif(path: Path, data: bytes) -> tuple[bytes | None, bytes]:

@@ -51,6 +51,7 @@ def read_image(
     max_pixels: int = MAX_PIXELS,
     value_range: Range | None = None,
     remarks: ImageRemarks | None = None,
+    name: str | None = None,
 ) -> np.ndarray:
     """Read an image; of a file with several images the first.
 
@@ -64,6 +65,7 @@ def read_image(
         max_pixels: Largest width x height of a file.
         value_range: (black, white) of photos of more than 8 bits; None: as the file states, else the whole range.
         remarks: Collects remarks about the file.
+        name: How messages call an image that is given as bytes; None: "image bytes".
 
     Returns:
         [H, W, channels], a new contiguous array: uint8 for 1 and 3 channels, otherwise uint8, uint16 or
@@ -79,7 +81,7 @@ def read_image(
         path = Path(source)
         decoded, name = _load(path, None, photo, max_pixels, value_range), str(path)
     elif isinstance(source, (bytes, bytearray, memoryview)):
-        name = "image bytes"
+        name = name or "image bytes"
         decoded = _load(Path(name), bytes(source), photo, max_pixels, value_range)
     elif isinstance(source, Image.Image):
         decoded, name = _from_pillow(source), "Pillow image"

@@ -16,7 +16,7 @@ from .joint_evaluation import DatasetPart, JointEvaluation
 from .plan import rule_name
 from .preparation import PreparedRun
 from .printing import print_lines
-from .progress import ProgressBar
+from .progress import TrainingProgress
 from .recording import Recording
 from .run_state import RunState
 from .sampler import SampleOrder, StepSampler
@@ -57,7 +57,7 @@ def run_loop(prepared: PreparedRun, fabric: Fabric, state: RunState, request: St
     training_step = TrainingStep(model, training, rule_name, fabric, state, request)
     validation = make_validation(prepared, average, request)
     recording = Recording(folder, training.steps, validation, state.step)
-    progress = ProgressBar(prepared.console, training.steps, validation, training.quiet)
+    progress = TrainingProgress(prepared.console, training.steps, validation, training.quiet)
     batches = make_batches(prepared, state.step, request, pin=fabric.device.type == "cuda")
 
     def save() -> None:

@@ -3,10 +3,10 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from vit_adapter.config.progress_bar import ProgressBar
 
 from . import processes
 from .printing import print_lines
@@ -22,7 +22,7 @@ PLAIN_LINES, SECONDS_BETWEEN_LINES = 20, 5.0
 Listener = Callable[[int, int], None]
 
 
-class ProgressBar:
+class TrainingProgress:
     """Step, losses, time left, on the first process. Without a terminal: a line now and then.
 
     Args:
@@ -43,8 +43,7 @@ class ProgressBar:
     ) -> None:
         self.console, self.steps, self.validation = console, steps, validation
         self.quiet, self.clock = quiet, clock
-        self._progress: Progress | None = None
-        self._task: Any = None
+        self._bar: ProgressBar | None = None
         self._left: TimeLeft | None = None
         self._started = self._before = self._said = 0.0
         self._estimated = False
@@ -58,19 +57,8 @@ class ProgressBar:
         self._started = self._before = self._said = self.clock()
         if not self.console.is_terminal:
             return
-        self._progress = Progress(
-            TextColumn("{task.fields[what]}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[figures]}", markup=False),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[left]}", style="progress.remaining"),
-            console=self.console,
-        )
-        self._task = self._progress.add_task(
-            "", total=self.steps, completed=step, what="training", figures="", left=""
-        )
-        self._progress.start()
+        self._bar = ProgressBar("training", self.steps, done=step, own_estimate=True, console=self.console)
+        self._bar.begin()
         if self.validation is not None:
             self.validation.evaluate.listener = self._validating
 
@@ -85,12 +73,10 @@ class ProgressBar:
         if processes.rank() != 0:
             return
         self._keep_time(scores is not None)
-        if self._progress is not None:
+        if self._bar is not None:
             losses = {name: value for name, value in figures.items() if "loss" in name}
             text = "  ".join(f"{name} {value:.3f}" for name, value in losses.items())
-            self._progress.update(
-                self._task, completed=step, figures=text, what="training", left=self._time_left()
-            )
+            self._bar.update(step, what="training", figures=text, left=self._time_left())
         elif self._left is not None and scores is None:
             self._plain_line(step, figures["loss"])
         if scores is not None:
@@ -98,9 +84,9 @@ class ProgressBar:
 
     def close(self) -> None:
         """Take the bar away."""
-        if self._progress is not None:
-            self._progress.stop()
-            self._progress = None
+        if self._bar is not None:
+            self._bar.end()
+            self._bar = None
 
     def _keep_time(self, validated: bool) -> None:
         """Time the step, and say once how long everything will take."""
@@ -143,8 +129,8 @@ class ProgressBar:
             self._print(f"stopped early: no better {plan.headline} in {state.waited} validations")
 
     def _validating(self, done: int, images: int) -> None:
-        if self._progress is not None:
-            self._progress.update(self._task, what=f"validating, image {done} of {images}")
+        if self._bar is not None:
+            self._bar.update(what=f"validating, image {done} of {images}")
 
     def _print(self, line: str) -> None:
         print_lines(self.console, [line])
@@ -156,26 +142,22 @@ def evaluation_progress(console: Console, quiet: bool) -> Iterator[Callable[[int
 
     Gives a function that is called with the number of images and returns what is told (done, in all).
     """
-    progress: Progress | None = None
+    bar: ProgressBar | None = None
 
     def announce(images: int) -> Listener | None:
-        nonlocal progress
+        nonlocal bar
         if quiet or processes.rank() != 0:
             return None
         text = f"measuring the best model on all {images} images"
         if not console.is_terminal:
             console.print(text, highlight=False)
             return None
-        progress = Progress(
-            TextColumn(text), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console
-        )
-        task = progress.add_task("", total=images)
-        progress.start()
-        bar = progress
-        return lambda done, total: bar.update(task, completed=done, total=total)
+        bar = ProgressBar(text, images, console=console)
+        bar.begin()
+        return bar.update
 
     try:
         yield announce
     finally:
-        if progress is not None:
-            progress.stop()
+        if bar is not None:
+            bar.end()

@@ -16,6 +16,7 @@ from urllib.request import Request, urlopen
 
 from vit_adapter.config import InputError
 from vit_adapter.config.files import write_atomically
+from vit_adapter.config.progress_bar import ProgressBar
 
 from .recipe import Recipe
 
@@ -194,28 +195,14 @@ def _receive(
         write_atomically(_validators(partial), lambda path: path.write_text(text, encoding="utf-8"))
     with (
         partial.open("ab" if start else "wb") as file,
-        _progress(target.name, start, total, quiet) as advance,
+        ProgressBar(target.name, total, done=start, in_bytes=True, shown=not quiet) as bar,
     ):
         while block := response.read(_BLOCK):
             file.write(block)
-            advance(len(block))
+            bar.advance(len(block))
     if total is not None and _size(partial) != total:
         return f"cut off after {_size(partial):,} of {total:,} bytes"
     return None
-
-
-@contextlib.contextmanager
-def _progress(name: str, start: int, total: int | None, quiet: bool) -> Iterator[Any]:
-    if quiet:
-        yield lambda count: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task(name, total=total, completed=start)
-        yield lambda count: progress.advance(task, count)
 
 
 @contextlib.contextmanager
