@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from vit_adapter.config import DataConfig, InputError
+from vit_adapter.data.dataset import offered_tasks, open_dataset
 from vit_adapter.data.scenes import SCENE_CLASSES, Scene, object_size_statistics, render_scene, scene_dataset
 from vit_adapter.data.scenes.scene_dataset import SceneDataset
 
@@ -144,3 +145,36 @@ def test_a_data_set_draws_a_scene_once_while_there_is_room(monkeypatch):
     assert dataset.read(2) is dataset.read(2)
     assert dataset.read(0) is not dataset.read(0)
     np.testing.assert_array_equal(dataset.read(0).image, render_scene(0, (64, 64), "train").image)
+
+
+def test_scenes_keep_their_objects():
+    """Every car and person with its visible mask; image and labels are those of the semantic task, bit by bit."""
+    config = DataConfig(layout="scenes", scenes=(6, 2), scene_size=96)
+    plain, panoptic, instance = (
+        open_dataset(config, "train", task=task) for task in ("semantic", "panoptic", "instance")
+    )
+    assert offered_tasks(config) == ("panoptic", "instance", "semantic")
+    assert plain.read(0).annotation.instances is None
+    assert panoptic.classes == plain.classes
+    assert instance.classes.names == ("car", "person")
+    assert instance.classes.ids == (5, 6)
+    assert instance.classes.is_thing == (True, True)
+    seen = 0
+    for index in range(6):
+        scene = render_scene(index, (96, 96), "train")
+        sample, things = panoptic.read(index), instance.read(index)
+        for other in (sample, things):
+            np.testing.assert_array_equal(other.image, plain.read(index).image)
+        np.testing.assert_array_equal(sample.labels, plain.read(index).labels)
+        relabelled = np.array([255, 255, 255, 255, 255, 0, 1])[sample.labels]
+        np.testing.assert_array_equal(things.labels, relabelled)
+        objects = sample.annotation.instances
+        assert objects is not None
+        assert len(objects) == scene.instances.max()
+        for number, (kind, mask) in enumerate(zip(objects.classes, objects.masks, strict=True), start=1):
+            np.testing.assert_array_equal(mask.mask(), scene.instances == number)
+            assert set(sample.labels[scene.instances == number]) == {kind}
+        assert things.annotation.instances is not None
+        np.testing.assert_array_equal(things.annotation.instances.classes, objects.classes - 5)
+        seen += len(objects)
+    assert seen > 20

@@ -2,6 +2,7 @@
 
 from .annotation import Annotation
 from .boxes import Boxes, boxes_of_masks
+from .id_map import run_lengths_of_ids
 from .instance_tensors import InstanceTensors
 from .instances import Instances, Masks
 from .polygons import polygon_mask, polygons_mask
@@ -21,4 +22,5 @@ __all__ = [
     "boxes_of_masks",
     "polygon_mask",
     "polygons_mask",
+    "run_lengths_of_ids",
 ]

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from vit_adapter.annotations import Annotation
-from vit_adapter.config import ClassTable, DataConfig, InputError
+from vit_adapter.config import ClassTable, DataConfig, InputError, TaskName
 from vit_adapter.config.mirrored import mirrored_pairs
 
 from .image_reading import ImageReading
@@ -19,7 +19,7 @@ from .mapping import require_two_classes
 from .sample import AnnotatedImages, Sample
 from .scan import MaskReading, MaskSummary, Palettes, evenly, found_values, hidden_foreground, used_palette
 from .scenes.scene_dataset import SceneDataset
-from .source import Source
+from .source import Source, find_layout
 
 SAMPLE = 200  # masks looked through at the start where a class list says what to expect
 
@@ -105,7 +105,11 @@ def check_size(pair: Pair, image: tuple[int, ...], mask: tuple[int, ...]) -> Non
 
 
 def open_dataset(
-    config: DataConfig, split: Split, channels: int | None = None, model_classes: ClassTable | None = None
+    config: DataConfig,
+    split: Split,
+    channels: int | None = None,
+    model_classes: ClassTable | None = None,
+    task: TaskName = "semantic",
 ) -> AnnotatedImages:
     """Opens one part of a data set.
 
@@ -117,6 +121,8 @@ def open_dataset(
         config: Where it is and how its masks are to be read.
         split: "train", "val", or "test" where the data set has such a part.
         channels: Channels of the images that the model takes; None: as many as ``config.mean`` has numbers, else 3.
+        task: What samples are for. "semantic": they hold labels alone. Otherwise they hold objects as well; for
+            "instance" and "detection" the classes are only those that are things, and other pixels are ignored.
         model_classes: Classes of the trained model that is applied to it. Those that the settings declare void stay
             in the table, their pixels being ignored; without a class list masks with the model's values have its
             classes.
@@ -133,7 +139,7 @@ def open_dataset(
             raise InputError(
                 f"--data.layout scenes: the embedded scenes are RGB, the model takes {channels} channels"
             )
-        scenes = SceneDataset(config, split)
+        scenes = SceneDataset(config, split, task)
         scenes.classes = with_pairs(scenes.classes, config)
         return scenes
     source = Source.find(config, channels, model_classes)
@@ -163,6 +169,17 @@ def open_dataset(
     remarks = [*source.remarks, *needless_shift(source, summaries, everything)]
     remarks += slips(summaries, mapping) if everything else []
     return FileDataset(config, part.pairs, source.reading, mapping, palettes, source.images, remarks)
+
+
+def offered_tasks(config: DataConfig) -> tuple[TaskName, ...]:
+    """What the truth of a data set is enough for, the most telling task first; found without opening it.
+
+    Raises:
+        InputError: As ``open_dataset`` for what is not there.
+    """
+    if config.layout == "scenes":
+        return SceneDataset.tasks
+    return find_layout(config, ImageReading.of(config).channels).tasks
 
 
 def refuse_mask_settings(config: DataConfig) -> None:

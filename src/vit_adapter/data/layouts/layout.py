@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from vit_adapter.config import TaskName
 from vit_adapter.images import Mask
 
 from ..class_files import ClassEntry
@@ -30,6 +31,7 @@ class Layout:
         reader: Reads a mask file of at most so many pixels, where its values are not the stored ones; None: it is
             read as any mask.
         test: A third part, with masks, that neither training nor validation looks at; None: it has none.
+        tasks: What its truth is enough for, the most telling task first.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Layout:
     remark: str = ""
     reader: Callable[[Path, int], Mask] | None = None
     test: Part | None = None
+    tasks: tuple[TaskName, ...] = ("semantic",)
 
 
 TEST_NAMES = ("test", "testing")
