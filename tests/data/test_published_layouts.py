@@ -15,9 +15,9 @@ from vit_adapter.config import DataConfig, InputError
 from vit_adapter.config.data import LayoutName
 from vit_adapter.data.check import check_dataset
 from vit_adapter.data.dataset import open_dataset
-from vit_adapter.data.labels import labels_to_ids
 from vit_adapter.data.layouts.readers import OFFICIAL, READERS
 from vit_adapter.data.source import find_layout
+from vit_adapter.tasks import SemanticResult
 
 
 def _open(root, split="train", **options):
@@ -124,7 +124,10 @@ def test_labels_go_back_to_label_ids(tmp_path):
     """Predictions for the Cityscapes server: 7 is road, whatever the labels are."""
     MINIATURES["cityscapes_label_ids"][0](tmp_path)
     dataset = _open(tmp_path)
-    assert labels_to_ids(np.array([[0, 18, 255]]), dataset.classes).tolist() == [[7, 33, 255]]
+    table, image = dataset.classes, np.zeros((1, 3, 3), np.uint8)
+    labels = np.array([[0, 18, 255]])
+    result = SemanticResult(labels=labels, class_names=table.names, image=image, ids=table.ids)
+    assert result.own_ids().tolist() == [[7, 33, 255]]
 
 
 def test_values_outside_the_classes_are_named(tmp_path):

@@ -41,10 +41,10 @@ def run_semantic_metrics(path: Path) -> None:
         compare(f"{prefix}.pred", matrix.prediction_area, exact=True)
         compare(f"{prefix}.union", matrix.union, exact=True)
 
-    def compare_scores(prefix: str, scores: Scores) -> None:
+    def compare_scores(prefix: str, scores: Scores, nan: float = np.nan) -> None:
         compare(f"{prefix}.aAcc", scores.aAcc)
         for theirs, ours in _PER_CLASS.items():
-            compare(f"{prefix}.{theirs}", getattr(scores, ours))
+            compare(f"{prefix}.{theirs}", np.nan_to_num(getattr(scores, ours), nan=nan))
 
     total = ConfusionMatrix(spec["num_classes"], spec["ignore_index"])
     images = sum(key.startswith("input/label.") for key in record)
@@ -62,7 +62,7 @@ def run_semantic_metrics(path: Path) -> None:
     scores = total.scores()
     compare_scores("per_image_path", scores)
     compare_scores("total_path", scores)
-    compare_scores("per_image_path_nan_minus1", scores.replace_nan(-1.0))
+    compare_scores("per_image_path_nan_minus1", scores, nan=-1.0)
 
     for name, percent in spec["summary_percent_rounded_2"].items():
         ours = getattr(scores, "mF1" if name == "mFscore" else name) * 100

@@ -183,28 +183,6 @@ class LabelMapping:
         )
 
 
-def labels_to_ids(labels: np.ndarray, table: ClassTable) -> np.ndarray:
-    """Contiguous labels as the user's own mask values, the inverse of ``LabelMapping.encode``.
-
-    Args:
-        labels: Integers [H, W], 0..K-1 or ``table.ignore_index``; left unchanged.
-        table: The classes.
-
-    Returns:
-        uint8 [H, W], or uint16 where an id of the table needs it.
-
-    Raises:
-        InputError: For a label outside the classes.
-    """
-    wide = max((*table.ids, table.ignore_id)) > 255
-    ids = np.full(max(len(table), table.ignore_index) + 1, table.ignore_id, np.uint16 if wide else np.uint8)
-    ids[: len(table)] = table.ids
-    good = (labels < len(table)) & (labels >= 0) | (labels == table.ignore_index)
-    if not good.all():
-        raise InputError(f"label {labels[~good][0]} is outside the {len(table)} classes")
-    return ids[labels]
-
-
 def describe_code(code: int, codes: Codes) -> str:
     """A mask value or colour as the user writes it."""
     return str(unpack_colour(code)) if codes.coloured else str(code)

@@ -1,9 +1,8 @@
 """Scores of a segmentation, by class and as means, with the published rules for absent classes."""
 
-import json
 import math
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -120,13 +119,6 @@ class Scores:
         """Mean recall over the classes that have one."""
         return self._mean(self.recall)
 
-    def replace_nan(self, value: float) -> "Scores":
-        """The same scores with ``value`` for NaN, which so enters the means."""
-        names = [field.name for field in fields(self) if field.name not in ("label_area", "left_out")]
-        values: dict[str, Any] = {name: np.nan_to_num(getattr(self, name), nan=value) for name in names}
-        values["aAcc"] = float(values["aAcc"])
-        return replace(self, **values)
-
     def counting_missed(self) -> "Scores":
         """The same scores with F1 equal to Dice: 0, not NaN, for a class that is never or only predicted."""
         return replace(self, f1=self.dice)
@@ -175,10 +167,6 @@ class Scores:
         """Totals and a list ``classes`` with one entry each, ready for JSON: NaN is None."""
         rows = [{key: _none(value) for key, value in vars(row).items()} for row in self.rows(names)]
         return {**{key: _none(value) for key, value in self.totals().items()}, "classes": rows}
-
-    def to_json(self, names: Sequence[str] | None = None) -> str:
-        """``to_dict`` as JSON text; NaN is null."""
-        return json.dumps(self.to_dict(names), indent=2, ensure_ascii=False, allow_nan=False)
 
 
 def _ratio(numerator: Any, denominator: Any) -> np.ndarray:
