@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from vit_adapter.annotations import RunLengths
+from vit_adapter.annotations import RunLengths, Window
 from vit_adapter.config import InputError
 
 masks = st.tuples(st.integers(1, 50), st.integers(1, 50)).flatmap(lambda size: arrays(bool, size))
@@ -61,3 +61,13 @@ def test_everything_inside_begins_with_an_empty_run():
 def test_counts_that_are_none(counts, message):
     with pytest.raises(InputError, match=message):
         RunLengths((2, 3), counts)
+
+
+@given(masks, st.integers(0, 9), st.integers(0, 9), st.integers(0, 9), st.integers(0, 9))
+def test_part_of_a_larger_mask(mask, top, left, below, right):
+    height, width = mask.shape
+    whole = np.zeros((top + height + below, left + width + right), bool)
+    window = Window(top, left, height, width)
+    whole[window.slices] = mask
+    assert RunLengths.from_part(mask, window, whole.shape) == RunLengths.from_mask(whole)
+    assert (RunLengths.from_mask(whole).mask() == whole).all()

@@ -52,12 +52,34 @@ class RunLengths:
     @classmethod
     def from_mask(cls, mask: np.ndarray) -> "RunLengths":
         """Run-lengths of a mask, bool [H, W] (other numbers: everything but 0 is inside)."""
-        height, width = mask.shape
-        inside = mask.astype(bool).T.reshape(-1)
-        changes = np.flatnonzero(inside[1:] != inside[:-1]) + 1
-        begin = [0] if inside.size and inside[0] else []  # an empty run outside
-        edges = np.concatenate([np.array([0, *begin]), changes, [inside.size]])
-        return cls((height, width), tuple(np.diff(edges).tolist()))
+        inside = np.asarray(mask).astype(bool, copy=False)
+        height, width = inside.shape
+        rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
+        if not rows.size:
+            return cls((height, width), (height * width,))
+        top, left = int(rows[0]), int(columns[0])
+        window = Window(top, left, int(rows[-1]) + 1 - top, int(columns[-1]) + 1 - left)
+        return cls.from_part(inside[window.slices], window, (height, width))
+
+    @classmethod
+    def from_part(cls, mask: np.ndarray, window: Window, size: tuple[int, int]) -> "RunLengths":
+        """Run-lengths of a mask that is empty outside of a window; the whole of it is never made.
+
+        Args:
+            mask: bool [h, w], the part inside the window.
+            window: Its place; it does not leave the mask.
+            size: (height, width) of the whole mask in pixels.
+        """
+        height, width = size
+        padded = np.zeros((window.width, window.height + 2), bool)  # a column of the mask is a row here
+        padded[:, 1:-1] = mask.T
+        column, row = np.nonzero(padded[:, 1:] != padded[:, :-1])  # begin, end, begin, end ...
+        edges = (column + window.left) * height + window.top + row
+        # A run that ends at the bottom of a column goes on at the top of the next one.
+        apart = np.concatenate([[True], edges[1:-1:2] != edges[2::2], [True]])
+        edges = edges[np.repeat(apart, 2)[1:-1]] if edges.size else edges
+        counts = np.diff(np.concatenate([[0], edges, [height * width]])).tolist()
+        return cls(size, tuple(counts if counts[-1] or len(counts) == 1 else counts[:-1]))
 
     def mask(self) -> np.ndarray:
         """The mask as bool [H, W]."""

@@ -7,6 +7,7 @@ from .errors import InputError
 from .evaluation import EvaluationConfig
 from .head import FCNConfig, HeadConfig, Mask2FormerConfig, UPerNetConfig
 from .model import ModelConfig
+from .objects import ObjectConfig
 from .plain import from_plain, to_plain
 from .protocol import InferenceConfig, Normalization, changed_protocol
 from .run import RunConfig
@@ -31,6 +32,7 @@ __all__ = [
     "Mask2FormerConfig",
     "ModelConfig",
     "Normalization",
+    "ObjectConfig",
     "PyramidConfig",
     "RunConfig",
     "ScoresAre",

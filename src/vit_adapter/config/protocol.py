@@ -1,10 +1,11 @@
 """How a model is applied to an image: stored with every model."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
 from .changes import with_changes
+from .objects import ObjectConfig
 from .pixel_values import check_normalization, check_value_range
 from .values import Checked, number
 
@@ -49,6 +50,7 @@ class InferenceConfig(Checked):
         normalization: Mean and standard deviation.
         value_range: Values of black and white in images of more than 8 bits, see ``DataConfig``; None: as each file
             says, else the whole range of its type.
+        objects: Which objects and segments are given out, of models that find some.
     """
 
     section: ClassVar[str] = "protocol"
@@ -66,6 +68,7 @@ class InferenceConfig(Checked):
     unpad: bool = False
     normalization: Normalization = Normalization()
     value_range: tuple[float, float] | None = None
+    objects: ObjectConfig = field(default_factory=ObjectConfig)
 
     def __post_init__(self) -> None:
         """Refuses an empty range."""

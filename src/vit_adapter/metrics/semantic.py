@@ -74,6 +74,12 @@ class SemanticEvaluator:
             "labelled": labelled,
         }
 
+    def class_values(self) -> list[dict[str, float]]:
+        """See ``Evaluator``: of each class "IoU", "accuracy" and "F1"."""
+        return [
+            {"IoU": row.iou, "accuracy": row.accuracy, "F1": row.f1} for row in self.class_scores().rows()
+        ]
+
     def class_scores(self, published: bool = False) -> Scores:
         """All scores, by class and as means.
 

@@ -2,11 +2,19 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from torch import Tensor
 
-from vit_adapter.config import ClassTable, InferenceConfig, InputError, ModelConfig, from_plain, to_plain
+from vit_adapter.config import (
+    ClassTable,
+    InferenceConfig,
+    InputError,
+    ModelConfig,
+    TaskName,
+    from_plain,
+    to_plain,
+)
 from vit_adapter.weights.files import is_weights_file, read_state_dict
 from vit_adapter.weights.model_folder import read_model_folder
 from vit_adapter.weights.run_checkpoint import run_description
@@ -24,16 +32,20 @@ class Description:
         classes: Its classes.
         protocol: How it is applied to an image.
         training: Where its weights come from, see ``Segmenter.training_facts``.
+        task: What it was trained for; None: the first of what its head answers.
     """
 
     model: ModelConfig
     classes: ClassTable
     protocol: InferenceConfig
     training: dict[str, Any]
+    task: TaskName | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """What ``config.json`` holds beside format and version."""
-        return {
+        # Written only where it says something: files of semantic models stay as they were.
+        task = {} if self.task in (None, "semantic") else {"task": self.task}
+        return task | {
             "model": to_plain(self.model),
             "classes": self.classes.to_dict(),
             "protocol": to_plain(self.protocol),
@@ -56,7 +68,10 @@ class Description:
         protocol = from_plain(InferenceConfig, values["protocol"], where)
         check_number_of_means(protocol.normalization, model.vit.in_chans, where)
         classes = ClassTable.from_dict(values["classes"])
-        return cls(model, classes, protocol, dict(values.get("training") or {}))
+        task = values.get("task")
+        if task is not None and task not in get_args(TaskName):
+            raise InputError(f"{where}: task is {task!r}, expected one of {', '.join(get_args(TaskName))}")
+        return cls(model, classes, protocol, dict(values.get("training") or {}), task)
 
 
 def read_model(

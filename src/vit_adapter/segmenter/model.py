@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vit_adapter.annotations import InstanceTensors
 from vit_adapter.backbones import build_backbone, describe_backbone, prepared_images
 from vit_adapter.config import (
     ClassTable,
@@ -17,6 +18,7 @@ from vit_adapter.config import (
     InferenceConfig,
     InputError,
     ModelConfig,
+    TaskName,
     TrainingConfig,
 )
 from vit_adapter.config.backbone import COARSEST_STRIDE
@@ -26,12 +28,14 @@ from vit_adapter.config.random_state import random_state_kept
 from vit_adapter.heads import (
     CustomHead,
     Head,
+    Objects,
     build_auxiliary_head,
     build_head,
     checked_labels,
     is_loss,
     resize_maps,
 )
+from vit_adapter.tasks import TrainingTruth
 from vit_adapter.weights.load import fit_state
 from vit_adapter.weights.model_folder import write_model_folder
 from vit_adapter.weights.report import LoadReport
@@ -57,6 +61,7 @@ class Segmenter(AppliedModel):
         protocol: How it is applied to an image; None: windows of 512 pixels, native resolution, the backbone's
             own normalisation.
         norm: "batch" or "group", in the head; None: as in the backbone.
+        task: What it learns and is asked for; None: the first of what the head answers.
 
     Attributes:
         load_report: What happened to every entry of the file its weights came from; None without one.
@@ -64,6 +69,7 @@ class Segmenter(AppliedModel):
             "pretrained" (whether published weights of the ViT were loaded), and of a training run "step", "ema_decay",
             "mIoU" (0..1) and "images" (number of validation images it was measured on).
         head: The head; its ``criterion`` is what ``loss`` computes.
+        task_name: What the model learns and is asked for.
         auxiliary_head: A second head that helps to train and is not asked for predictions; None without one.
 
     Raises:
@@ -80,6 +86,7 @@ class Segmenter(AppliedModel):
         classes: ClassTable | None = None,
         protocol: InferenceConfig | None = None,
         norm: Literal["batch", "group"] | None = None,
+        task: TaskName | None = None,
     ) -> None:
         super().__init__()
         self.classes = class_table(num_classes, class_names, classes)
@@ -104,20 +111,34 @@ class Segmenter(AppliedModel):
                 self.auxiliary_head, self.auxiliary_weight = auxiliary
             self.model_config = None if own is None else replace(own, head=settings)
         check_number_of_classes(self.classes, self.head.min_classes)
+        self.task_name: TaskName = task or self.head.tasks[0]
+        if task is not None:
+            self.task_named(task)  # refuses what the head does not answer
         self.load_report: LoadReport | None = getattr(backbone, "load_report", None)
         self.training_facts: dict[str, Any] = {"pretrained": self.load_report is not None}
         self.configure_loss(TrainingConfig())
 
     @classmethod
     def from_config(
-        cls, config: ModelConfig, classes: ClassTable, protocol: InferenceConfig | None = None
+        cls,
+        config: ModelConfig,
+        classes: ClassTable,
+        protocol: InferenceConfig | None = None,
+        task: TaskName | None = None,
     ) -> "Segmenter":
         """Builds the model that a configuration describes.
 
         Raises:
             InputError: Something in it does not fit.
         """
-        return cls(build_backbone(config), config.head, classes=classes, protocol=protocol, norm=config.norm)
+        return cls(
+            build_backbone(config),
+            config.head,
+            classes=classes,
+            protocol=protocol,
+            norm=config.norm,
+            task=task,
+        )
 
     def configure_loss(self, training: TrainingConfig, class_weights: Sequence[float] | None = None) -> None:
         """Gives the heads the loss that the settings of a run describe.
@@ -174,7 +195,13 @@ class Segmenter(AppliedModel):
         height, width = images.shape[-2:]
         return resize_maps(self.head(pyramid), padded)[..., :height, :width]
 
-    def loss(self, images: Tensor, labels: Tensor, divisor: float | None = None) -> dict[str, Tensor]:
+    def loss(
+        self,
+        images: Tensor,
+        labels: Tensor,
+        divisor: float | None = None,
+        objects: Sequence[Objects | InstanceTensors] | None = None,
+    ) -> dict[str, Tensor]:
         """What training minimizes.
 
         Args:
@@ -182,6 +209,7 @@ class Segmenter(AppliedModel):
             labels: [B, H, W] whole class numbers 0..K-1, or ``ignore_index``; uint8, int32 or int64.
             divisor: What the loss divides its sums by instead of ``count(labels)``. Where gradients of several
                 batches are accumulated, give the mean of ``count`` over them, and over the processes (S41).
+            objects: Of each image, for tasks that learn from objects.
 
         Returns:
             "loss": the sum that is optimised; its parts ("loss_ce", "auxiliary.loss_ce" ...; of Mask2Former the
@@ -201,7 +229,7 @@ class Segmenter(AppliedModel):
         if labels.device.type == "cpu":
             check_label_range(labels, self.num_classes, self.ignore_index)
         pyramid, padded = self._pyramid(images)
-        targets = self.task.targets(labels, self.classes, padded)
+        targets = self.task.targets(_truth(labels, objects), self.classes, padded)
         found = self.head.loss(pyramid, targets, divisor)
         if self.auxiliary_head is not None:
             for name, value in self.auxiliary_head.loss(pyramid, targets, divisor).items():
@@ -209,9 +237,17 @@ class Segmenter(AppliedModel):
         parts = [value.sum() for name, value in found.items() if is_loss(name)]
         return {"loss": torch.stack(parts).sum(), **found}
 
-    def count(self, labels: Tensor) -> float | None:
-        """What the loss of [B, H, W] labels is a mean over; None where it only depends on their size."""
-        targets = self.task.targets(labels, self.classes, (labels.shape[-2], labels.shape[-1]))
+    def count(
+        self, labels: Tensor, objects: Sequence[Objects | InstanceTensors] | None = None
+    ) -> float | None:
+        """What the loss of a batch is a mean over; None where it only depends on the size.
+
+        Args:
+            labels: As ``loss`` takes them.
+            objects: As ``loss`` takes them.
+        """
+        area = labels.shape[-2], labels.shape[-1]
+        targets = self.task.targets(_truth(labels, objects), self.classes, area)
         return self.head.count(targets)
 
     @takes_paths("save_directory")
@@ -299,7 +335,7 @@ class Segmenter(AppliedModel):
         values, state, where = read_model(pretrained_model_name_or_path, hub)
         described = Description.from_dict(values, where)
         with random_state_kept():  # no random weight survives
-            model = cls.from_config(described.model, described.classes, described.protocol)
+            model = cls.from_config(described.model, described.classes, described.protocol, described.task)
         model.training_facts = described.training
         model.load_state_dict(fit_state(model.state_dict(), state, where=where)[0])
         return model.eval()
@@ -315,7 +351,9 @@ class Segmenter(AppliedModel):
                 "this model was made from modules of your own, which config.json cannot describe; save its "
                 "state_dict, or name the ViT and the head instead"
             )
-        return Description(self.model_config, self.classes, self.protocol, self.training_facts).to_dict()
+        return Description(
+            self.model_config, self.classes, self.protocol, self.training_facts, self.task_name
+        ).to_dict()
 
     def _write(self, folder: Path, repository: str | None) -> None:
         values = self.to_dict()
@@ -325,3 +363,10 @@ class Segmenter(AppliedModel):
 
     def _trained_heads(self) -> list[Head]:
         return [self.head] if self.auxiliary_head is None else [self.head, self.auxiliary_head]
+
+
+def _truth(labels: Tensor, objects: Sequence[Objects | InstanceTensors] | None) -> TrainingTruth:
+    """What a batch shows, as tasks take it."""
+    if objects is None:
+        return TrainingTruth(labels)
+    return TrainingTruth(labels, [Objects(one.classes, one.boxes, one.masks, one.crowd) for one in objects])

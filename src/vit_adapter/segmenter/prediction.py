@@ -10,16 +10,25 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from vit_adapter.config import ClassTable, InferenceConfig
+from vit_adapter.config import ClassTable, InferenceConfig, InputError, TaskName
 from vit_adapter.config.values import check_argument
-from vit_adapter.heads import Head
+from vit_adapter.heads import Detections, Head, Queries
 from vit_adapter.images import ImageRemarks, read_image
-from vit_adapter.metrics import SemanticEvaluator
-from vit_adapter.tasks import TASKS, DecodeSettings, SemanticResult, Task
+from vit_adapter.tasks import (
+    TASKS,
+    Answers,
+    AnyTask,
+    DecodeSettings,
+    InstanceResult,
+    PanopticResult,
+    SemanticResult,
+)
 
 from .evaluation_mode import evaluation_mode
-from .parts import channels_of
+from .parts import channels_of, with_thresholds
 
+Prediction = SemanticResult | InstanceResult | PanopticResult
+"""What ``Segmenter.predict`` gives for an image, by the task."""
 ImageLike = str | Path | bytes | BinaryIO | Image.Image | np.ndarray | Tensor
 """What ``Segmenter.predict`` takes as one image."""
 
@@ -38,6 +47,7 @@ class AppliedModel(nn.Module):
         classes: ClassTable
         protocol: InferenceConfig
         head: Head
+        task_name: TaskName
 
         @property
         def device(self) -> torch.device: ...
@@ -45,9 +55,21 @@ class AppliedModel(nn.Module):
         def _pyramid(self, images: Tensor) -> tuple[list[Tensor], tuple[int, int]]: ...
 
     @property
-    def task(self) -> Task[SemanticResult, SemanticEvaluator]:
-        """What the model is asked for: the first of its head's tasks."""
-        return TASKS[self.head.tasks[0]]
+    def task(self) -> AnyTask:
+        """What the model is asked for unless a caller says otherwise: what it was trained for."""
+        return self.task_named(self.task_name)
+
+    def task_named(self, name: TaskName | None) -> AnyTask:
+        """A task that the head answers; None: the model's own.
+
+        Raises:
+            InputError: The head does not answer it.
+        """
+        name = name or self.task_name
+        if name not in self.head.tasks or name not in TASKS:
+            answered = ", ".join(task for task in self.head.tasks if task in TASKS)
+            raise InputError(f"task {name!r}: this model's head answers {answered or 'none of the tasks'}")
+        return TASKS[name]
 
     @overload
     def predict(
@@ -59,7 +81,11 @@ class AppliedModel(nn.Module):
         threshold: float | None = None,
         precision: Literal["float32", "bfloat16", "float16"] = "float32",
         value_range: tuple[float, float] | None = None,
-    ) -> list[SemanticResult]: ...
+        task: TaskName | None = None,
+        score_threshold: float | None = None,
+        mask_threshold: float | None = None,
+        min_area: int | None = None,
+    ) -> list[Prediction]: ...
 
     @overload
     def predict(
@@ -71,7 +97,11 @@ class AppliedModel(nn.Module):
         threshold: float | None = None,
         precision: Literal["float32", "bfloat16", "float16"] = "float32",
         value_range: tuple[float, float] | None = None,
-    ) -> SemanticResult: ...
+        task: TaskName | None = None,
+        score_threshold: float | None = None,
+        mask_threshold: float | None = None,
+        min_area: int | None = None,
+    ) -> Prediction: ...
 
     def predict(
         self,
@@ -82,7 +112,11 @@ class AppliedModel(nn.Module):
         threshold: float | None = None,
         precision: Literal["float32", "bfloat16", "float16"] = "float32",
         value_range: tuple[float, float] | None = None,
-    ) -> SemanticResult | list[SemanticResult]:
+        task: TaskName | None = None,
+        score_threshold: float | None = None,
+        mask_threshold: float | None = None,
+        min_area: int | None = None,
+    ) -> Prediction | list[Prediction]:
         """Segments images of any size as the model's protocol says, in evaluation mode.
 
         Args:
@@ -94,16 +128,23 @@ class AppliedModel(nn.Module):
             precision: Of the network; scores are merged in float32.
             value_range: Values of black and white, for whole numbers of more than 8 bits and for floats of any range;
                 None: the model's own for files and whole numbers, 0 and 1 for arrays and tensors of floats.
+            task: What is asked for; None: what the model was trained for.
+            score_threshold: Of objects the smallest score, of segments the smallest probability of their class, 0..1;
+                this and the next two are the protocol's where they are None.
+            mask_threshold: Of objects and segments: smallest probability of the pixels of a mask, 0..1.
+            min_area: Objects and segments of fewer pixels are left out.
 
         Returns:
-            A ``SemanticResult``; a list of them for a list. Labels are made now, probabilities when they are asked for.
+            By the task a ``SemanticResult`` (labels are made now, probabilities when they are asked for), an
+            ``InstanceResult`` or a ``PanopticResult``; a list of them for a list.
 
         Raises:
-            InputError: An image cannot be read, or its values are in another range.
+            InputError: An image cannot be read, its values are in another range, or the head does not answer the task.
         """
         check_argument("batch_size", batch_size, int, at_least=1)
         check_argument("threshold", threshold, float | None, at_least=0, at_most=1)
-        protocol = protocol or self.protocol
+        asked = self.task_named(task)
+        protocol = with_thresholds(protocol or self.protocol, score_threshold, mask_threshold, min_area)
         channels = channels_of(self, protocol)
         several = isinstance(images, (list, tuple))
         remarks = ImageRemarks()
@@ -121,9 +162,12 @@ class AppliedModel(nn.Module):
         settings = DecodeSettings(
             protocol, self.classes, self.head.scores_are, batch_size, self.device, threshold, held=not several
         )
-        score = partial(self._window_scores, precision=precision)
+        answers = Answers(
+            partial(self._window_scores, precision=precision),
+            partial(self._window_objects, precision=precision),
+        )
         with evaluation_mode(self):
-            results = self.task.decode(score, arrays, settings)
+            results: list[Prediction] = [*asked.decode(answers, arrays, settings)]
         return results if several else results[0]
 
     @torch.no_grad()
@@ -135,3 +179,27 @@ class AppliedModel(nn.Module):
             pyramid, _ = self._pyramid(windows)
             scores = self.head(pyramid)
         return scores.to(torch.promote_types(scores.dtype, torch.float32))
+
+    @torch.no_grad()
+    def _window_objects(self, windows: Tensor, precision: str) -> Queries | list[Detections]:
+        """What the head finds in windows padded to multiples of 32; queries at least in float32.
+
+        Raises:
+            InputError: The answer is not finite.
+        """
+        kind = getattr(torch, precision)
+        automatic = torch.autocast(windows.device.type, kind, enabled=precision != "float32")
+        with evaluation_mode(self), automatic:
+            pyramid, _ = self._pyramid(windows)
+            answer = self.head.find(pyramid, (windows.shape[-2], windows.shape[-1]))
+        if not isinstance(answer, Queries):
+            return answer
+        parts = [
+            part.to(torch.promote_types(part.dtype, torch.float32)) for part in (answer.classes, answer.masks)
+        ]
+        if not all(bool(torch.isfinite(part).all()) for part in parts):
+            raise InputError(
+                "the model gave scores that are not finite: its weights are damaged, or half precision overflowed "
+                "(try float32)"
+            )
+        return Queries(*parts)

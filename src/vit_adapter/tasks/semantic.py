@@ -4,27 +4,25 @@ from collections.abc import Collection, Sequence
 from functools import partial
 
 import numpy as np
-from torch import Tensor
 
 from vit_adapter.config import ClassTable
 from vit_adapter.config.mirrored import mirrored_order
 from vit_adapter.heads import Targets
 from vit_adapter.inference import Application, predict_labels
 from vit_adapter.inference.application import HELD_BYTES
-from vit_adapter.inference.windows import ScoreFunction
 from vit_adapter.metrics import SemanticEvaluator
 
 from .semantic_result import SemanticResult
-from .task import DecodeSettings, Task
+from .task import Answers, DecodeSettings, Task, TrainingTruth
 
 
-def semantic_targets(labels: Tensor, classes: ClassTable, area: tuple[int, int]) -> Targets:
+def semantic_targets(truth: TrainingTruth, classes: ClassTable, area: tuple[int, int]) -> Targets:
     """Labels as they are, see ``Task.targets``."""
-    return Targets(labels, classes.ignore_index, area)
+    return Targets(truth.labels, classes.ignore_index, area)
 
 
 def semantic_results(
-    score_function: ScoreFunction, images: Sequence[np.ndarray], settings: DecodeSettings
+    answers: Answers, images: Sequence[np.ndarray], settings: DecodeSettings
 ) -> list[SemanticResult]:
     """Labels made now, probabilities on request, see ``Task.decode``.
 
@@ -39,6 +37,7 @@ def semantic_results(
         "device": settings.device,
         "mirrored": mirrored_order(classes),
     }
+    score_function = answers.score
     held_bytes = HELD_BYTES if settings.held else 0
     applications = [
         Application(score_function, [image], protocol, held_bytes=held_bytes, **options) for image in images
@@ -66,8 +65,8 @@ def _first_scores(application: Application, limit_bytes: int | None) -> np.ndarr
     return application.scores(limit_bytes)[0]
 
 
-def semantic_evaluator(classes: ClassTable, left_out: Collection[int]) -> SemanticEvaluator:
-    """Mean IoU, see ``Task.evaluator``."""
+def semantic_evaluator(classes: ClassTable, left_out: Collection[int], limit: int = 100) -> SemanticEvaluator:
+    """Mean IoU, see ``Task.evaluator``; there are no objects to limit."""
     return SemanticEvaluator(len(classes), classes.ignore_index, left_out)
 
 

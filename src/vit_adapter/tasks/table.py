@@ -1,10 +1,21 @@
 """Every task by its name."""
 
 from vit_adapter.config import TaskName
-from vit_adapter.metrics import SemanticEvaluator
+from vit_adapter.metrics import InstanceEvaluator, PanopticEvaluator, SemanticEvaluator
 
+from .instance import INSTANCE
+from .instance_result import InstanceResult
+from .panoptic import PANOPTIC
+from .panoptic_result import PanopticResult
 from .semantic import SEMANTIC
 from .semantic_result import SemanticResult
 from .task import Task
 
-TASKS: dict[TaskName, Task[SemanticResult, SemanticEvaluator]] = {task.name: task for task in (SEMANTIC,)}
+AnyTask = (
+    Task[SemanticResult, SemanticEvaluator]
+    | Task[InstanceResult, InstanceEvaluator]
+    | Task[PanopticResult, PanopticEvaluator]
+)
+"""One of the tasks."""
+
+TASKS: dict[TaskName, AnyTask] = {task.name: task for task in (SEMANTIC, INSTANCE, PANOPTIC)}

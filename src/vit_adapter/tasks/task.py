@@ -1,7 +1,7 @@
 """The form of a task: what a head is asked for, and how its answer becomes a result that can be measured."""
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 
 from vit_adapter.config import ClassTable, InferenceConfig, ScoresAre, TaskName
-from vit_adapter.heads import Targets
+from vit_adapter.heads import Objects, Targets
 from vit_adapter.inference.windows import ScoreFunction
 from vit_adapter.metrics import Evaluator
 
+from .object_windows import FindFunction
 from .result import Result
 
 AnyResult = TypeVar("AnyResult", bound=Result, covariant=True)
@@ -43,18 +44,48 @@ class DecodeSettings:
 
 
 @dataclass(frozen=True)
+class Answers:
+    """What a model says of normalised windows [B, C, h, w] of any size.
+
+    Attributes:
+        score: Scores of every pixel.
+        find: Queries or detections.
+    """
+
+    score: ScoreFunction
+    find: FindFunction
+
+
+@dataclass(frozen=True)
+class TrainingTruth:
+    """What is true of a batch of training images.
+
+    Attributes:
+        labels: int64 [B, H, W], see ``Targets``.
+        objects: Of each image, crowds among them; None: not known.
+    """
+
+    labels: Tensor
+    objects: Sequence[Objects] | None = None
+
+
+@dataclass(frozen=True)
 class Task(Generic[AnyResult, AnyEvaluator]):
     """What differs between tasks.
 
     Attributes:
         name: Its name, as heads say it.
-        targets: From labels [B, H, W], classes and the (height, width) that the pyramid covers to what a head learns.
-        decode: From the head's answer to windows, and images [H, W, C], to the results in the order of the images.
-        evaluator: From the classes, and the labels that no mean over classes takes in, to an evaluator that has counted
-            nothing.
+        targets: From truth, classes and the (height, width) that the pyramid covers to what a head learns.
+        decode: From the head's answers to windows, and images [H, W, C], to the results in the order of the images.
+        evaluator: From the classes, the labels that no mean over classes takes in, and how many objects of an image and
+            class count, to an evaluator that has counted nothing.
+        needs_objects: It learns from objects and is measured by them, labels are not enough.
+        measured_with: Arguments of ``Segmenter.predict`` under which results are measured.
     """
 
     name: TaskName
-    targets: Callable[[Tensor, ClassTable, tuple[int, int]], Targets]
-    decode: Callable[[ScoreFunction, Sequence[np.ndarray], DecodeSettings], list[AnyResult]]
-    evaluator: Callable[[ClassTable, Collection[int]], AnyEvaluator]
+    targets: Callable[[TrainingTruth, ClassTable, tuple[int, int]], Targets]
+    decode: Callable[[Answers, Sequence[np.ndarray], DecodeSettings], list[AnyResult]]
+    evaluator: Callable[[ClassTable, Collection[int], int], AnyEvaluator]
+    needs_objects: bool = False
+    measured_with: Mapping[str, float] = field(default_factory=dict)

@@ -32,8 +32,12 @@ class _Losses(nn.Module):
         super().__init__()
         self.segmenter = segmenter
 
-    def forward(self, images: Tensor, labels: Tensor, divisor: float | None) -> dict[str, Tensor]:
-        return self.segmenter.loss(images, labels, divisor)  # pyright: ignore
+    def forward(
+        self, images: Tensor, labels: Tensor, divisor: float | None, objects: Any = None
+    ) -> dict[str, Tensor]:
+        if objects is None:
+            return self.segmenter.loss(images, labels, divisor)  # pyright: ignore
+        return self.segmenter.loss(images, labels, divisor, objects)  # pyright: ignore
 
 
 class TrainingStep:
@@ -105,7 +109,9 @@ class TrainingStep:
 
     def _loss(self, micro_batch: MicroBatch, divisor: float | None) -> dict[str, Tensor]:
         try:
-            return self.losses(micro_batch["image"], micro_batch["labels"], divisor)
+            return self.losses(
+                micro_batch["image"], micro_batch["labels"], divisor, micro_batch.get("instances")
+            )
         except LossNotFinite as error:  # all processes raise it together (S42)
             told = next(reason for reason in processes.gather(str(error)) if "another process" not in reason)
             self._stop_not_finite(f"a matching cost ({told})", [micro_batch])
@@ -139,7 +145,12 @@ class TrainingStep:
         passes = len(batch) * processes.world_size()
         counts: list[float | None] = []
         if error is None and not stop and passes > 1:
-            counts = [self.segmenter.count(part["labels"]) for part in batch]  # pyright: ignore
+            counts = [
+                self.segmenter.count(part["labels"])  # pyright: ignore
+                if "instances" not in part
+                else self.segmenter.count(part["labels"], part["instances"])  # pyright: ignore
+                for part in batch
+            ]
         total = sum(count for count in counts if count is not None)
         counted = float(any(count is not None for count in counts))
         errors, stops, total, counted = processes.sum_over_processes(

@@ -12,7 +12,7 @@ from ..head import Head, Queries, Targets
 from .loss import LossSettings, Mask2FormerLoss
 from .pixel_decoder import PixelDecoder
 from .precision import at_least_float32, full_precision
-from .targets import targets_of
+from .targets import masks_of_objects, targets_of
 from .transformer_decoder import Predictions, TransformerDecoder
 
 
@@ -36,6 +36,7 @@ class Mask2FormerHead(Head):
         InputError: Sizes do not fit each other.
     """
 
+    tasks = ("semantic", "instance", "panoptic")
     min_classes = 1
     scores_are = "class_sums"
     takes_class_weights = False
@@ -132,26 +133,33 @@ class Mask2FormerHead(Head):
 
         Args:
             pyramid: See ``forward``.
-            targets: Labels; pixels beyond them, where images were padded, are ignored, and ignored pixels count as
-                outside of every mask.
+            targets: Masks of objects, or labels, of which every class present is a mask. Pixels in none of them,
+                such as ignored ones and those beyond the images, count as outside of every mask.
             divisor: See ``Mask2FormerLoss``.
 
         Raises:
-            InputError: Labels are outside the classes, or do not fit the pyramid.
+            InputError: Classes are outside 0..K-1, or the targets do not fit the pyramid.
             NotFiniteCosts: The predictions hold NaN or infinity.
         """
-        labels = targets.required_labels()
-        (batch, *size), (rows, columns) = labels.shape, pyramid[0].shape[-2:]
-        height, width = targets.area
+        if targets.objects is not None:
+            masks = masks_of_objects(targets.objects, self.num_classes, targets.area)
+            self._check_size(pyramid, len(masks), targets.area)
+        else:
+            labels = targets.required_labels()
+            batch, *size = labels.shape
+            self._check_size(pyramid, batch, targets.area)
+            margin = (0, targets.area[1] - size[1], 0, targets.area[0] - size[0])
+            labels = F.pad(labels, margin, value=targets.ignore_index)
+            masks = targets_of(labels, self.num_classes, targets.ignore_index)
+        return self.criterion(self.predictions(pyramid), masks, divisor)
+
+    def _check_size(self, pyramid: Sequence[Tensor], batch: int, area: tuple[int, int]) -> None:
+        (rows, columns), (height, width) = pyramid[0].shape[-2:], area
         if batch != len(pyramid[0]) or height % rows or width % columns or height // rows != width // columns:
             raise InputError(
                 f"labels are {batch}×{height}×{width}, which does not fit a batch of {len(pyramid[0])} with a finest "
                 f"map of {rows}×{columns}"
             )
-        margin = (0, width - size[1], 0, height - size[0])
-        labels = F.pad(labels, margin, value=targets.ignore_index)
-        masks = targets_of(labels, self.num_classes, targets.ignore_index)
-        return self.criterion(self.predictions(pyramid), masks, divisor)
 
 
 def class_sums(class_logits: Tensor, mask_logits: Tensor) -> Tensor:

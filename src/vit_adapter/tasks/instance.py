@@ -1,0 +1,111 @@
+"""Instance segmentation: a mask for every object that can be counted."""
+
+from collections.abc import Collection, Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from vit_adapter.annotations import Instances, RunLengths
+from vit_adapter.config import ClassTable, InputError
+from vit_adapter.heads import Detections, Objects, Queries, Targets
+from vit_adapter.inference.joining import Part, join_objects
+from vit_adapter.metrics import InstanceEvaluator
+
+from .instance_result import InstanceResult
+from .object_windows import FoundInView, find_in_windows
+from .queries import MaskSizes, Size, find_instances
+from .task import Answers, DecodeSettings, Task, TrainingTruth
+
+
+def things_of(classes: ClassTable) -> np.ndarray:
+    """Which classes have objects, bool [K]; all of them where the table does not say."""
+    return np.ones(len(classes), bool) if classes.is_thing is None else np.array(classes.is_thing, bool)
+
+
+def instance_targets(truth: TrainingTruth, classes: ClassTable, area: Size) -> Targets:
+    """The objects of things, crowds apart, see ``Task.targets``.
+
+    Raises:
+        InputError: The images come without objects.
+    """
+    if truth.objects is None:
+        raise InputError("the task instance learns from objects, which these images do not have")
+    return Targets(
+        truth.labels, classes.ignore_index, area, [counted_objects(one, classes) for one in truth.objects]
+    )
+
+
+def counted_objects(objects: Objects, classes: ClassTable) -> Objects:
+    """The objects of things that were annotated one by one."""
+    things = torch.from_numpy(things_of(classes)).to(objects.classes.device)
+    kept = things[objects.classes]
+    if objects.crowd is not None:
+        kept = kept & ~objects.crowd
+    masks = None if objects.masks is None else objects.masks[kept]
+    return Objects(objects.classes[kept], objects.boxes[kept], masks)
+
+
+def instance_results(
+    answers: Answers, images: Sequence[np.ndarray], settings: DecodeSettings
+) -> list[InstanceResult]:
+    """Objects of every image, see ``Task.decode``."""
+    classes, wanted, things = settings.classes, settings.protocol.objects, things_of(settings.classes)
+
+    def decode(answer: Queries | Detections, sizes: MaskSizes) -> Instances:
+        if not isinstance(answer, Queries):
+            raise InputError("this head finds boxes, which the task instance does not take yet")
+        return find_instances(answer.classes[0], answer.masks[0], sizes, things, wanted)
+
+    found = find_in_windows(
+        answers.find, images, settings.protocol, decode, settings.batch_size, settings.device
+    )
+    return [
+        InstanceResult(
+            image=image,
+            class_names=classes.names,
+            palette=None if classes.colours is None else np.array(classes.colours, np.uint8),
+            ids=classes.ids,
+            instances=objects_of_view(view, wanted.min_area),
+        )
+        for image, view in zip(images, found, strict=True)
+    ]
+
+
+def objects_of_view(found: FoundInView[Instances], min_area: int) -> Instances:
+    """The objects of an image: those of its windows joined, at its own size, none smaller than ``min_area`` pixels."""
+    if found.whole is not None:
+        return found.whole
+    parts = [Part(window, objects) for window, objects in zip(found.windows, found.found, strict=True)]
+    joined = join_objects(parts, found.view)
+    assert joined.masks is not None
+    masks = [resized_mask(mask, found.size) for mask in joined.masks]
+    kept = [index for index, mask in enumerate(masks) if mask.area >= max(min_area, 1)]
+    assert joined.scores is not None
+    return Instances.from_masks(joined.classes[kept], [masks[index] for index in kept], joined.scores[kept])
+
+
+def resized_mask(mask: RunLengths | np.ndarray, size: Size) -> RunLengths:
+    """A mask at another size: bilinear, where it is above one half."""
+    if isinstance(mask, RunLengths) and mask.size == size:
+        return mask
+    pixels = mask.mask() if isinstance(mask, RunLengths) else mask
+    values = torch.from_numpy(pixels).float()[None, None]
+    larger = F.interpolate(values, size=size, mode="bilinear", align_corners=False)[0, 0] > 0.5
+    return RunLengths.from_mask(larger.numpy())
+
+
+def instance_evaluator(classes: ClassTable, left_out: Collection[int], limit: int = 100) -> InstanceEvaluator:
+    """Average precision, see ``Task.evaluator``; classes without objects are in no mean."""
+    stuff = np.flatnonzero(~things_of(classes)).tolist()
+    return InstanceEvaluator(len(classes), "masks", limit, {*left_out, *stuff})
+
+
+INSTANCE = Task(
+    "instance",
+    instance_targets,
+    instance_results,
+    instance_evaluator,
+    needs_objects=True,
+    measured_with={"score_threshold": 0.0, "min_area": 0},
+)

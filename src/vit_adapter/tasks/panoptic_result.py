@@ -1,0 +1,159 @@
+"""What a panoptic prediction returns."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from vit_adapter.annotations import Annotation, Instances, RunLengths, Segments
+from vit_adapter.config.files import write_together
+from vit_adapter.config.own_files import marked_png
+from vit_adapter.visualization import overlay_image
+from vit_adapter.visualization.legend import LegendEntry, beside
+from vit_adapter.visualization.outlines import draw_objects
+
+from .object_files import coco_panoptic, json_writer, masks_in_boxes, panoptic_ids
+from .result import Result
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PanopticResult(Result):
+    """The panoptic segmentation of one image.
+
+    Attributes:
+        segments: Objects and classes of stuff; no two overlap.
+        is_thing: Of each class whether it has objects that can be counted.
+        ids: The value of each class in the user's own files; None: 0..K-1.
+    """
+
+    segments: Segments
+    is_thing: tuple[bool, ...]
+    ids: tuple[int, ...] | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.ids is None:
+            object.__setattr__(self, "ids", tuple(range(len(self.class_names))))
+
+    @property
+    def annotation(self) -> Annotation:
+        """The segments, as evaluators take them."""
+        return Annotation(labels=self.labels, segments=self.segments)
+
+    @cached_property
+    def labels(self) -> np.ndarray:
+        """Class of every pixel [H, W], 0..K-1; 255 (65535 for more than 255 classes) where no segment is."""
+        return self.segments.labels(255 if len(self.class_names) <= 255 else 65535)
+
+    @cached_property
+    def instances(self) -> Instances:
+        """The objects among the segments, best first, with masks as run-lengths."""
+        segments = self.segments
+        numbers = np.flatnonzero(np.array(self.is_thing, bool)[segments.classes]) + 1
+        scores = np.ones(len(segments), np.float32) if segments.scores is None else segments.scores
+        numbers = numbers[np.argsort(-scores[numbers - 1], kind="stable")]
+        masks = [RunLengths.from_mask(segments.ids == number) for number in numbers.tolist()]
+        return Instances.from_masks(segments.classes[numbers - 1], masks, scores[numbers - 1])
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of the image."""
+        return self.image.shape[0], self.image.shape[1]
+
+    def overlay(self, alpha: float = 0.5, legend: bool = True) -> Image.Image:
+        """The image with stuff and things in the colours of their classes, objects outlined and named.
+
+        Args:
+            alpha: Opacity of the colours, 0 to 1.
+            legend: With names and shares of the classes beside it; small images are enlarged for it.
+        """
+        objects, palette = self.instances, self.palette
+        assert palette is not None
+        assert objects.scores is not None
+        stuff = np.where(self._is_stuff(), self.labels, len(palette))
+        base = overlay_image(self.image, stuff, palette, alpha=alpha, legend=False, enlarge=False)
+        texts = [
+            f"{self.class_names[label]} {score:.2f}"
+            for label, score in zip(objects.classes.tolist(), objects.scores.tolist(), strict=True)
+        ]
+        drawn = draw_objects(
+            np.asarray(base),
+            masks_in_boxes(objects),
+            objects.boxes,
+            palette[objects.classes],
+            texts,
+            alpha,
+            enlarge=legend,
+        )
+        return beside(drawn, self._legend(palette)) if legend else drawn
+
+    def _is_stuff(self) -> np.ndarray:
+        things = np.array([True, *np.array(self.is_thing, bool)[self.segments.classes]])
+        return ~things[self.segments.ids]
+
+    def _legend(self, palette: np.ndarray) -> list[LegendEntry]:
+        areas = self.segments.areas
+        entries = []
+        for label in np.unique(self.segments.classes).tolist():
+            own = self.segments.classes == label
+            count = f": {own.sum()}" if self.is_thing[label] else ""
+            share = float(areas[own].sum()) / self.segments.ids.size
+            colour = tuple(palette[label].tolist())
+            entries.append(
+                LegendEntry(f"{self.class_names[label]}{count}", colour, share, f"class {label}{count}")
+            )
+        entries.sort(key=lambda entry: -(entry.share or 0))
+        nothing = float((self.segments.ids == 0).mean())
+        return entries + ([LegendEntry("nothing found", None, nothing)] if nothing else [])
+
+    def save(
+        self,
+        folder: str | Path,
+        stem: str,
+        alpha: float = 0.5,
+        *,
+        overlay: bool = True,
+        legend: bool = True,
+        facts: dict[str, object] | None = None,
+    ) -> list[Path]:
+        """Writes ``STEM_panoptic.png``, ``STEM_panoptic.json`` and ``STEM_overlay.png``: all or none.
+
+        The first two are in COCO's panoptic form.
+
+        Args:
+            folder: Where to; made if it is missing.
+            stem: Beginning of the names; with "/" in it, folders below ``folder``.
+            alpha: Opacity of the colours in the overlay, 0 to 1.
+            overlay: False: no overlay.
+            legend: False: an overlay of the image's own size, without legend.
+            facts: What the mark of the PNG files says besides; plain JSON values.
+
+        Returns:
+            The files written, the numbers of the segments first.
+
+        Raises:
+            InputError: A file cannot be written.
+        """
+        facts = facts or {}
+        files = {kind: Path(folder) / name for kind, name in panoptic_files(stem, overlay).items()}
+        assert self.ids is not None
+        names = (Path(stem).name, files["segments"].name)
+        values = coco_panoptic(self.segments, self.size, names, self.class_names, self.ids, self.is_thing)
+        writers = {
+            "segments": marked_png(panoptic_ids(self.segments), facts),
+            "table": json_writer(values),
+        }
+        if overlay:
+            drawn = self.overlay(alpha, legend)
+            writers["overlay"] = marked_png(drawn, {**facts, "alpha": alpha, "legend": legend})
+        # The numbers of the segments last: where they are, the others are.
+        write_together({files[kind]: writers[kind] for kind in reversed(files)})
+        return list(files.values())
+
+
+def panoptic_files(stem: str, overlay: bool) -> dict[str, str]:
+    """Names of the files that ``PanopticResult.save`` writes, by what they are; the segment numbers first."""
+    files = {"segments": f"{stem}_panoptic.png", "table": f"{stem}_panoptic.json"}
+    return files | ({"overlay": f"{stem}_overlay.png"} if overlay else {})
