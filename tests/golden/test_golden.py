@@ -32,6 +32,7 @@ def parameters(records: list[Record]) -> list:
 OPERATOR_AREAS = {
     "attention": ("02_", "04_", "09_"),
     "convolution": ("05_", "06_"),
+    "deformable_attention": ("01_", "02_", "20_"),
     "upsampled_convolution": ("05_", "06_"),
 }
 """Areas that run once more for each form of an operator."""

@@ -3,15 +3,19 @@
 Source: Deformable DETR (Zhu et al., ICLR 2021), equation 3, as ViT-Adapter uses it.
 """
 
-from collections.abc import Sequence
+import os
+from importlib.util import find_spec
 
-import torch.nn.functional as F
+import torch
 from torch import Tensor
 
+from .deformable_reference import by_grid_sample
+from .levels import Shapes, check_levels
+from .operator import Operator
+from .row_sum import fits_row_sum, row_sum
 
-def deformable_attention(
-    value: Tensor, shapes: Sequence[tuple[int, int]], locations: Tensor, weights: Tensor
-) -> Tensor:
+
+def deformable_attention(value: Tensor, shapes: Shapes, locations: Tensor, weights: Tensor) -> Tensor:
     """Sums bilinear samples of the value maps, weighted per query, head, level and point.
 
     Args:
@@ -28,27 +32,55 @@ def deformable_attention(
     Raises:
         ValueError: S is not the sum of the levels' areas, or the number of levels differs.
     """
-    batch, tokens, heads, channels = value.shape
-    queries, levels, points = locations.shape[1], locations.shape[3], locations.shape[4]
-    areas = [height * width for height, width in shapes]
-    if sum(areas) != tokens or len(areas) != levels:
-        raise ValueError(
-            f"value has {tokens} tokens and locations {levels} levels, but shapes {list(shapes)} describe "
-            f"{len(areas)} levels of {sum(areas)} tokens"
-        )
+    check_levels(value, shapes, locations.shape[3])
+    return OPERATOR(value, shapes, locations, weights)
 
-    # grid_sample counts from -1 to 1 between the outer edges.
-    grids = (2 * locations - 1).permute(3, 0, 2, 1, 4, 5)  # [L, B, M, Q, P, 2]
-    weights = weights.permute(3, 0, 2, 1, 4)  # [L, B, M, Q, P]
-    output = value.new_zeros(())
-    for (height, width), level_value, grid, weight in zip(
-        shapes, value.split(areas, dim=1), grids, weights, strict=True
-    ):
-        # [B, h*w, M, D] -> [B*M, D, h, w]
-        maps = level_value.permute(0, 2, 3, 1).reshape(batch * heads, channels, height, width)
-        samples = F.grid_sample(
-            maps, grid.reshape(batch * heads, queries, points, 2), padding_mode="zeros", align_corners=False
-        )  # [B*M, D, Q, P]
-        output = output + (samples * weight.reshape(batch * heads, 1, queries, points)).sum(-1)
-    # [B*M, D, Q] -> [B, Q, M*D]
-    return output.reshape(batch, heads * channels, queries).transpose(1, 2)
+
+def _choose(
+    value: Tensor, shapes: Shapes, points: Tensor, weights: Tensor, reference: Tensor | None = None
+) -> str:
+    if torch.compiler.is_exporting() or (reference is not None and reference.requires_grad):
+        return "reference"
+    if value.is_cuda and missing_for_triton() is None and len(shapes) <= 4:
+        return "triton"
+    if value.device.type == "cpu" and fits_row_sum(value, shapes):
+        return "row_sum"
+    return "reference"
+
+
+OPERATOR = Operator(
+    "deformable_attention",
+    by_grid_sample,
+    _choose,
+    rule="triton on a GPU where it is installed, row_sum on the CPU, else and in exported programs reference",
+)
+"""Deformable attention in two ways of asking for it.
+
+Arguments:
+    value: [B, S, M, D]; as in ``deformable_attention``.
+    shapes: (height, width) of every level.
+    points: [B, Q, M, L, P, 2] locations; with ``reference`` offsets from it, in pixels of the level.
+    weights: [B, Q, M, L, P]; with ``reference`` logits, over whose levels and points a softmax is taken.
+    reference: [1 or B, Q, 1 or L, 2] points (x, y) in 0..1 that ``points`` start from; None: from the origin.
+
+Every form sums in float32 (of float64 values in float64) and returns [B, Q, M * D] in the type of ``value``.
+"""
+OPERATOR.form("row_sum")(row_sum)
+
+
+def missing_for_triton() -> str | None:
+    """What the form "triton" lacks here; None: nothing."""
+    if find_spec("triton") is None:
+        return "Triton is not installed"
+    if not torch.cuda.is_available() and os.environ.get("TRITON_INTERPRET") != "1":
+        return "there is no GPU that PyTorch can use"
+    return None
+
+
+@OPERATOR.form("triton", missing=missing_for_triton)
+def _triton(
+    value: Tensor, shapes: Shapes, points: Tensor, weights: Tensor, reference: Tensor | None = None
+) -> Tensor:
+    from .deformable_triton import attend  # not before it is asked for: Triton may be missing
+
+    return attend(value, shapes, points, weights, reference)

@@ -4,12 +4,12 @@ import math
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vit_adapter.config import InputError
 
-from .deformable_attention import deformable_attention
+from .deformable_attention import OPERATOR
+from .levels import check_levels
 
 
 class DeformableAttention(nn.Module):
@@ -88,25 +88,25 @@ class DeformableAttention(nn.Module):
         query = query.to(self.sampling_offsets.weight.dtype)
         offsets = self.sampling_offsets(query)
         offsets = offsets.view(batch, queries, self.heads, self.levels, self.points, 2)
-        weights = self.attention_weights(query).view(batch, queries, self.heads, self.levels * self.points)
-        weights = F.softmax(weights, dim=-1).view(batch, queries, self.heads, self.levels, self.points)
+        weights = self.attention_weights(query).view(batch, queries, self.heads, self.levels, self.points)
 
-        reference = reference[:, :, None, :, None, :]  # [B, Q, 1, L, 1, 2 or 4]
-        if reference.shape[-1] == 4:
-            # A box spreads its points over half its size on either side of the centre (behaviour 1).
-            locations = reference[..., :2] + offsets / self.points * reference[..., 2:] * 0.5
-        else:
-            # An offset of 1 is one pixel of the level it reads. Filled, not copied from a list: a copy to an
-            # accelerator would wait for it.
-            sizes = torch.stack(
-                [torch.stack([offsets.new_full((), side) for side in (w, h)]) for h, w in shapes]
-            )  # [L, 2]
-            locations = reference + offsets / sizes[:, None, :]
+        return self.output_projection(self._sample(value, offsets, weights, reference, shapes))
 
-        # Half precision is too coarse for positions on a map; the linear maps around stay in it (behaviour 2).
-        if value.dtype in (torch.float16, torch.bfloat16):
-            sampled = deformable_attention(value.float(), shapes, locations.float(), weights.float())
-            sampled = sampled.to(value.dtype)
-        else:
-            sampled = deformable_attention(value, shapes, locations.to(value.dtype), weights.to(value.dtype))
-        return self.output_projection(sampled)
+    def _sample(
+        self,
+        value: Tensor,
+        offsets: Tensor,
+        logits: Tensor,
+        reference: Tensor,
+        shapes: Sequence[tuple[int, int]],
+    ) -> Tensor:
+        """Samples around the reference points: [B, S, M, D], [B, Q, M, L, P, 2], [B, Q, M, L, P] -> [B, Q, M * D]."""
+        check_levels(value, shapes, self.levels)
+        if reference.shape[-1] == 2:
+            return OPERATOR(value, shapes, offsets, logits, reference)
+        # A box spreads its points over half its size on either side of the centre (behaviour 1).
+        boxes = reference[:, :, None, :, None, :]  # [B, Q, 1, L, 1, 4]
+        dtype = torch.promote_types(value.dtype, torch.float32)
+        locations = boxes[..., :2] + offsets.to(dtype) / self.points * boxes[..., 2:] * 0.5
+        weights = logits.to(dtype).flatten(3).softmax(-1).view(logits.shape)
+        return OPERATOR(value, shapes, locations, weights)
