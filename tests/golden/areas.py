@@ -59,7 +59,6 @@ the longest beginning wins.
 NOT_BUILT: dict[str, str] = {
     "10_*": "DINOv3's adapter",
     "11_*": "DINOv3's Mask2Former head",
-    "33_*": "heads on regions",
     "34_*": "Mask R-CNN",
     "35_*": "Cascade Mask R-CNN",
     "36_*": "HTC++",

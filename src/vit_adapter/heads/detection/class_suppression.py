@@ -25,7 +25,7 @@ def select_detections(
     classes = scores.shape[1] - 1
     candidates = (scores[:, :-1] > least_score).nonzero()  # box by box, class by class
     rows, labels = candidates.unbind(1)
-    chosen = boxes.reshape(len(boxes), -1, 4)
+    chosen = boxes.unflatten(1, (boxes.shape[1] // 4, 4))
     chosen = chosen[rows, labels] if boxes.shape[1] > 4 else chosen[rows, 0]
     kept, kept_scores = suppress_by_class(chosen, scores[rows, labels], labels, rule, count)
     return chosen[kept], kept_scores, labels[kept], (rows * classes + labels)[kept]
