@@ -44,6 +44,29 @@ def test_resize_is_that_of_torch(height, width, new_height, new_width, piece, st
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
 
 
+@settings(deadline=None)
+@given(
+    small,
+    small,
+    small,
+    st.sampled_from([2, 4, 8]),
+    st.sampled_from([3, 9]),
+    st.lists(st.integers(0, 9), min_size=1),
+    st.integers(40, 40000),
+)
+def test_many_times_as_many_rows_are_torch_s_to_the_bit(
+    height, width, new_width, factor, classes, pieces, budget
+):
+    maps = torch.randn(2, classes, height, width)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(strips, "STRIP_BYTES", budget)
+        stream = _pieces(maps, [*pieces, height])
+        found = joined(resize_strips(stream, (height, width), (height * factor, new_width)))
+    ordered = strips.classes_last(maps)
+    expected = F.interpolate(ordered, size=(height * factor, new_width), mode="bilinear", align_corners=False)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("old", "new"), [((683, 512), (4000, 3001)), ((6016, 3), (6000, 2)), ((4000, 2), (33, 5))]
 )

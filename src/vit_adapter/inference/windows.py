@@ -74,7 +74,18 @@ def merge_windows(grid: Sequence[Window], scores: Iterable[Tensor], size: Size) 
             if sums is None:
                 batch, classes, window_height, _ = found.shape
                 dtype = torch.promote_types(found.dtype, torch.float32)
-                sums = torch.zeros(batch, classes, window_height, width, dtype=dtype, device=found.device)
+                together = (
+                    found.is_contiguous(memory_format=torch.channels_last) and not found.is_contiguous()
+                )
+                sums = torch.empty(
+                    batch,
+                    classes,
+                    window_height,
+                    width,
+                    dtype=dtype,
+                    device=found.device,
+                    memory_format=torch.channels_last if together else torch.contiguous_format,
+                ).zero_()
             sums[..., window.left : window.right] += found
             del found
         assert sums is not None
