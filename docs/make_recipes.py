@@ -17,7 +17,8 @@ from vit_adapter.api import build
 from vit_adapter.config import InferenceConfig, Normalization
 from vit_adapter.weights.official import DERIVED, official_name
 from vit_adapter.zoo import Recipe
-from vit_adapter.zoo.recipes import RECIPES
+from vit_adapter.zoo.recipe import UNTRAINED
+from vit_adapter.zoo.recipes import MORE_RECIPES, RECIPES, all_recipes
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "recipes.md"
@@ -46,11 +47,13 @@ AREAS = {
     "27": "instances and panoptic segments",
     "29": "targets from label maps, test pipeline",
     "manifests": "keys, shapes and parameters of every recipe, and its settings",
+    "manifests_dinov3": "keys, shapes and parameters of DINOv3's published model",
     "optimizer": "rate and decay of every parameter",
     "pretraining": "pretrained files: keys used, left out, resampled",
     "pipeline": "training and test pipelines step by step",
     "metrics": "scores",
     "datasets": "classes, colours, label rules",
+    "detection": "recipes and keys of detectors",
 }
 """Area of the records to what they hold."""
 
@@ -89,6 +92,9 @@ def protocol_words(protocol: InferenceConfig, single: InferenceConfig | None = N
         long, short = protocol.resize
         if protocol.resize_rule == "short_side":
             parts.append(f"short side {short} x scale, at least {protocol.crop}, no limit for the long one")
+        elif protocol.resize_rule == "fixed_side":
+            below = "scales below 1 up to a multiple of 32, no limit for the long one"
+            parts.append(f"short side {short}" if single is None else f"short side {short} x scale, {below}")
         elif single is None:
             parts.append(f"within {long} x {short}")
     if single is None or protocol.multiple != single.multiple:
@@ -97,6 +103,12 @@ def protocol_words(protocol: InferenceConfig, single: InferenceConfig | None = N
     if single is None:
         whole = protocol.mode == "whole"
         parts.append("whole image" if whole else f"windows of {protocol.crop} every {protocol.stride}")
+    if single is None and protocol.small_windows == "square":
+        parts.append("squares of the shorter side where both are smaller")
+    if single is None and protocol.resize_answers:
+        parts.append("mask logits resized before scores are made of them")
+    if single is None and protocol.antialias:
+        parts.append("images resized by Pillow's rule")
     if len(protocol.scales) > 1:
         parts.insert(0, f"scales {', '.join(f'{scale:.4g}' for scale in protocol.scales)}")
     if protocol.pad_to_crop:
@@ -131,10 +143,24 @@ def models_table() -> list[str]:
     return lines
 
 
+def further_table() -> list[str]:
+    """One row for each recipe that ViT-Adapter's authors did not publish."""
+    lines = ["| recipe | pretraining (licence) | parameters | published |", "|---|---|--:|---|"]
+    for recipe in MORE_RECIPES.values():
+        said = (
+            UNTRAINED
+            if recipe.origin == "own"
+            else "two files, at its authors' after consent; no score recorded here"
+        )
+        source = f"{recipe.source.label} ({recipe.source.licence})"
+        lines.append(f"| {recipe.name} | {source} | {recipe.parameters:,} | {said} |")
+    return lines
+
+
 def protocols_table() -> list[str]:
     """One row for each pair of tests in words, with the recipes that share it."""
     shared: dict[tuple[str, str], list[str]] = {}
-    for recipe in RECIPES.values():
+    for recipe in all_recipes().values():
         single = protocol_words(recipe.protocol)
         several = protocol_words(recipe.multi_scale, recipe.protocol)
         shared.setdefault((single, several), []).append(recipe.name)
@@ -177,6 +203,14 @@ def make_page(records: list[str]) -> str:
         "said; none was measured here, since the checkpoints could not be downloaded.",
         "",
         *models_table(),
+        "",
+        "## Further recipes",
+        "",
+        "DINOv3's published model, and our own for modern ViTs, whose settings stand with their reasons in",
+        "`zoo/modern.py`. `_frozen` behind a name: the ViT runs without gradients, extractors alone read it; otherwise",
+        "everything is trained.",
+        "",
+        *further_table(),
         "",
         "## Tests",
         "",

@@ -20,8 +20,8 @@ MODULES: dict[str, tuple[str, ...]] = {
     "07": ("training_cases",),
     "08": ("checkpoint_cases",),
     "09": ("backbone_cases",),
-    "10": (),
-    "11": (),
+    "10": ("dinov3_cases",),
+    "11": ("dinov3_cases",),
     "20": ("mask2former_cases",),
     "21": ("mask2former_cases",),
     "22": ("mask2former_cases",),
@@ -46,6 +46,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "metrics": ("metrics_cases", "object_metrics_cases"),
     "optimizer": ("optimizer_cases",),
     "manifests": ("manifest_cases",),
+    "manifests_dinov3": ("dinov3_cases",),
     "pretraining": ("pretraining_cases",),
     "datasets": ("dataset_cases",),
     "detection": ("detection_recipe_cases",),
@@ -57,8 +58,6 @@ the longest beginning wins.
 """
 
 NOT_BUILT: dict[str, str] = {
-    "10_*": "DINOv3's adapter",
-    "11_*": "DINOv3's Mask2Former head",
     "34_*": "Mask R-CNN",
     "35_*": "Cascade Mask R-CNN",
     "36_*": "HTC++",

@@ -9,7 +9,17 @@ from pathlib import Path
 from safetensors import safe_open
 
 OWN_ROOT = Path(__file__).parent / "data"
-FOLDERS = ("cases", "pipeline", "metrics", "optimizer", "manifests", "pretraining", "datasets", "detection")
+FOLDERS = (
+    "cases",
+    "pipeline",
+    "metrics",
+    "optimizer",
+    "manifests",
+    "manifests_dinov3",
+    "pretraining",
+    "datasets",
+    "detection",
+)
 _SUFFIXES = (".safetensors", ".json", ".json.gz")
 
 

@@ -13,9 +13,10 @@ from .areas import find_runner, missing_part
 from .roots import FOLDERS, Record, find_records
 
 RECORDS = find_records()
-FLOAT32_AREAS = ("01_", "02_", "05_")
+FLOAT32_AREAS = ("01_", "02_", "05_", "10_", "11_")
 """Areas that run a second time, in float32."""
-FACTS = ("__init_", "__rates", "__reference_points")
+MANIFESTS = ("manifests", "manifests_dinov3")
+FACTS = ("__init_", "__rates", "__reference_points", "__rope", "__sizes", "__tta")
 """In names of cases that compute nothing in a type of the caller's choice."""
 
 
@@ -121,7 +122,7 @@ def test_optimizer(record):
     run(record)
 
 
-@pytest.mark.parametrize("record", parameters([r for r in RECORDS if r.folder == "manifests"]))
+@pytest.mark.parametrize("record", parameters([r for r in RECORDS if r.folder in MANIFESTS]))
 @pytest.mark.slow
 def test_manifest(record):
     run(record)

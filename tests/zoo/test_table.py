@@ -3,19 +3,21 @@
 import pytest
 
 from vit_adapter.config import InputError
-from vit_adapter.zoo.recipes import RECIPES
+from vit_adapter.zoo.recipes import RECIPES, all_recipes
 from vit_adapter.zoo.table import matching_recipes, print_recipes
 
 
 def test_every_model_has_its_figures_in_one_line(capsys):
     print_recipes()
     lines = capsys.readouterr().out.splitlines()
-    for recipe in RECIPES.values():
+    for recipe in all_recipes().values():
         line = next(line for line in lines if line.startswith(f"{recipe.name} "))
         assert f"{recipe.parameters:,}" in line
         assert recipe.score is None or f"{recipe.score:.1f} / " in line
         assert f"{recipe.source.label} ({recipe.source.licence})" in line
-        assert ("not published" in line) == (recipe.checkpoint_url is None)
+        published = recipe.origin == "vit_adapter"
+        assert ("not published" in line) == (published and recipe.checkpoint_url is None)
+        assert ("ours, not yet trained: no published number" in line) == (recipe.origin == "own")
 
 
 def test_addresses(capsys):
@@ -31,7 +33,7 @@ def test_words_of_names():
     assert {recipe.name for recipe in matching_recipes("deit-adapter-small")} == {
         "upernet_deit_adapter_small_512_160k_ade20k"
     }
-    with pytest.raises(InputError, match="'swin': in the name of none of the 27 recipes"):
+    with pytest.raises(InputError, match="'swin': in the name of none of the 52 recipes"):
         matching_recipes("swin")
 
 

@@ -177,11 +177,12 @@ class ViTAdapter(PlainViTBackbone):
                 see a single value per channel.
         """
         images = prepared_images(images, self.in_chans, self.level_embedding)
-        height, width = check_sides(images)
+        patch = self.wrapper.patch_size
+        height, width = check_sides(images, patch)
         check_coarsest(self.norms[3], images)
         images = images.contiguous()  # sums are rounded alike, whatever the memory layout of the images
         shapes = [(height // stride, width // stride) for stride in (8, 16, 32)]
-        grid_size = shapes[1]
+        grid_size = (height // patch, width // patch)
         grid_points = pixel_centres([grid_size], images.device)
         prior_points = pixel_centres(shapes, images.device)
 
@@ -208,15 +209,22 @@ class ViTAdapter(PlainViTBackbone):
             if self.vit_feature == "last":
                 stages = stages[-1:] * 4
             maps = [tokens_to_map(stage, grid_size) for stage in stages]
-            pyramid = [c + x for c, x in zip(pyramid, resample_stages(maps), strict=True)]
+            sizes = [(height // stride, width // stride) for stride in STRIDES]
+            pyramid = [c + x for c, x in zip(pyramid, resample_stages(maps, sizes), strict=True)]
         return [norm(c) for norm, c in zip(self.norms, pyramid, strict=True)]
 
 
-def resample_stages(maps: list[Tensor]) -> list[Tensor]:
-    """Four maps at stride 16, fine stage first, at strides 4, 8, 16 and 32: bilinear, no antialias (behaviour 20)."""
-    x1, x2, x3, x4 = maps
-    resize = partial(F.interpolate, mode="bilinear", align_corners=False)
-    return [resize(x1, scale_factor=4), resize(x2, scale_factor=2), x3, resize(x4, scale_factor=0.5)]
+def resample_stages(maps: list[Tensor], sizes: list[tuple[int, int]]) -> list[Tensor]:
+    """Four maps of the ViT's grid, first stage first, at the sizes of a pyramid: bilinear, no antialias (behaviour 20).
+
+    Args:
+        maps: [B, D, h, w].
+        sizes: (height, width) at strides 4, 8, 16 and 32.
+    """
+    return [
+        level if level.shape[2:] == size else F.interpolate(level, size, mode="bilinear", align_corners=False)
+        for level, size in zip(maps, sizes, strict=True)
+    ]
 
 
 def _checked_interactions(indexes: list[tuple[int, int]] | None, depth: int) -> list[tuple[int, int]]:

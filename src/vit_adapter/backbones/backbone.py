@@ -58,7 +58,7 @@ class PlainViTBackbone(nn.Module, ABC):
         self.vit, self.wrapper = built.wrapper.vit, built.wrapper
         self.normalization, self.load_report = built.normalization, built.report
         # The position table may have taken the size of a loaded file.
-        side = self.wrapper.grid[0] * PATCH_SIZE
+        side = self.wrapper.grid[0] * (self.wrapper.patch_size if config.keep_patch_size else PATCH_SIZE)
         self.vit_config = (
             None
             if isinstance(vit, nn.Module)

@@ -57,9 +57,15 @@ def prepared_images(images: Any, in_chans: int | None, weight: Tensor | None) ->
     return images
 
 
-def check_sides(images: Tensor) -> tuple[int, int]:
-    """(height, width) of a batch of images whose sides must be multiples of 32 (behaviour 4)."""
+def check_sides(images: Tensor, patch_size: int = 16) -> tuple[int, int]:
+    """(height, width) of a batch of images whose sides must be multiples of 32 (behaviour 4), and of the patches."""
     height, width = images.shape[-2:]
+    if COARSEST_STRIDE % patch_size and (height % patch_size or width % patch_size):
+        side = math.lcm(COARSEST_STRIDE, patch_size)
+        raise InputError(
+            f"images are {height} x {width} (height x width); with patches of {patch_size} pixels the backbone needs "
+            f"sides that are multiples of {side}; keep_patch_size=False resamples the patches to 16"
+        )
     if height % COARSEST_STRIDE or width % COARSEST_STRIDE or height == 0 or width == 0:
         raise InputError(
             f"images are {height} x {width} (height x width); the backbone needs sides that are multiples of 32, "

@@ -45,7 +45,7 @@ class ViTPyramid(PlainViTBackbone):
     def forward(self, images: Tensor) -> list[Tensor]:
         """The pyramid; shapes and errors as in ``ViTAdapter.forward``."""
         images = prepared_images(images, self.in_chans, self.wrapper.patch_embedding.proj.weight)
-        check_sides(images)
+        height, width = check_sides(images, self.wrapper.patch_size)
         check_coarsest(self.norms[3], images)
         images = images.contiguous()  # sums are rounded alike, whatever the memory layout of the images
         maps = []
@@ -54,4 +54,5 @@ class ViTPyramid(PlainViTBackbone):
             for first, last in self.stages:
                 prefix, grid = self.wrapper.run(first, last, prefix, grid, size)
                 maps.append(tokens_to_map(self.wrapper.read(grid), size))
-        return [norm(c) for norm, c in zip(self.norms, resample_stages(maps), strict=True)]
+        sizes = [(height // stride, width // stride) for stride in STRIDES]
+        return [norm(c) for norm, c in zip(self.norms, resample_stages(maps, sizes), strict=True)]

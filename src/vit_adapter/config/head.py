@@ -63,6 +63,10 @@ class Mask2FormerConfig(Checked):
         decoder_layers: Layers of the transformer decoder.
         encoder_feedforward: Hidden width of the pixel decoder's feed-forward part.
         decoder_feedforward: Hidden width of the transformer decoder's feed-forward part.
+        matrix_init: Distribution in which the matrices of both decoders start, each within Xavier's bounds: "normal" as
+            ViT-Adapter has it, "uniform" as DINOv3.
+        float32_pixel_decoder: The pixel decoder runs without autocast, its reference points are float32 in every
+            precision (DINOv3); otherwise both are as the rest.
         grad_checkpointing: Recompute the feed-forward parts in the backward pass; saves memory.
     """
 
@@ -77,6 +81,8 @@ class Mask2FormerConfig(Checked):
     decoder_layers: int = number(9, at_least=1)
     encoder_feedforward: int = number(1024, at_least=1)
     decoder_feedforward: int = number(2048, at_least=1)
+    matrix_init: Literal["normal", "uniform"] = "normal"
+    float32_pixel_decoder: bool = False
     grad_checkpointing: bool = False
 
 

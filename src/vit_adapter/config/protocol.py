@@ -34,11 +34,20 @@ class InferenceConfig(Checked):
         resize: None: native resolution. Otherwise (long, short): the image is scaled, ratio kept, until it
             fits the larger number with its long side and the smaller with its short one.
         resize_rule: "fit": as above. "short_side": the short side becomes max(crop, smaller number), the long
-            one follows without a limit (multi-scale files of the 480, 512 and 640 pixel recipes).
+            one follows without a limit (multi-scale files of the 480, 512 and 640 pixel recipes). "fixed_side": the
+            short side becomes the smaller number, of scales below 1 rounded up to a multiple of 32, the long one
+            follows without a limit (DINOv3). "stretch": both sides become the numbers, (height, width), and the ratio
+            is lost.
+        antialias: Resize as Pillow does, which averages where an image shrinks (DINOv3); otherwise as OpenCV does.
         multiple: Each side is stretched up to a multiple of it; None: left as it is.
         mode: "slide": overlapping windows, scores averaged; "whole": the whole image at once.
         crop: Side of a window in pixels.
         stride: Distance between windows in pixels.
+        small_windows: Windows of an image that is smaller than the crop on both sides: "image", as large as it, or
+            "square", squares of its shorter side (DINOv3).
+        resize_answers: What is resized are the head's own answers, of Mask2Former its mask logits, before scores are
+            made of them: to the size of a window, or of a whole image to the size of the image (DINOv3). Otherwise the
+            scores are.
         scales: Factors of ``resize``; several are averaged as probabilities.
         flip: Average every view with its mirror image.
         tta_flip: Whether multi-scale prediction (``tta``) averages mirror images too; False after training without
@@ -56,11 +65,14 @@ class InferenceConfig(Checked):
     section: ClassVar[str] = "protocol"
 
     resize: tuple[int, int] | None = number(None, at_least=1)
-    resize_rule: Literal["fit", "short_side"] = "fit"
+    resize_rule: Literal["fit", "short_side", "fixed_side", "stretch"] = "fit"
+    antialias: bool = False
     multiple: int | None = number(32, at_least=1)
     mode: Literal["slide", "whole"] = "slide"
     crop: int = number(512, at_least=1)
     stride: int = number(341, at_least=1)
+    small_windows: Literal["image", "square"] = "image"
+    resize_answers: bool = False
     scales: tuple[float, ...] = number((1.0,), above=0)
     flip: bool = False
     tta_flip: bool = True

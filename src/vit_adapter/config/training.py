@@ -22,6 +22,8 @@ class TrainingConfig(Checked):
         parameter_rules: "layers": rates by ``layer_decay``, no weight decay for one-dimensional parameters and biases.
             "names": as published for detection; no weight decay for parameters called norm, bias, pos_embed or
             level_embed in the official files, and slow learned proposals.
+        query_layer_decay: With a ``layer_decay``, Mask2Former's queries, class and mask layers learn as slowly as what
+            precedes the first ViT block, as published; False: at the full rate.
         head_learning_rate_factor: Rate of the head's parameters relative to the rest (AugReg-B); 1: same.
         warmup_steps: Steps of the linear warm-up; None: 1500, or a tenth of ``steps`` if that is less.
         warmup_ratio: Factor at the first step.
@@ -65,6 +67,7 @@ class TrainingConfig(Checked):
     weight_decay: float = number(0.05, at_least=0)
     layer_decay: float | None = number(None, above=0)
     parameter_rules: Literal["layers", "names"] = "layers"
+    query_layer_decay: bool = True
     head_learning_rate_factor: float = number(1.0, above=0)
     warmup_steps: int | None = number(None, at_least=0)
     warmup_ratio: float = number(1e-6, at_least=0)

@@ -28,8 +28,15 @@ class ViTConfig(Checked):
             tokens as they are.
         drop_path_rate: Stochastic depth, 0..1; grows linearly over the blocks.
         frozen: "vit", or True for short: the ViT stays in evaluation mode and its weights get no gradients.
+        keep_patch_size: Leave patches of another size than 16 as they are: the grid of the ViT then has a stride of
+            its own, and images need sides that are multiples of it, too.
         patch_resample: How patches of another size than 16 become 16: "bilinear" as published, "flexi":
             pseudo-inverse.
+        rotary_rescale: In training, coordinates of DINOv3's rotary positions are multiplied by a factor between
+            1 / this and this, drawn for every block (2 in its pretraining); None: never. A frozen ViT draws none.
+        pretraining_parts: What DINOv3's files hold for its pretraining alone and nothing reads: "mask_token", and in
+            the 7B "local_cls_norm". Where they are named the model holds them, so that files and numbers of
+            parameters are the published ones.
         grad_checkpointing: Recompute blocks (and the adapter's interactions) in the backward pass; saves memory.
     """
 
@@ -48,7 +55,10 @@ class ViTConfig(Checked):
     final_norm: bool = False
     drop_path_rate: float = number(0.1, at_least=0, below=1)
     frozen: Literal["vit"] | bool | None = None
+    keep_patch_size: bool = False
     patch_resample: Literal["bilinear", "flexi"] = "bilinear"
+    rotary_rescale: float | None = number(None, at_least=1)
+    pretraining_parts: tuple[Literal["mask_token", "local_cls_norm"], ...] = ()
     grad_checkpointing: bool = False
 
     def __post_init__(self) -> None:
@@ -73,5 +83,8 @@ class ViTSettings(TypedDict, total=False):
     final_norm: bool
     drop_path_rate: float
     frozen: Literal["vit"] | bool | None
+    keep_patch_size: bool
     patch_resample: Literal["bilinear", "flexi"]
+    rotary_rescale: float | None
+    pretraining_parts: tuple[Literal["mask_token", "local_cls_norm"], ...]
     grad_checkpointing: bool

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from vit_adapter.config import InputError, ScoresAre, TaskName, TrainingConfig
 
+from .resize import resize_maps
+
 
 @dataclass(frozen=True)
 class Objects:
@@ -141,6 +143,21 @@ class Head(nn.Module, ABC):
             InputError: This head does not score pixels.
         """
         raise InputError(f"{type(self).__name__} does not score pixels: it answers {', '.join(self.tasks)}")
+
+    def scores_at(self, pyramid: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
+        """Scores whose parts were resized before scores were made of them.
+
+        Args:
+            pyramid: See ``forward``.
+            size: (height, width) that the area of the pyramid is brought to.
+
+        Returns:
+            [B, K, height, width].
+
+        Raises:
+            InputError: This head does not score pixels.
+        """
+        return resize_maps(self(pyramid), size)
 
     def find(self, pyramid: Sequence[Tensor], area: tuple[int, int]) -> Queries | list[Detections]:
         """The objects of each image.

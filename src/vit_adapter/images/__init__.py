@@ -11,8 +11,10 @@ from .recognition import UnreadableImageError
 from .remarks import ImageRemarks
 from .resizing import (
     fit_size,
+    fixed_side_size,
     multiple_size,
     nearest_indices,
+    resize_antialiased,
     resize_image,
     resize_labels,
     scaled_limits,
@@ -27,6 +29,7 @@ __all__ = [
     "UnreadableImageError",
     "arrays_remark",
     "fit_size",
+    "fixed_side_size",
     "list_images",
     "multiple_size",
     "nearest_indices",
@@ -35,6 +38,7 @@ __all__ = [
     "read_content",
     "read_image",
     "read_mask",
+    "resize_antialiased",
     "resize_image",
     "resize_labels",
     "scaled_limits",

@@ -7,6 +7,7 @@ weights with 11 fractional bits), the label maps by its nearest rule. Both are r
 import math
 
 import numpy as np
+from PIL import Image
 
 from vit_adapter.annotations import Window
 from vit_adapter.config import InputError
@@ -65,6 +66,32 @@ def resize_image(image: np.ndarray, size: Size, window: Window | None = None) ->
     return result
 
 
+def resize_antialiased(image: np.ndarray, size: Size) -> np.ndarray:
+    """Resize an image bilinearly as Pillow does: half-pixel centres, averaged where it shrinks (behaviour 120).
+
+    Args:
+        image: [H, W, C]; uint8 gives Pillow's very bytes, other types are resampled in float32, channel by channel.
+        size: (height, width) of the result.
+
+    Returns:
+        [height, width, C] of the same dtype, a new array.
+
+    Raises:
+        InputError: A side below one pixel.
+    """
+    _check_window(size, None)
+    target = (size[1], size[0])
+    if image.dtype == np.uint8 and image.shape[2] == 3:
+        return np.asarray(Image.fromarray(image).resize(target, Image.Resampling.BILINEAR)).copy()
+    plain = np.uint8 if image.dtype == np.uint8 else np.float32
+    channels = [
+        np.asarray(Image.fromarray(channel.astype(plain)).resize(target, Image.Resampling.BILINEAR))
+        for channel in np.moveaxis(image, 2, 0)
+    ]
+    resized = np.stack(channels, axis=2)
+    return (np.rint(resized) if image.dtype == np.uint16 else resized).astype(image.dtype)
+
+
 def resize_labels(labels: np.ndarray, size: Size, window: Window | None = None) -> np.ndarray:
     """Resize a label map by the published nearest rule: source index floor(i * (1 / (new / old))), clipped.
 
@@ -120,6 +147,12 @@ def short_side_size(size: Size, limits: tuple[float, float], crop: int) -> Size:
     """
     short = max(crop, min(limits))
     return fit_size(size, (short * max(size) / min(size), short))
+
+
+def fixed_side_size(size: Size, short: int) -> Size:
+    """Size under DINOv3's rule: the short side as given, the long one follows without a limit (behaviour 120)."""
+    long = int(short * max(size) / min(size) + 0.5)
+    return (short, long) if size[0] <= size[1] else (long, short)
 
 
 def multiple_size(size: Size, multiple: int) -> Size:

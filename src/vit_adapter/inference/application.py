@@ -37,7 +37,8 @@ class Application:
 
     Args:
         score_function: From normalised images [B, C, h, w] float32 to scores [B, K, h, w] (or of a lower
-            resolution, see ``view_strips``). Sides need not be multiples of 32: it pads and crops automatically.
+            resolution, see ``view_strips``). Sides need not be multiples of 32: it pads and crops automatically. With
+            ``resize_answers`` in the protocol it is called with the size of the scores as well.
         images: Images [H, W, C] of one size and type; uint8, uint16 or float32, RGB for three channels.
         protocol: How the model is applied.
         num_classes: K.
@@ -189,13 +190,16 @@ class Application:
             batch_size=self._batch_size,
             valid_size=view.size if self._unpad else None,
             held=held,
+            small_windows=self._protocol.small_windows,
+            sized=self._protocol.resize_answers,
         )
         if self._mirrored is None or not view.flip:
             return strips
         return (strip[:, self._mirrored] for strip in strips)
 
-    def _score(self, windows: Tensor) -> Tensor:
-        scores = self._score_function(windows.to(self._device))
+    def _score(self, windows: Tensor, size: Size | None = None) -> Tensor:
+        windows = windows.to(self._device)
+        scores = self._score_function(windows) if size is None else self._score_function(windows, size)
         if scores.ndim != 4 or scores.shape[:2] != (windows.shape[0], self._num_classes):
             raise ValueError(
                 f"the model gave scores of shape {tuple(scores.shape)} for {windows.shape[0]} windows, expected "
@@ -204,6 +208,8 @@ class Application:
         return scores
 
     def _source_rows(self, view: View) -> int:
+        if self._protocol.mode == "whole" and self._protocol.resize_answers:
+            return self._size[0]
         return self._oriented(view.size if self._unpad else view.padded)[0]
 
     def _oriented(self, size: Size) -> Size:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from vit_adapter.config import InferenceConfig, InputError
-from vit_adapter.images import fit_size, multiple_size, scaled_limits, short_side_size
+from vit_adapter.images import fit_size, fixed_side_size, multiple_size, scaled_limits, short_side_size
 
 from .grid import Size
 
@@ -80,8 +80,11 @@ def check_protocol(protocol: InferenceConfig) -> None:
         raise InputError(f"protocol: scales are {protocol.scales}, expected one or more positive factors")
     if protocol.resize is not None and (len(protocol.resize) != 2 or min(protocol.resize) < 1):
         raise InputError(f"protocol: resize is {protocol.resize}, expected (long, short) in pixels")
-    if protocol.resize_rule not in ("fit", "short_side"):
-        raise InputError(f"protocol: resize_rule is {protocol.resize_rule!r}, expected 'fit' or 'short_side'")
+    rules = ("fit", "short_side", "fixed_side", "stretch")
+    if protocol.resize_rule not in rules:
+        raise InputError(f"protocol: resize_rule is {protocol.resize_rule!r}, expected one of {rules}")
+    if protocol.resize_rule != "fit" and protocol.resize is None:
+        raise InputError(f"protocol: resize_rule {protocol.resize_rule!r} needs a resize, which is none")
 
 
 def _resized(size: Size, protocol: InferenceConfig, scale: float) -> Size:
@@ -94,6 +97,12 @@ def _resized(size: Size, protocol: InferenceConfig, scale: float) -> Size:
         raise InputError(f"protocol: resize {protocol.resize} times scale {scale} is less than one pixel")
     if protocol.resize_rule == "fit":
         return fit_size(size, limits)
-    resized = short_side_size(size, limits, protocol.crop)
+    if protocol.resize_rule == "stretch":
+        return limits
+    if protocol.resize_rule == "fixed_side":
+        short = min(limits)
+        resized = fixed_side_size(size, multiple_size((short, short), 32)[0] if scale < 1 else short)
+    else:
+        resized = short_side_size(size, limits, protocol.crop)
     longest = LONGEST_IN_CROPS * protocol.crop
     return resized if max(resized) <= longest else fit_size(size, (longest, min(resized)))

@@ -1,5 +1,7 @@
 """Where the windows of an image lie. No torch here: exported models are applied without it."""
 
+from typing import Literal
+
 from vit_adapter.annotations import Window
 
 Size = tuple[int, int]
@@ -25,18 +27,25 @@ def window_starts(side: int, crop: int, stride: int) -> list[int]:
     return [min(index * stride, last) for index in range(count)]
 
 
-def window_grid(size: Size, crop: int | Size, stride: int | Size) -> list[Window]:
+def window_grid(
+    size: Size, crop: int | Size, stride: int | Size, small: Literal["image", "square"] = "image"
+) -> list[Window]:
     """Windows of an image, rows outer, columns inner (behaviour 69).
 
     Args:
         size: (height, width) of the image in pixels.
         crop: Size of a window; one number: square.
         stride: Distance between windows, down and across; one number: the same both ways.
+        small: Windows of an image that is smaller than the crop on both sides: one as large as it, or squares of its
+            shorter side (behaviour 119), which overlap where the stride would leave gaps between them.
 
     Returns:
         All have the same size, that of the crop or, where the image is smaller, of the image.
     """
     (crop_height, crop_width), (down, across) = _pair(crop), _pair(stride)
+    if small == "square" and size[0] < crop_height and size[1] < crop_width:
+        crop_height = crop_width = min(size)
+        down, across = min(down, crop_height), min(across, crop_width)
     height, width = min(crop_height, size[0]), min(crop_width, size[1])
     return [
         Window(top, left, height, width)

@@ -89,6 +89,8 @@ def view_strips(
     batch_size: int = 1,
     valid_size: Size | None = None,
     held: HeldScores | None = None,
+    small_windows: Literal["image", "square"] = "image",
+    sized: bool = False,
 ) -> Iterator[Tensor]:
     """Scores of a view at the image's size, un-flipped (behaviours 68, 69, 70, 71 and 75).
 
@@ -105,6 +107,9 @@ def view_strips(
         valid_size: Size of the view without padding, to which averaged window scores are cut before they are
             resized; None: not cut. A whole view is never cut (behaviour 75).
         held: Where scores are kept, and taken from when it is complete.
+        small_windows: See ``window_grid``.
+        sized: The model is called with a size: it resizes its own answers to a window or, of a whole view, to
+            the image (behaviour 118).
 
     Yields:
         Strips [B, K, rows, W] that are ``original_size[0]`` rows together; for a transposed frame strips of
@@ -113,16 +118,23 @@ def view_strips(
     source = frame.oriented(frame.size)
     if mode == "slide" and valid_size is not None:
         source = frame.oriented(valid_size)
+    if mode == "whole" and sized:
+        source = frame.oriented(original_size)
     if held is not None and held.complete:
         strips = iter(held.strips)
     else:
         if mode == "whole":
-            strips = _whole(score_function, cut, frame)
+            strips = (
+                _whole_at(score_function, cut, frame, original_size)
+                if sized
+                else _whole(score_function, cut, frame)
+            )
         else:
-            grid = sorted(window_grid(frame.size, crop, stride), key=frame.place)
+            grid = sorted(window_grid(frame.size, crop, stride, small_windows), key=frame.place)
+            window_size = (grid[0].height, grid[0].width) if sized else None
             scores = (
                 frame.turn(_full(part, grid[0]))
-                for part in score_windows(score_function, cut, grid, batch_size)
+                for part in score_windows(score_function, cut, grid, batch_size, window_size)
             )
             strips = merge_windows(
                 [frame.place(window) for window in grid], scores, frame.oriented(frame.size)
@@ -147,6 +159,18 @@ def _whole(score_function: ScoreFunction, cut: Callable[[Window], Tensor], frame
         split_rows(frame.turn(scores)), padded.oriented(size), padded.oriented(padded.size)
     )
     yield from crop_strips(strips, padded.place(window))
+
+
+def _whole_at(
+    score_function: ScoreFunction,
+    cut: Callable[[Window], Tensor],
+    frame: Frame,
+    size: Size,
+) -> Iterator[Tensor]:
+    """Scores of a whole view at the size of the image."""
+    window = Window(0, 0, *frame.size)
+    (scores,) = score_windows(score_function, cut, [window], 1, size)
+    yield from split_rows(frame.turn(scores.to(torch.promote_types(scores.dtype, torch.float32))))
 
 
 def _full(scores: Tensor, window: Window) -> Tensor:

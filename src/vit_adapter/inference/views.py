@@ -4,7 +4,7 @@ import numpy as np
 
 from vit_adapter.annotations import Window
 from vit_adapter.config import InferenceConfig
-from vit_adapter.images import normalize, pad, resize_image
+from vit_adapter.images import normalize, pad, resize_antialiased, resize_image
 
 from .augmentation import View
 
@@ -27,7 +27,7 @@ class PreparedView:
         # Two resizes one after the other, as published: a single one would give other bytes.
         for size in (view.resized, view.size):
             if image.shape[:2] != size:
-                image = resize_image(image, size)
+                image = resize_antialiased(image, size) if protocol.antialias else resize_image(image, size)
         self._pixels = image[:, ::-1] if view.flip else image
 
     def cut(self, window: Window) -> np.ndarray:

@@ -11,12 +11,20 @@ from vit_adapter.annotations import Window
 from .grid import Size
 from .strips import split_rows
 
-ScoreFunction = Callable[[Tensor], Tensor]
-"""From normalised images [B, C, h, w] to scores [B, K, h, w]."""
+ScoreFunction = Callable[..., Tensor]
+"""From normalised images [B, C, h, w] to scores [B, K, h, w].
+
+Where a protocol says ``resize_answers``, it is called with the (height, width) of the scores as second argument, to
+which the model resizes its own answers first.
+"""
 
 
 def score_windows(
-    score_function: ScoreFunction, cut: Callable[[Window], Tensor], grid: Sequence[Window], batch_size: int
+    score_function: ScoreFunction,
+    cut: Callable[[Window], Tensor],
+    grid: Sequence[Window],
+    batch_size: int,
+    size: Size | None = None,
 ) -> Iterator[Tensor]:
     """Scores window after window, several in one call of the model.
 
@@ -25,6 +33,7 @@ def score_windows(
         cut: From a window to its normalised pixels [B, C, h, w] of B images of the same size.
         grid: Windows of one and the same size.
         batch_size: Largest number of windows in one call, but never less than the B images of one window.
+        size: Size of the scores that the model is asked for; None: it is not asked for any.
 
     Yields:
         Scores [B, K, h, w] of each window, in the order of the grid.
@@ -37,7 +46,7 @@ def score_windows(
         if together:
             pixels = torch.cat([pixels, *map(cut, together)])  # [n * B, C, h, w]
         with torch.no_grad():
-            scores = score_function(pixels)
+            scores = score_function(pixels) if size is None else score_function(pixels, size)
         position += 1 + len(together)
         yield from scores.split(images)
         del scores, pixels  # not held while the next ones are made

@@ -36,7 +36,7 @@ from vit_adapter.heads import (
     resize_maps,
 )
 from vit_adapter.tasks import TrainingTruth
-from vit_adapter.weights.load import fit_state
+from vit_adapter.weights.load import fit_state, optional_entries
 from vit_adapter.weights.model_folder import write_model_folder
 from vit_adapter.weights.report import LoadReport
 
@@ -337,7 +337,9 @@ class Segmenter(AppliedModel):
         with random_state_kept():  # no random weight survives
             model = cls.from_config(described.model, described.classes, described.protocol, described.task)
         model.training_facts = described.training
-        model.load_state_dict(fit_state(model.state_dict(), state, where=where)[0])
+        model.load_state_dict(
+            fit_state(model.state_dict(), state, where=where, allow_missing=optional_entries(model))[0]
+        )
         return model.eval()
 
     def to_dict(self) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from vit_adapter.config import ClassTable, InferenceConfig, InputError, TaskName
 from vit_adapter.config.values import check_argument
-from vit_adapter.heads import Detections, Head, Queries
+from vit_adapter.heads import Detections, Head, Queries, resize_maps
 from vit_adapter.images import ImageRemarks, read_image
 from vit_adapter.tasks import (
     TASKS,
@@ -171,13 +171,25 @@ class AppliedModel(nn.Module):
         return results if several else results[0]
 
     @torch.no_grad()
-    def _window_scores(self, windows: Tensor, precision: str) -> Tensor:
-        """[B, K, h/4, w/4] scores of windows padded to multiples of 32, in evaluation mode; at least float32."""
+    def _window_scores(
+        self, windows: Tensor, size: tuple[int, int] | None = None, *, precision: str
+    ) -> Tensor:
+        """[B, K, h/4, w/4] scores of windows padded to multiples of 32, in evaluation mode; at least float32.
+
+        With a ``size``, scores [B, K, *size] of the windows alone: the head resizes its own answers.
+        """
         kind = getattr(torch, precision)
         automatic = torch.autocast(windows.device.type, kind, enabled=precision != "float32")
         with evaluation_mode(self), automatic:  # also for probabilities that are asked for later
-            pyramid, _ = self._pyramid(windows)
-            scores = self.head(pyramid)
+            pyramid, padded = self._pyramid(windows)
+            own = (windows.shape[-2], windows.shape[-1])
+            if size is None:
+                scores = self.head(pyramid)
+            elif own == padded:
+                scores = self.head.scores_at(pyramid, size)
+            else:  # what was padded is cut off before the scores are brought to any other size
+                scores = self.head.scores_at(pyramid, padded)[..., : own[0], : own[1]]
+                scores = resize_maps(scores, size)
         return scores.to(torch.promote_types(scores.dtype, torch.float32))
 
     @torch.no_grad()

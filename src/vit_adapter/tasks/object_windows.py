@@ -141,4 +141,4 @@ class _Walk(Generic[Found]):
 def _grid(view: View, protocol: InferenceConfig) -> list[Window]:
     if protocol.mode == "whole":
         return [Window(0, 0, *view.padded)]
-    return window_grid(view.padded, protocol.crop, protocol.stride)
+    return window_grid(view.padded, protocol.crop, protocol.stride, protocol.small_windows)

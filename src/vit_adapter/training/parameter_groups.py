@@ -40,24 +40,35 @@ def count_layers(official_names: Iterable[str]) -> int:
     return 1 + max((int(match[1]) for name in official_names if (match := _BLOCK.match(name))), default=-1)
 
 
-def layer_of(official_name: str, layers: int) -> int:
-    """Layer of a parameter: 0 before the first of ``layers`` blocks, ``layers + 1`` for all that follows them."""
+def layer_of(official_name: str, layers: int, queries_first: bool = True) -> int:
+    """Layer of a parameter: 0 before the first of ``layers`` blocks, ``layers + 1`` for all that follows them.
+
+    Args:
+        official_name: Of the parameter.
+        layers: Number of ViT blocks.
+        queries_first: The fresh parts of Mask2Former's head that the published rule counts to layer 0 are there.
+    """
     room, _, rest = official_name.partition(".")
     if room == "backbone" and rest.partition(".")[0] in _FIRST_LAYER_OF_BACKBONE:
         return 0
-    if room == "decode_head" and rest.startswith(_FIRST_LAYER_OF_HEAD):
+    if queries_first and room == "decode_head" and rest.startswith(_FIRST_LAYER_OF_HEAD):
         return 0
     block = _BLOCK.match(official_name)
     return int(block[1]) + 1 if block else layers + 1
 
 
 def layer_decay_setting(
-    official_name: str, dimensions: int, weight_decay: float, layer_decay: float, layers: int
+    official_name: str,
+    dimensions: int,
+    weight_decay: float,
+    layer_decay: float,
+    layers: int,
+    queries_first: bool = True,
 ) -> Setting:
     """By layer (behaviours 84 and 85): no decay of biases and one-dimensional parameters; position tables do decay."""
     bare = official_name in ("pos_embed", "cls_token", "visual_embed")  # the published list has no prefixes
     decays = dimensions != 1 and not official_name.endswith(".bias") and not bare
-    scale = layer_decay ** (layers + 1 - layer_of(official_name, layers))
+    scale = layer_decay ** (layers + 1 - layer_of(official_name, layers, queries_first))
     return Setting(scale, weight_decay if decays else 0.0)
 
 
@@ -99,7 +110,9 @@ def settings(shapes: dict[str, int], config: TrainingConfig) -> dict[str, Settin
     if factor == 1 and not by_name:
         layers = count_layers(shapes)
         return {
-            name: layer_decay_setting(name, dimensions, config.weight_decay, decay, layers)
+            name: layer_decay_setting(
+                name, dimensions, config.weight_decay, decay, layers, config.query_layer_decay
+            )
             for name, dimensions in shapes.items()
         }
     if decay != 1:

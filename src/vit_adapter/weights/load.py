@@ -5,7 +5,7 @@ from fnmatch import fnmatchcase
 from typing import Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from vit_adapter.config import InputError
 
@@ -100,6 +100,15 @@ def fit_state(
         notes=(*(file.notes if file is not None else ()), *prefix_note, *notes),
     )
     return chosen, report
+
+
+def optional_entries(module: nn.Module) -> list[str]:
+    """Entries that keep their own value where a file lacks them, as the parts of a module declare them."""
+    return [
+        f"{prefix}.{name}" if prefix else name
+        for prefix, part in module.named_modules()
+        for name in getattr(part, "optional_entries", ())
+    ]
 
 
 def align_names(

@@ -60,18 +60,23 @@ _SPATIAL_PRIOR: list[Rule] = [
 _CONV_NORM: list[Rule] = [("conv.*", "conv.*"), ("norm.*", "bn.*")]
 
 
-def _below(ours: str, official: str, rules: list[Rule]) -> list[Rule]:
+def below(ours: str, official: str, rules: list[Rule]) -> list[Rule]:
+    """Rules for what lies below a part of a model."""
     return [(f"{ours}.{ours_rest}", f"{official}.{official_rest}") for ours_rest, official_rest in rules]
 
 
-_BACKBONE: list[Rule] = [
+ADAPTER: list[Rule] = [
     ("level_embedding", "level_embed"),
-    *_below("spatial_prior", "spm", _SPATIAL_PRIOR),
-    *_below("interactions.{n}.injector", "interactions.{n}.injector", _INJECTOR),
-    *_below("interactions.{n}.extractor", "interactions.{n}.extractor", _EXTRACTOR),
-    *_below("interactions.{n}.extra_extractors.{n}", "interactions.{n}.extra_extractors.{n}", _EXTRACTOR),
+    *below("spatial_prior", "spm", _SPATIAL_PRIOR),
+    *below("interactions.{n}.injector", "interactions.{n}.injector", _INJECTOR),
+    *below("interactions.{n}.extractor", "interactions.{n}.extractor", _EXTRACTOR),
+    *below("interactions.{n}.extra_extractors.{n}", "interactions.{n}.extra_extractors.{n}", _EXTRACTOR),
     ("upsample.*", "up.*"),
     *[(f"norms.{level}.*", f"norm{level + 1}.*") for level in range(4)],
+]
+"""The adapter around a ViT."""
+_BACKBONE: list[Rule] = [
+    *ADAPTER,
     # The plain BEiT baseline's own convolutions.
     *[(f"fpn{level}.*", f"fpn{level}.*") for level in (1, 2, 3, 4)],
     # The plain ViT baseline of detection.
@@ -83,21 +88,21 @@ _BACKBONE: list[Rule] = [
     ("vit.*", "*"),
 ]
 _CONVOLUTIONAL_HEAD: list[Rule] = [
-    *_below("pooling.branches.{n}", "psp_modules.{n}.1", _CONV_NORM),
-    *_below("pooling.bottleneck", "bottleneck", _CONV_NORM),
-    *_below("laterals.{n}", "lateral_convs.{n}", _CONV_NORM),
-    *_below("outputs.{n}", "fpn_convs.{n}", _CONV_NORM),
-    *_below("fusion", "fpn_bottleneck", _CONV_NORM),
-    *_below("convs.{n}", "convs.{n}", _CONV_NORM),
-    *_below("concatenation", "conv_cat", _CONV_NORM),
+    *below("pooling.branches.{n}", "psp_modules.{n}.1", _CONV_NORM),
+    *below("pooling.bottleneck", "bottleneck", _CONV_NORM),
+    *below("laterals.{n}", "lateral_convs.{n}", _CONV_NORM),
+    *below("outputs.{n}", "fpn_convs.{n}", _CONV_NORM),
+    *below("fusion", "fpn_bottleneck", _CONV_NORM),
+    *below("convs.{n}", "convs.{n}", _CONV_NORM),
+    *below("concatenation", "conv_cat", _CONV_NORM),
     ("classifier.*", "conv_seg.*"),
 ]
 
 RULES: list[Rule] = [
-    *_below("backbone", "backbone", _BACKBONE),
+    *below("backbone", "backbone", _BACKBONE),
     *TWO_STAGE,
-    *_below("head", "decode_head", _CONVOLUTIONAL_HEAD + MASK2FORMER),
-    *_below("auxiliary_head", "auxiliary_head", _CONVOLUTIONAL_HEAD),
+    *below("head", "decode_head", _CONVOLUTIONAL_HEAD + MASK2FORMER),
+    *below("auxiliary_head", "auxiliary_head", _CONVOLUTIONAL_HEAD),
     *DENSE_HEADS,
     *SPARSE_RCNN,
     ("head.*", "decode_head.*"),
@@ -106,7 +111,8 @@ RULES: list[Rule] = [
 """All pairs of our and official names, those of a whole segmentation model."""
 
 
-def _translator(pairs: list[Rule]) -> Callable[[str], str | None]:
+def translator(pairs: list[Rule]) -> Callable[[str], str | None]:
+    """From the first to the second name of a pair of rules; None for a name that fits none of them."""
     compiled = []
     for source, target in pairs:
         pattern = re.escape(source).replace(r"\{n\}", r"(\d+)")
@@ -126,8 +132,8 @@ def _translator(pairs: list[Rule]) -> Callable[[str], str | None]:
     return translate
 
 
-_to_official = _translator(RULES)
-_from_official = _translator([(official, ours) for ours, official in RULES])
+_to_official = translator(RULES)
+_from_official = translator([(official, ours) for ours, official in RULES])
 
 
 def official_name(name: str) -> str:

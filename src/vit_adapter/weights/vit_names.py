@@ -88,7 +88,7 @@ def _dinov3(state: dict[str, Tensor], target: Mapping[str, Tensor]) -> dict[str,
     for name, value in state.items():
         if name.endswith("attn.qkv.bias_mask"):
             continue
-        name = name.replace("storage_tokens", "reg_token")
+        name = name.replace("storage_tokens", "reg_token").replace("rope_embed.", "rope.")
         scale = re.sub(r"\.ls([12])\.gamma$", r".gamma_\1", name)
         name = scale if scale in target else name
         if name.endswith("attn.qkv.bias") and name not in target:

@@ -34,6 +34,8 @@ _UNUSED = (
     *("mask_token", "cls_token", "dist_token", "reg_token", "decoder_*", "projectors.*"),
     *("*rope*", "*.relative_position_index", "visual_embed.embeddings_type.*"),
 )
+_OPTIONAL = ("rope.periods", "mask_token", "local_cls_norm.*")
+"""Entries of a model that only some files of its ViT hold: timm's of DINOv3 hold none of them."""
 _LAYER_SCALES = ("blocks.*.ls1.gamma", "blocks.*.ls2.gamma", "blocks.*.gamma_1", "blocks.*.gamma_2")
 _POSITION_TABLES = ("pos_embed", "visual_embed.patch_embed.spatial_pos_embed.weight")
 HALF = (torch.float16, torch.bfloat16)
@@ -142,7 +144,7 @@ def adapt_vit_weights(
             shapes,
             state,
             on_mismatch=on_mismatch,
-            allow_missing=_LAYER_SCALES if missing_scales else (),
+            allow_missing=(*_OPTIONAL, *_LAYER_SCALES) if missing_scales else _OPTIONAL,
             allow_unused=_UNUSED,
             broadcast=broadcast and on_mismatch == "keep",
             resampled=resampled,

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 
 _RELEASES = "https://github.com/czczup/ViT-Adapter/releases/download"
 _BEIT = "https://conversationhub.blob.core.windows.net/beit-share-public"
+_DINOV2 = "https://dl.fbaipublicfiles.com/dinov2"
 _DEIT = "https://dl.fbaipublicfiles.com/deit"
 
+DINOV3_LICENCE = "DINOv3 License"
 MODEL_LICENCE = "Apache-2.0"
 """Licence of the published ViT-Adapter checkpoints; that of the pretrained ViT holds beside it."""
 
@@ -113,20 +115,26 @@ PRETRAINED: dict[str, PretrainedViT] = {
         _UNIPERCEIVER_PAGE,
     ),
     # Not of a published recipe here, but loaded by the same means.
-    "dinov2_small": PretrainedViT(
-        "DINOv2-S",
-        "vit_small_patch14_dinov2.lvd142m",
-        "https://dl.fbaipublicfiles.com/dinov2/dinov2_vits14/dinov2_vits14_pretrain.pth",
-        "Apache-2.0",
-        "https://github.com/facebookresearch/dinov2",
-    ),
-    "dinov3_small": PretrainedViT(
-        "DINOv3-S",
-        "vit_small_patch16_dinov3.lvd1689m",
-        None,
-        "DINOv3 License",
-        "https://github.com/facebookresearch/dinov3",
-    ),
+    **{
+        f"dinov2_{size}": PretrainedViT(
+            f"DINOv2-{size[0].upper()}",
+            f"vit_{size}_patch14_dinov2.lvd142m",
+            f"{_DINOV2}/dinov2_vit{size[0]}14/dinov2_vit{size[0]}14_pretrain.pth",
+            "Apache-2.0",
+            "https://github.com/facebookresearch/dinov2",
+        )
+        for size in ("small", "base", "large")
+    },
+    **{
+        f"dinov3_{size}": PretrainedViT(
+            f"DINOv3-{'7B' if size == '7b' else size[0].upper()}",
+            f"vit_{size}_patch16_dinov3.lvd1689m",
+            None,
+            DINOV3_LICENCE,
+            "https://github.com/facebookresearch/dinov3",
+        )
+        for size in ("small", "base", "large", "7b")
+    },
     "eva02_small": PretrainedViT(
         "EVA-02-S",
         "eva02_small_patch14_224.mim_in22k",

@@ -17,7 +17,11 @@ from vit_adapter.config import (
 )
 
 from .datasets import DATASETS, PublishedDataset
-from .pretraining import PRETRAINED, PretrainedViT
+from .pretraining import MODEL_LICENCE, PRETRAINED, PretrainedViT
+
+Origin = Literal["vit_adapter", "dinov3", "own"]
+UNTRAINED = "ours, not yet trained: no published number"
+"""What is said of an own recipe wherever a published one has its score."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,9 @@ class Recipe:
         total_batch: Images in a step over all devices, as published; None: not reported.
         half_precision_scores: The published scores come from half-precision inference (behaviour 105).
         workers: Loader processes per device.
+        licence: Of the published model, or of whatever is made of its ViT.
+        origin: Whose recipe it is: published by the authors of ViT-Adapter or of DINOv3, or our own, which nobody has
+            trained yet.
         variant: Which test ``config`` sets: "ss" or "ms".
     """
 
@@ -61,6 +68,8 @@ class Recipe:
     total_batch: int | None = 16
     half_precision_scores: bool = False
     workers: int = 4
+    licence: str = MODEL_LICENCE
+    origin: Origin = "vit_adapter"
     variant: Literal["ss", "ms"] = "ss"
 
     @property

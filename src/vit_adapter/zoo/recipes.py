@@ -7,32 +7,42 @@ from pathlib import Path
 from vit_adapter.config import InputError
 
 from .ade20k import ADE20K
+from .dinov3 import DINOV3
+from .modern import MODERN
 from .other_datasets import OTHERS
 from .recipe import OwnData, Recipe
 
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (*ADE20K, *OTHERS)}
-"""All of them, without aliases."""
+"""Those of ViT-Adapter's authors, without aliases."""
+MORE_RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (*DINOV3, *MODERN)}
+"""DINOv3's published model, and our own."""
 
 OWN_DATA = OwnData()
 
 
 def list_recipes() -> list[str]:
-    """Names of the published models."""
-    return list(RECIPES)
+    """Names of all recipes: ViT-Adapter's published models, DINOv3's, and our own for modern ViTs."""
+    return list(all_recipes())
+
+
+def all_recipes() -> dict[str, Recipe]:
+    """Every recipe by its name."""
+    return {**RECIPES, **MORE_RECIPES}
 
 
 def find_recipe(name: str) -> Recipe | None:
-    """A published model by its name or by the name of its official configuration; None if there is none.
+    """A recipe by its name or by the name of its official configuration; None if there is none.
 
     Args:
         name: With ``_ss`` or ``_ms`` at the end, the single-scale or multi-scale test is set.
     """
-    if name in RECIPES:
-        return RECIPES[name]
-    if name.endswith("_ms") and name[:-3] in RECIPES:
-        return replace(RECIPES[name[:-3]], variant="ms")
+    known = all_recipes()
+    if name in known:
+        return known[name]
+    if name.endswith("_ms") and name[:-3] in known:
+        return replace(known[name[:-3]], variant="ms")
     if name.endswith("_ss"):
-        return RECIPES.get(name[:-3])
+        return known.get(name[:-3])
     return None
 
 
@@ -69,10 +79,10 @@ def _unknown(name: str) -> str:
             f"{name}: is a file, expected the name of a recipe; weights are given with --checkpoint (eval, predict) or "
             "--init (train)"
         )
-    near = difflib.get_close_matches(name, RECIPES, n=3, cutoff=0.6)
+    near = difflib.get_close_matches(name, all_recipes(), n=3, cutoff=0.6)
     words = [word for word in name.lower().replace("-", "_").split("_") if word]
     if not near and words:
         # Parts of a name, such as "deit_tiny", are too short for the measure above.
-        near = [known for known in RECIPES if all(word in known for word in words)][:3]
+        near = [known for known in all_recipes() if all(word in known for word in words)][:3]
     hint = f"near: {', '.join(near)}" if near else "`vit-adapter zoo` lists all"
     return f"{name!r}: no such recipe; {hint}"

@@ -1,10 +1,10 @@
-"""The published models as a table."""
+"""The recipes as a table."""
 
 from vit_adapter.config import InputError
 
-from .pretraining import MODEL_LICENCE
-from .recipe import Recipe
-from .recipes import RECIPES, find_recipe
+from .pretraining import DINOV3_LICENCE, MODEL_LICENCE
+from .recipe import UNTRAINED, Recipe
+from .recipes import all_recipes, find_recipe
 
 
 def matching_recipes(pattern: str = "") -> list[Recipe]:
@@ -17,14 +17,15 @@ def matching_recipes(pattern: str = "") -> list[Recipe]:
     if exact is not None:
         return [exact]
     words = pattern.lower().replace("-", "_").split()
-    found = [recipe for recipe in RECIPES.values() if all(word in recipe.name for word in words)]
+    known = all_recipes()
+    found = [recipe for recipe in known.values() if all(word in recipe.name for word in words)]
     if not found:
-        raise InputError(f"{pattern!r}: in the name of none of the {len(RECIPES)} recipes")
+        raise InputError(f"{pattern!r}: in the name of none of the {len(known)} recipes")
     return found
 
 
 def print_recipes(pattern: str = "", *, long: bool = False) -> None:
-    """Prints the published models: name, parameters, published score, licences, and whether a checkpoint is there.
+    """Prints the recipes: name, parameters, published score, licences, and whether a checkpoint is there.
 
     Args:
         pattern: Only names that contain its words.
@@ -49,12 +50,14 @@ def print_recipes(pattern: str = "", *, long: bool = False) -> None:
             f"{recipe.parameters:,}",
             _scores(recipe),
             f"{recipe.source.label} ({recipe.source.licence})",
-            "yes" if recipe.checkpoint_url else "not published",
+            _checkpoint(recipe),
         )
     # Names are there to be copied: wider than the terminal rather than cut.
     console = Console(width=max(Console().width, Console(width=1000).measure(table).maximum))
     console.print(table)
     console.print(f"Published checkpoints: {MODEL_LICENCE}; the licence of the pretraining holds beside it.")
+    if any(recipe.origin == "dinov3" for recipe in recipes):
+        console.print(f"DINOv3's files: {DINOV3_LICENCE}; their authors give them to those who accept it.")
     if long:
         for recipe in recipes:
             print(f"\n{recipe.name}\n  checkpoint:  {recipe.checkpoint_url or 'not published'}")
@@ -62,6 +65,14 @@ def print_recipes(pattern: str = "", *, long: bool = False) -> None:
             if recipe.start is not None:
                 print(f"  starts from: {recipe.start}")
             print(f"  data set:    {recipe.data.title}, {recipe.data.homepage}")
+
+
+def _checkpoint(recipe: Recipe) -> str:
+    if recipe.origin == "own":
+        return UNTRAINED
+    if recipe.origin == "dinov3":
+        return "at its authors'"
+    return "yes" if recipe.checkpoint_url else "not published"
 
 
 def _scores(recipe: Recipe) -> str:

@@ -18,6 +18,7 @@ from .eva import EvaWrapper
 from .names import UNIPERCEIVER
 from .plain import PlainWrapper
 from .pretrained import change_patch_size, load_pretrained
+from .rotary import RotaryPositions
 from .uniperceiver import UniPerceiver, UniPerceiverWrapper
 from .wrapper import ViTWrapper
 
@@ -63,10 +64,16 @@ def build_vit(
         raise InputError("img_size and options belong to a name; a module has its own")
     normalization = _normalization(module, config.in_chans)
     wrapper = _wrap(module, config)
+    if not isinstance(getattr(module, "rope", None), RotaryPositions):
+        for setting in ("rotary_rescale", "pretraining_parts"):
+            if getattr(config, setting):
+                raise InputError(f"{setting} is offered for DINOv3 alone, and {config.name} is another ViT")
     own_channels = _first_convolution(module).in_channels
     if own_channels != config.in_chans:
         raise InputError(f"in_chans={config.in_chans}, but the ViT takes images of {own_channels} channels")
     own_patch_size = wrapper.patch_size
+    if config.keep_patch_size:
+        patch_size = None
     if patch_size is not None and wrapper.patch_size != patch_size:
         change_patch_size(wrapper, patch_size, config.patch_resample)
     # Layer scales that only the published form has are added before loading: its files hold them.
@@ -74,7 +81,8 @@ def build_vit(
     if config.window_sizes is not None:
         wrapper.set_windows(config.window_sizes)  # before loading: BEiT's tables take the size of the windows
     report = load_pretrained(wrapper, config, own_patch_size, added_scales) if config.pretrained else None
-    wrapper.set_drop_path(config.drop_path_rate)
+    if config.frozen != "vit":  # a frozen one is never in training mode
+        wrapper.set_drop_path(config.drop_path_rate)
     wrapper.grad_checkpointing = config.grad_checkpointing
     return BuiltViT(wrapper, normalization, report)
 
@@ -88,7 +96,8 @@ def _create(config: ViTConfig) -> nn.Module:
     if img_size is not None:
         # The table has one row per patch; patches become 16 pixels wide later, the number of rows stays.
         own_patch = _own_patch_size(name, options)
-        options.setdefault("img_size", img_size // PATCH_SIZE * own_patch)
+        patch = own_patch if config.keep_patch_size else PATCH_SIZE
+        options.setdefault("img_size", img_size // patch * own_patch)
     try:
         family = timm.model_entrypoint(name)
         if family.__module__.endswith(".eva"):

@@ -3,11 +3,13 @@
 from typing import Any
 
 import torch
+from timm.layers.pos_embed_sincos import RotaryEmbeddingDinoV3
 from timm.models.eva import Eva
 from torch import Tensor, nn
 
 from vit_adapter.config import InputError, ViTConfig
 
+from .rotary import RotaryPositions
 from .wrapper import Size, ViTWrapper, embed_with_table, join, part, remove_unused, table_form
 
 
@@ -32,6 +34,18 @@ class EvaWrapper(ViTWrapper):
                 # The rotation leaves out so many tokens in front.
                 block.attn.num_prefix_tokens = 0
         self._num_prefix = count
+        if isinstance(vit.rope, RotaryEmbeddingDinoV3):
+            periods: Any = vit.rope.periods
+            vit.rope = RotaryPositions(periods, config.rotary_rescale)
+        self._add_unused(config.pretraining_parts)
+
+    def _add_unused(self, parts: tuple[str, ...]) -> None:
+        """Parameters that are in the published files and that nothing reads (behaviour 114)."""
+        vit: Any = self.vit
+        if "mask_token" in parts:
+            vit.mask_token = nn.Parameter(torch.zeros_like(vit.cls_token[0]), requires_grad=False)
+        if "local_cls_norm" in parts:
+            vit.local_cls_norm = nn.LayerNorm(self.dim, eps=self.blocks[0].norm1.eps).requires_grad_(False)
 
     @property
     def dim(self) -> int:
@@ -52,6 +66,8 @@ class EvaWrapper(ViTWrapper):
         tokens = join(prefix, grid)
         rotation = self._rotation(size)
         for index in range(first, last + 1):
+            if index > first and isinstance(self.vit.rope, RotaryPositions) and self.vit.rope.draws:
+                rotation = self._rotation(size)
             own = rotation[index] if rotation is not None and self.vit.rope_mixed else rotation
             tokens = self.call(self.blocks[index], tokens, own)
         return part(tokens, self.num_prefix)
@@ -60,7 +76,7 @@ class EvaWrapper(ViTWrapper):
         if self.vit.rope is None:
             return None
         rope: Any = self.vit.rope
-        rotation = rope.get_embed(shape=list(size))
+        rotation = rope.get_embed(list(size))
         if rotation.shape[-2] != size[0] * size[1]:
             raise InputError(
                 f"this ViT's rotary positions are fixed to a grid of {self.grid[0]} x {self.grid[1]}, the image "

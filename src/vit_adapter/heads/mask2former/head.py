@@ -4,11 +4,14 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from vit_adapter.config import InputError, Mask2FormerConfig, TrainingConfig
 
 from ..head import Head, Queries, Targets
+from ..resize import resize_maps
+from .attention import Attention
+from .feedforward import FeedForward
 from .loss import LossSettings, Mask2FormerLoss
 from .pixel_decoder import PixelDecoder
 from .precision import at_least_float32, full_precision
@@ -69,6 +72,7 @@ class Mask2FormerHead(Head):
             config.encoder_feedforward,
             points=points,
             groups=groups,
+            float32_points=config.float32_pixel_decoder,
             grad_checkpointing=config.grad_checkpointing,
         )
         self.transformer_decoder = TransformerDecoder(
@@ -83,6 +87,21 @@ class Mask2FormerHead(Head):
             grad_checkpointing=config.grad_checkpointing,
         )
         self.criterion = Mask2FormerLoss(loss_settings)
+        self.float32_pixel_decoder = config.float32_pixel_decoder
+        if config.matrix_init == "uniform":
+            self._start_uniform()
+
+    def _start_uniform(self) -> None:
+        """Matrices of both decoders, of the deformable attention excepted (behaviour 117)."""
+        for module in self.modules():
+            if isinstance(module, Attention):
+                matrices = (module.in_projection.weight, module.output_projection.weight)
+            elif isinstance(module, FeedForward):
+                matrices = (module.fc1.weight, module.fc2.weight)
+            else:
+                continue
+            for matrix in matrices:
+                nn.init.xavier_uniform_(matrix)
 
     def forward(self, pyramid: Sequence[Tensor]) -> Tensor:
         """Scores of every class.
@@ -95,6 +114,17 @@ class Mask2FormerHead(Head):
         """
         queries = self.find(pyramid)
         return class_sums(queries.classes, queries.masks)
+
+    def scores_at(self, pyramid: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
+        """Scores made of mask logits that were resized first, see ``Head.scores_at`` (behaviour 118)."""
+        queries = self.find(pyramid)
+        # One image after the other: at full size the masks of all queries are large.
+        return torch.cat(
+            [
+                class_sums(classes, resize_maps(masks, size))
+                for classes, masks in zip(queries.classes.split(1), queries.masks.split(1), strict=True)
+            ]
+        )
 
     def find(self, pyramid: Sequence[Tensor], area: tuple[int, int] | None = None) -> Queries:
         """Class and mask logits after the last layer, see ``Head.find``; masks at stride 4, over the whole pyramid."""
@@ -111,7 +141,11 @@ class Mask2FormerHead(Head):
             attention_masks: bool [B, Q, S] for each layer, true where a query must not look, instead of what the
                 predictions say; S is the area of the map at stride 32, 16, 8, 32 ...
         """
-        maps, mask_features = self.pixel_decoder(pyramid)
+        if self.float32_pixel_decoder:
+            with full_precision(pyramid[0].device.type):
+                maps, mask_features = self.pixel_decoder([at_least_float32(level) for level in pyramid])
+        else:
+            maps, mask_features = self.pixel_decoder(pyramid)
         return self.transformer_decoder(maps, mask_features, attention_masks)
 
     def configure_loss(

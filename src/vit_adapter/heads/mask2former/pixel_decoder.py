@@ -93,6 +93,7 @@ class PixelDecoder(nn.Module):
         feedforward: Width inside their feed-forward parts.
         points: Sampling points per head and level.
         groups: Groups of the group norms.
+        float32_points: Reference points are float32 in every precision.
         grad_checkpointing: Recompute the feed-forward parts in the backward pass.
 
     Raises:
@@ -110,9 +111,11 @@ class PixelDecoder(nn.Module):
         *,
         points: int = 4,
         groups: int = 32,
+        float32_points: bool = False,
         grad_checkpointing: bool = False,
     ) -> None:
         super().__init__()
+        self.float32_points = float32_points
         if len(in_channels) != LEVELS + 1:
             raise InputError(f"in_channels={list(in_channels)}, expected the widths of {LEVELS + 1} maps")
         if channels % groups or channels % heads or channels % 4:
@@ -163,7 +166,7 @@ class PixelDecoder(nn.Module):
             [map_position_code(level) + row for level, row in zip(maps, self.level_embedding, strict=True)],
             dim=1,
         )  # [1, S, C]
-        reference = self.reference_points(shapes, tokens)
+        reference = self.reference_points(shapes, tokens.float() if self.float32_points else tokens)
         for layer in self.encoder:
             tokens = layer(tokens, positions, reference, shapes)
         # [B, S, C] -> [B, C, h, w] of each level
