@@ -22,7 +22,10 @@ def count_windows(size: Size, protocol: InferenceConfig) -> int:
     views = plan_views(size, protocol)
     if protocol.mode == "whole":
         return len(views)
-    return sum(len(window_grid(view.padded, protocol.crop, protocol.stride, protocol.small_windows)) for view in views)
+    return sum(
+        len(window_grid(view.padded, protocol.crop, protocol.stride, protocol.small_windows))
+        for view in views
+    )
 
 
 def is_large_whole(size: Size, protocol: InferenceConfig) -> bool:
