@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from tiny import tiny_model
+from tiny import TINY, tiny_model
 from vit_adapter.api.training import train
 from vit_adapter.backbones import ViTAdapter
 from vit_adapter.config import AugmentationConfig, DataConfig, RunConfig, TrainingConfig
@@ -16,10 +16,10 @@ from vit_adapter.segmenter import Segmenter
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no accelerator here")
 
 FAMILIES = {
-    "plain": ("vit_tiny_patch16_224", {"depth": 4, "embed_dim": 24, "num_heads": 3}),
-    "registers": ("vit_small_patch14_reg4_dinov2", {"depth": 4, "embed_dim": 24, "num_heads": 3}),
-    "beit": ("beit_base_patch16_224", {"depth": 4, "embed_dim": 24, "num_heads": 3}),
-    "eva": ("eva02_tiny_patch14_224", {"depth": 4, "embed_dim": 24, "num_heads": 3}),
+    "plain": ("vit_tiny_patch16_224", TINY),
+    "registers": ("vit_small_patch14_reg4_dinov2", TINY),
+    "beit": ("beit_base_patch16_224", TINY),
+    "eva": ("eva02_tiny_patch14_224", TINY),
     "dinov3": ("vit_small_patch16_dinov3", {"depth": 4, "embed_dim": 48, "num_heads": 3}),
 }
 

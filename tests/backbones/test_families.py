@@ -4,6 +4,7 @@ import pytest
 import timm
 import torch
 
+from tiny import TINY
 from vit_adapter.backbones import UniPerceiver, ViTAdapter, ViTPyramid
 from vit_adapter.config import InputError
 
@@ -45,12 +46,12 @@ def test_a_depth_that_four_does_not_divide_gives_longer_stages_first():
 
 
 SMALL = {
-    "plain": ("vit_tiny_patch16_224", {"depth": 4, "embed_dim": 24, "num_heads": 3}),
-    "registers": ("vit_small_patch14_reg4_dinov2", {"depth": 4, "embed_dim": 24, "num_heads": 3}),
-    "beit": ("beit_base_patch16_224", {"depth": 4, "embed_dim": 24, "num_heads": 3}),
-    "eva": ("eva02_tiny_patch14_224", {"depth": 4, "embed_dim": 24, "num_heads": 3}),
+    "plain": ("vit_tiny_patch16_224", TINY),
+    "registers": ("vit_small_patch14_reg4_dinov2", TINY),
+    "beit": ("beit_base_patch16_224", TINY),
+    "eva": ("eva02_tiny_patch14_224", TINY),
     "dinov3": ("vit_small_patch16_dinov3", {"depth": 4, "embed_dim": 48, "num_heads": 3}),
-    "uniperceiver": ("uniperceiver_large", {"depth": 4, "embed_dim": 24, "num_heads": 3}),
+    "uniperceiver": ("uniperceiver_large", TINY),
 }
 
 
@@ -238,7 +239,7 @@ def test_beit_without_class_token_in_windows_and_on_another_grid():
 
 
 def test_pyramid_of_the_vit_alone():
-    pyramid = ViTPyramid("vit_tiny_patch16_224", options={"depth": 4, "embed_dim": 24, "num_heads": 3})
+    pyramid = ViTPyramid("vit_tiny_patch16_224", options=TINY)
     maps = pyramid(torch.randn(2, 3, 32, 64))
     assert [tuple(level.shape) for level in maps] == [
         (2, 24, 8, 16),
@@ -247,9 +248,7 @@ def test_pyramid_of_the_vit_alone():
         (2, 24, 1, 2),
     ]
     sum(level.sum() for level in maps).backward()
-    frozen = ViTPyramid(
-        "vit_tiny_patch16_224", options={"depth": 4, "embed_dim": 24, "num_heads": 3}, frozen="vit"
-    ).train()
+    frozen = ViTPyramid("vit_tiny_patch16_224", options=TINY, frozen="vit").train()
     assert not frozen.vit.training
     assert not frozen.wrapper.embed(torch.zeros(1, 3, 32, 32))[1].requires_grad
 

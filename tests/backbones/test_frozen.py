@@ -3,12 +3,11 @@
 import pytest
 import torch
 
+from tiny import TINY
 from vit_adapter import InputError, ViTAdapter, ViTPyramid, api
 from vit_adapter.backbones import build_backbone
 from vit_adapter.cli.main import main
 from vit_adapter.config import BeitPyramidConfig, ModelConfig, ViTConfig
-
-TINY = {"depth": 4, "embed_dim": 24, "num_heads": 3}
 
 
 @pytest.mark.parametrize("kind", [ViTAdapter, ViTPyramid])

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from tiny import TINY
 from vit_adapter import ViTAdapter
 from vit_adapter.backbones.vit import relative_bias
 from vit_adapter.ops import forms
@@ -11,9 +12,7 @@ from vit_adapter.ops import forms
 @pytest.fixture
 def backbone():
     torch.manual_seed(0)
-    model = ViTAdapter(
-        "beit_base_patch16_224", options={"depth": 4, "embed_dim": 24, "num_heads": 3}, img_size=64
-    )
+    model = ViTAdapter("beit_base_patch16_224", options=TINY, img_size=64)
     for block in model.vit.blocks:
         torch.nn.init.normal_(block.attn.relative_position_bias_table)
     return model.eval()

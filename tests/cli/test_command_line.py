@@ -10,12 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tiny import TINY_FLAGS
 from vit_adapter.cli.main import COMMANDS, main
 
 TINY = [
-    "--model.vit", "vit_tiny_patch16_224", "--model.vit.options", '{"depth": 4, "embed_dim": 24, "num_heads": 3}',
-    "--model.vit.pretrained", "false", "--model.vit.img_size", "64", "--model.head.channels", "16",
-    "--model.head.auxiliary", "false", "--data.augmentation.crop", "64", "--data.workers", "0",
+    *TINY_FLAGS, "--model.head.auxiliary", "false", "--data.augmentation.crop", "64", "--data.workers", "0",
     "--training.batch_size", "2", "--training.accelerator", "cpu",
 ]  # fmt: skip
 

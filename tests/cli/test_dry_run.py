@@ -6,6 +6,7 @@ import pytest
 import torch
 import yaml
 
+from tiny import TINY
 from vit_adapter import Segmenter, ViTAdapter
 from vit_adapter.cli.main import main
 from vit_adapter.config import RunConfig, TrainingConfig, UPerNetConfig, from_plain
@@ -111,7 +112,7 @@ def test_a_dry_run_with_data_looks_at_it(capsys, data_root):
 def test_memory_of_the_optimiser_is_what_a_step_leaves(frozen):
     vit = ViTAdapter(
         "vit_tiny_patch16_224",
-        options={"depth": 4, "embed_dim": 24, "num_heads": 3},
+        options=TINY,
         img_size=64,
         frozen=frozen,
     )

@@ -9,7 +9,7 @@ import pytest
 import torch
 from miniatures import MINIATURES
 
-from tiny import changed
+from tiny import TINY, changed
 from vit_adapter.api import build
 from vit_adapter.cli.main import main
 from vit_adapter.config import Mask2FormerConfig
@@ -51,7 +51,7 @@ def narrow(recipe: Recipe) -> Recipe:
     )
     model = changed(
         recipe.model,
-        vit_options={"depth": 4, "embed_dim": 24, "num_heads": 3},
+        vit_options=TINY,
         head_channels=16,
         auxiliary_channels=16,
         mask2former=head,

@@ -14,7 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tiny import changed
+from tiny import TINY, TINY_FLAGS, changed
 from vit_adapter.api import build
 from vit_adapter.cli.main import main
 from vit_adapter.data.scenes import SCENE_CLASSES, render_scene
@@ -25,11 +25,10 @@ from vit_adapter.zoo.recipes import RECIPES
 
 from .test_documents import PAGES, commands_of
 
-TINY = "upernet_deit_adapter_tiny_512_160k_ade20k"
+TINY_RECIPE = "upernet_deit_adapter_tiny_512_160k_ade20k"
 SMALL = [
-    "--model.vit", "vit_tiny_patch16_224", "--model.vit.options", '{"depth": 4, "embed_dim": 24, "num_heads": 3}',
-    "--model.vit.pretrained", "false", "--model.vit.img_size", "64", "--model.head.channels", "16",
-    "--data.augmentation.crop", "64", "--data.workers", "0", "--training.steps", "2", "--training.batch_size", "2",
+    *TINY_FLAGS, "--data.augmentation.crop", "64", "--data.workers", "0",
+    "--training.steps", "2", "--training.batch_size", "2",
     "--training.accelerator", "cpu", "--training.quiet", "true",
 ]  # fmt: skip
 """What is added to a command that trains: it is the command that is tried, not the machine."""
@@ -41,7 +40,7 @@ def narrow(recipe: Recipe) -> Recipe:
     """The same recipe for a model of a few channels on images an eighth as large."""
     model = changed(
         recipe.model,
-        vit_options={"depth": 4, "embed_dim": 24, "num_heads": 3},
+        vit_options=TINY,
         head_channels=16,
         auxiliary_channels=16,
     )
@@ -56,7 +55,7 @@ def narrow(recipe: Recipe) -> Recipe:
 def narrow_recipe():
     """In place of the published model while these tests run."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(RECIPES, TINY, narrow(RECIPES[TINY]))
+        patch.setitem(RECIPES, TINY_RECIPE, narrow(RECIPES[TINY_RECIPE]))
         yield
 
 
@@ -75,8 +74,8 @@ def world(narrow_recipe, tmp_path_factory):
         Image.fromarray(render_scene(20, size=(64, 96), split="val").image).save(root / name)
     _write_exports(root)
     _write_ade20k(root / "ADEChallengeData2016")
-    recipe = get_recipe(TINY)
-    model = build(TINY)
+    recipe = get_recipe(TINY_RECIPE)
+    model = build(TINY_RECIPE)
     official = {
         "meta": {"CLASSES": list(recipe.classes().names)},
         "state_dict": to_official(model.state_dict()),
@@ -126,7 +125,7 @@ def there(world, tmp_path, monkeypatch):
             target.symlink_to(entry, target_is_directory=entry.is_dir())
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
-    url = get_recipe(TINY).checkpoint_url
+    url = get_recipe(TINY_RECIPE).checkpoint_url
     assert url is not None
     cache_folder().mkdir()
     (cache_folder() / url.rpartition("/")[2]).symlink_to(world / "official.pth")
@@ -144,7 +143,7 @@ def small(words: list[str]) -> list[str]:
             + ([] if dry else SMALL)
             + (["--training.devices", "2"] if "--training.devices" in words else [])
         )
-    if words[0] == "eval" and TINY in words:
+    if words[0] == "eval" and TINY_RECIPE in words:
         return [*words, "--limit", "1"]
     return words
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 from huggingface_hub import ModelCard
 
+from tiny import TINY
 from vit_adapter import InputError, Segmenter, ViTAdapter
 from vit_adapter.config import ClassTable, UPerNetConfig
 from vit_adapter.segmenter import hub as hub_room
@@ -47,7 +48,7 @@ def hub(monkeypatch):
 
 def make(vit="vit_tiny_patch16_224", **options):
     torch.manual_seed(0)
-    narrow = {"depth": 4, "embed_dim": 24, "num_heads": 3, **options}
+    narrow = {**TINY, **options}
     model = Segmenter(
         ViTAdapter(vit, options=narrow, img_size=64),
         UPerNetConfig(channels=16, auxiliary=False),

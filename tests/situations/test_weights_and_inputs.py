@@ -45,12 +45,11 @@ def test_s206_inputs_follow_the_weights(head, dtype):
 
 
 def _backbones() -> dict[str, nn.Module]:
-    beit = {"depth": 4, "embed_dim": 24, "num_heads": 3}
     return {
         "adapter": ViTAdapter("vit_tiny_patch16_224", img_size=64, options=TINY),
         "pyramid": ViTPyramid("vit_tiny_patch16_224", img_size=64, options=TINY),
         "beit_pyramid": BeitPyramid(
-            "beit_base_patch16_224", img_size=64, options=beit, out_indices=(0, 1, 2, 3)
+            "beit_base_patch16_224", img_size=64, options=TINY, out_indices=(0, 1, 2, 3)
         ),
     }
 

@@ -27,7 +27,6 @@ from vit_adapter.training import run_training
 from vit_adapter.training.checkpoints import read_checkpoint
 
 SIDE = 64
-OPTIONS = {"depth": 4, "embed_dim": 24, "num_heads": 2}
 
 
 class Interruption(Exception):
@@ -37,7 +36,7 @@ class Interruption(Exception):
 def run_config(out: Path, model: dict[str, Any] | None = None, **training: Any) -> RunConfig:
     settings = {"steps": 6, "batch_size": 2, "quiet": True, "accelerator": "cpu"} | training
     return RunConfig(
-        model=tiny_model(vit_options=OPTIONS, img_size=None, drop_path_rate=0.5, **(model or {})),
+        model=tiny_model(img_size=None, drop_path_rate=0.5, **(model or {})),
         data=DataConfig(layout="scenes", workers=0, augmentation=AugmentationConfig(crop=SIDE)),
         training=TrainingConfig(out=str(out), **settings),
         evaluation=EvaluationConfig(limit=1),

@@ -23,8 +23,7 @@ def test_what_the_loss_does_not_reach():
 
 
 def test_agrees_with_a_backward_pass_of_a_real_model():
-    options = {"depth": 4, "embed_dim": 24, "num_heads": 2}
-    config = tiny_model(vit_options=options, img_size=None)
+    config = tiny_model(img_size=None)
     model = Segmenter.from_config(config, ClassTable.numbered(3))
     unused = unused_parameters(model)
     model.train()

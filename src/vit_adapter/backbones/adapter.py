@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vit_adapter.config import AdapterConfig, InputError, ViTConfig, ViTSettings
+from vit_adapter.config.documentation import documents_fields_of
 from vit_adapter.ops import DeformableAttention, make_norm
 
 from .backbone import PlainViTBackbone
@@ -51,28 +52,18 @@ def published_deformable(dim: int, heads: int | None, ratio: float | None) -> tu
     return heads, ratio
 
 
+@documents_fields_of(AdapterConfig, ViTConfig)
 class ViTAdapter(PlainViTBackbone):
     """A plain ViT with a spatial prior beside it, which gives maps at strides 4, 8, 16 and 32.
 
     Args:
         vit: Name of a timm model, or a module, of the families VisionTransformer, Beit and Eva; or a
             ``UniPerceiver`` (or "uniperceiver_large"). A module becomes a part of this one and is changed with it.
-        interaction_indexes: First and last block (from 0, both included) of every interaction; None: the depth
-            cut in four, longer stages first.
-        injectors: False: the adapter reads the ViT's tokens and changes none (DINOv3's form).
-        deform_heads: Heads of the deformable attention; None: as published for the width.
-        deform_ratio: Width of the sampled values relative to the ViT's; None: as published for the width.
-        deform_points: Sampling points per head and level.
-        cffn_ratio: Hidden width of the extractors' convolutional feed-forward relative to the ViT's; None: none.
-        conv_inplanes: Width of the spatial prior's stem.
-        injector_init: Start value of the injectors' gamma.
-        add_vit_feature: Add the ViT's own maps to the pyramid.
-        vit_feature: Which of them: those of the four "stages", as in segmentation, or the "last" one on every level,
-            as in detection, where any number of interactions will do.
-        extra_extractors: Two further extractors in the last interaction.
+        interaction_indexes: This and the following ones up to ``norm`` are the fields of ``AdapterConfig``, listed
+            below with those of ``ViTConfig`` (see ``help(ViTAdapter)``, or config/backbone.py and config/vit.py).
         norm: "batch", or "group" for batches of one.
-        vit_settings: ``pretrained``, ``frozen``, ``drop_path_rate`` (in the extractors in full), ``in_chans`` ...:
-            the fields of ``ViTConfig``.
+        vit_settings: The fields of ``ViTConfig`` but its name: ``pretrained``, ``frozen``, ``drop_path_rate`` (which
+            the extractors take in full), ``in_chans`` ...
 
     Attributes:
         channels: Width of the four maps.

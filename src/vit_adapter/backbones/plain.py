@@ -6,6 +6,7 @@ from typing import Literal, Unpack
 from torch import Tensor, nn
 
 from vit_adapter.config import PyramidConfig, ViTConfig, ViTSettings
+from vit_adapter.config.documentation import documents_fields_of
 from vit_adapter.ops import make_norm
 
 from .adapter import STRIDES, default_interactions, resample_stages
@@ -14,6 +15,7 @@ from .images import check_coarsest, check_sides, prepared_images
 from .vit import tokens_to_map
 
 
+@documents_fields_of(ViTConfig)
 class ViTPyramid(PlainViTBackbone):
     """A plain ViT whose four stage outputs are resampled to strides 4, 8, 16 and 32.
 

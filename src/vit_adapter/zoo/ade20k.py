@@ -67,7 +67,6 @@ ADE20K: tuple[Recipe, ...] = (
         "beit_large_alone",
         440_398_636,
         total_batch=None,
-        head_channels=1024,
         multi_scale=by_short_side,
     ),
     make_recipe(
@@ -78,7 +77,6 @@ ADE20K: tuple[Recipe, ...] = (
         "v0.2.1/upernet_beit_adapter_large_640_160k_ade20k.pth.tar",
         size=(2048, 640),
         crop=640,
-        head_channels=1024,
         multi_scale=by_short_side,
     ),
     make_recipe(

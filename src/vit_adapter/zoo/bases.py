@@ -65,6 +65,13 @@ def _beit(key: str, drop_path: float, large: bool = True) -> ModelConfig:
     return _vit(key, drop_path, large, AdapterConfig(injector_init=1e-6), layer_scale=1e-6)
 
 
+def light_adapter(blocks: int) -> AdapterConfig:
+    """The published light form: one interaction around all blocks, without what costs time."""
+    return AdapterConfig(
+        interaction_indexes=[(0, blocks - 1)], cffn_ratio=None, extra_extractors=False, add_vit_feature=False
+    )
+
+
 _DEIT_BASE = _vit("deit_base", 0.3)
 
 STARTS: dict[str, Start] = {
@@ -74,9 +81,7 @@ STARTS: dict[str, Start] = {
     "deit_light_base": Start(
         replace(
             _DEIT_BASE,
-            backbone=AdapterConfig(
-                interaction_indexes=[(0, 11)], cffn_ratio=None, extra_extractors=False, add_vit_feature=False
-            ),
+            backbone=light_adapter(12),
         ),
         6e-5,
         0.01,

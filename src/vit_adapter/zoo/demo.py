@@ -1,7 +1,8 @@
 """The settings of ``vit-adapter demo``."""
 
+from dataclasses import replace
+
 from vit_adapter.config import (
-    AdapterConfig,
     AugmentationConfig,
     DataConfig,
     EvaluationConfig,
@@ -12,6 +13,8 @@ from vit_adapter.config import (
     UPerNetConfig,
     ViTConfig,
 )
+
+from .bases import light_adapter
 
 DEMO_STEPS = 540
 """Optimiser steps: the number decides the score, the machine only the time."""
@@ -34,16 +37,7 @@ def demo_config(
                 img_size=128,
                 drop_path_rate=0.0,
             ),
-            AdapterConfig(
-                interaction_indexes=[(0, 3)],
-                deform_heads=3,
-                deform_points=2,
-                deform_ratio=0.5,
-                cffn_ratio=None,
-                conv_inplanes=32,
-                add_vit_feature=False,
-                extra_extractors=False,
-            ),
+            replace(light_adapter(4), deform_heads=3, deform_points=2, deform_ratio=0.5, conv_inplanes=32),
             UPerNetConfig(channels=48, dropout=0.0, auxiliary=False),
         ),
         data=DataConfig(

@@ -27,7 +27,6 @@ def make_recipe(
     batch: int = 2,
     total_batch: int | None = 16,
     mask2former: Mask2FormerConfig | None = None,
-    head_channels: int = 512,
     multi_scale: Callable[[InferenceConfig], InferenceConfig] = by_flag,
     flip: bool = False,
     multiple: int | None = 32,
@@ -51,7 +50,6 @@ def make_recipe(
         batch: Images per device.
         total_batch: Images over all devices, where it is published.
         mask2former: Sizes of a Mask2Former head; None: UperNet with an auxiliary head.
-        head_channels: Width of UperNet.
         multi_scale: From the single-scale to the multi-scale test.
         flip: The single-scale test averages mirror images.
         multiple: Sides are stretched to multiples of it in the single-scale test.
@@ -59,10 +57,13 @@ def make_recipe(
         workers: Loader processes per device.
     """
     base = STARTS[start]
-    model = replace(base.model, head=mask2former or UPerNetConfig(channels=head_channels))
+    model = base.model
     if model.vit.name.startswith("beit"):
-        # Tables have the size of the training crop (behaviour 106).
-        model = replace(model, vit=replace(model.vit, img_size=crop))
+        # Tables have the size of the training crop (behaviour 106); UperNet is twice as wide.
+        vit, head = replace(model.vit, img_size=crop), UPerNetConfig(channels=1024)
+        model = replace(model, vit=vit, head=head)
+    if mask2former is not None:
+        model = replace(model, head=mask2former)
     plain = replace(single_scale(test_size or size, crop, base.normalization), multiple=multiple)
     return Recipe(
         name=name,

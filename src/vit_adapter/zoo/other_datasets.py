@@ -83,7 +83,6 @@ OTHERS: tuple[Recipe, ...] = (
         (51.0, 51.4),
         "v0.2.4/upernet_beit_adapter_large_512_80k_cocostuff10k.pth.tar",
         steps=80_000,
-        head_channels=1024,
     ),
     _large(
         "mask2former_beit_adapter_large_896_80k_cocostuff164k",
@@ -114,7 +113,6 @@ OTHERS: tuple[Recipe, ...] = (
         dataset="coco_stuff164k",
         size=(2560, 640),
         crop=640,
-        head_channels=1024,
         multi_scale=by_short_side,
     ),
     # Pascal Context
@@ -143,7 +141,6 @@ OTHERS: tuple[Recipe, ...] = (
         (67.0, 67.5),
         "v0.2.7/upernet_beit_adapter_large_480_80k_pascal_context_59.pth.tar",
         steps=80_000,
-        head_channels=1024,
     ),
     # Small data sets
     make_recipe(
