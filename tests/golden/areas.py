@@ -65,7 +65,8 @@ NOT_BUILT: dict[str, str] = {
         f"40_detectors__{name}": "whole detectors, panoptic training, loading of BEiT in detection"
         for name in ("atss_*", "gfl_*", "sparse_*", "panoptic_*", "beit_*")
     },
-    "pipeline/det_*": "data pipeline of detection",
+    "pipeline/det_instaboost__*": "InstaBoost",
+    "pipeline/det_test_pipeline__*": "test views of detection",
     "pipeline/coco_*": "COCO annotations, results and class lists",
     "pipeline/panoptic_*": "COCO panoptic data",
     "detection/*": "recipes of detection",

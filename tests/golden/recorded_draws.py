@@ -1,5 +1,6 @@
 """Random draws of the official code, to be given again in the same order."""
 
+from collections.abc import Sequence
 from typing import Any
 
 
@@ -9,7 +10,7 @@ class RecordedDraws:
     def __init__(self, draws: list[dict[str, Any]]) -> None:
         self.left = list(draws)
 
-    def _next(self, functions: tuple[str, ...], *arguments: float) -> float:
+    def _next(self, functions: tuple[str, ...], *arguments: Any) -> float:
         assert self.left, "more draws than recorded"
         draw = self.left.pop(0)
         recorded = draw["args"]
@@ -30,3 +31,7 @@ class RecordedDraws:
     def integers(self, low: int, high: int) -> int:
         """Recorded as ``randint``."""
         return int(self._next(("randint",), low, high))
+
+    def choice(self, a: int, *, p: Sequence[float] | None = None) -> int:
+        """Recorded as ``choice``: number of entries and, if given, their probabilities."""
+        return int(self._next(("choice",), a, *(() if p is None else (list(p),))))

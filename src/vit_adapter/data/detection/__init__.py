@@ -1,0 +1,1 @@
+"""The published training transforms of detection: images with boxes, masks and ignored regions."""
