@@ -33,6 +33,7 @@ class InferenceConfig(Checked):
     Attributes:
         resize: None: native resolution. Otherwise (long, short): the image is scaled, ratio kept, until it
             fits the larger number with its long side and the smaller with its short one.
+        resizes: Several of them, each a view of its own (multi-scale tests of detection); instead of ``resize``.
         resize_rule: "fit": as above. "short_side": the short side becomes max(crop, smaller number), the long
             one follows without a limit (multi-scale files of the 480, 512 and 640 pixel recipes). "fixed_side": the
             short side becomes the smaller number, of scales below 1 rounded up to a multiple of 32, the long one
@@ -40,6 +41,8 @@ class InferenceConfig(Checked):
             is lost.
         antialias: Resize as Pillow does, which averages where an image shrinks (DINOv3); otherwise as OpenCV does.
         multiple: Each side is stretched up to a multiple of it; None: left as it is.
+        pad_to_multiple: Each side is padded, right and bottom, after normalisation, to a multiple of it (tests of
+            detection); None: it is not.
         mode: "slide": overlapping windows, scores averaged; "whole": the whole image at once.
         crop: Side of a window in pixels.
         stride: Distance between windows in pixels.
@@ -65,9 +68,11 @@ class InferenceConfig(Checked):
     section: ClassVar[str] = "protocol"
 
     resize: tuple[int, int] | None = number(None, at_least=1)
+    resizes: tuple[tuple[int, int], ...] = number((), at_least=1)
     resize_rule: Literal["fit", "short_side", "fixed_side", "stretch"] = "fit"
     antialias: bool = False
     multiple: int | None = number(32, at_least=1)
+    pad_to_multiple: int | None = number(None, at_least=1)
     mode: Literal["slide", "whole"] = "slide"
     crop: int = number(512, at_least=1)
     stride: int = number(341, at_least=1)

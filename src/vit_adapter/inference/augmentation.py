@@ -44,14 +44,13 @@ def plan_views(size: Size, protocol: InferenceConfig) -> list[View]:
     """
     check_protocol(protocol)
     views = []
-    # The mean of equal views is the view itself; several different ones are averaged as probabilities (behaviour 72).
-    scales = protocol.scales if len(set(protocol.scales)) > 1 else protocol.scales[:1]
-    for scale in scales:
-        resized = _resized(size, protocol, scale)
+    for resized in _resized_sizes(size, protocol):
         stretched = multiple_size(resized, protocol.multiple) if protocol.multiple else resized
         padded = stretched
         if protocol.pad_to_crop:
             padded = max(stretched[0], protocol.crop), max(stretched[1], protocol.crop)
+        if protocol.pad_to_multiple:
+            padded = multiple_size(padded, protocol.pad_to_multiple)
         flips = (False, True) if protocol.flip else (False,)
         views += [View(resized, stretched, padded, flip) for flip in flips]
     return views
@@ -74,6 +73,10 @@ def check_protocol(protocol: InferenceConfig) -> None:
         raise InputError(f"protocol: mode is {protocol.mode!r}, expected 'slide' or 'whole'")
     if protocol.mode == "whole" and protocol.pad_to_crop:
         raise InputError("protocol: pad_to_crop needs mode 'slide'; a whole image is not padded to a crop")
+    if protocol.resizes and protocol.resize is not None:
+        raise InputError(
+            f"protocol: resizes {protocol.resizes} and resize {protocol.resize}, expected one of them"
+        )
     if protocol.multiple is not None and protocol.multiple < 1:
         raise InputError(f"protocol: multiple is {protocol.multiple}, expected at least 1 or none")
     if not protocol.scales or min(protocol.scales) <= 0:
@@ -85,6 +88,15 @@ def check_protocol(protocol: InferenceConfig) -> None:
         raise InputError(f"protocol: resize_rule is {protocol.resize_rule!r}, expected one of {rules}")
     if protocol.resize_rule != "fit" and protocol.resize is None:
         raise InputError(f"protocol: resize_rule {protocol.resize_rule!r} needs a resize, which is none")
+
+
+def _resized_sizes(size: Size, protocol: InferenceConfig) -> list[Size]:
+    """(height, width) of each scale."""
+    if protocol.resizes:
+        return [fit_size(size, limits) for limits in protocol.resizes]
+    # The mean of equal views is the view itself; several different ones are averaged as probabilities (behaviour 72).
+    scales = protocol.scales if len(set(protocol.scales)) > 1 else protocol.scales[:1]
+    return [_resized(size, protocol, scale) for scale in scales]
 
 
 def _resized(size: Size, protocol: InferenceConfig, scale: float) -> Size:

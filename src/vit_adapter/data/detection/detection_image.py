@@ -45,7 +45,7 @@ class DetectionImage:
         factors = np.array([size[1] / self.size[1], size[0] / self.size[0]] * 2, np.float32)
         masks = self.objects.masks
         if masks is not None:
-            masks = _stack([resize_labels(mask, size) for mask in masks], size)
+            masks = _stack([resize_labels(mask, size) for mask in _array(masks)], size)
         return replace(
             self,
             image=resize_image(self.image, size),
@@ -65,7 +65,9 @@ class DetectionImage:
             objects=replace(
                 self.objects,
                 boxes=mirrored_boxes(self.objects.boxes, self.size, direction),
-                masks=None if masks is None else mirrored_map(np.moveaxis(_array(masks), 0, -1), direction, last=True),
+                masks=None
+                if masks is None
+                else mirrored_map(np.moveaxis(_array(masks), 0, -1), direction, last=True),
             ),
             ignored=mirrored_boxes(self.ignored, self.size, direction),
             labels=None if self.labels is None else mirrored_map(self.labels, direction),
@@ -106,7 +108,7 @@ class DetectionImage:
         """Padded at the right and the bottom: 0 in image and masks, ``void`` in labels."""
         masks = self.objects.masks
         if masks is not None:
-            masks = _stack([pad(mask, size, 0) for mask in masks], size)
+            masks = _stack([pad(mask, size, 0) for mask in _array(masks)], size)
         return replace(
             self,
             image=pad(self.image, size, 0),
@@ -122,7 +124,7 @@ def clipped(boxes: Boxes, size: Size) -> Boxes:
 
 
 def large(boxes: Boxes, least: float) -> np.ndarray:
-    """bool [N]: boxes whose width and height are above a number of pixels."""
+    """Bool [N]: boxes whose width and height are above a number of pixels."""
     return _filled(boxes, least)
 
 

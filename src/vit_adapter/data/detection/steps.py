@@ -128,7 +128,9 @@ class CropWithin:
     keep_empty: bool = True
 
     def __call__(self, image: DetectionImage, draws: DetectionDraws) -> DetectionImage | None:
-        height, width = (int(draws.integers(min(side, self.least), min(side, self.most) + 1)) for side in image.size)
+        height, width = (
+            int(draws.integers(min(side, self.least), min(side, self.most) + 1)) for side in image.size
+        )
         top = int(draws.integers(0, image.size[0] - height + 1))
         left = int(draws.integers(0, image.size[1] - width + 1))
         result = image.cropped(Window(top, left, height, width), self.boxes_from_masks)
@@ -197,9 +199,7 @@ class ReduceLabels:
         return replace(image, labels=resize_labels(image.labels, (height, width)))
 
 
-def apply_steps(
-    steps: Sequence[Step], image: DetectionImage, draws: DetectionDraws
-) -> DetectionImage | None:
+def apply_steps(steps: Sequence[Step], image: DetectionImage, draws: DetectionDraws) -> DetectionImage | None:
     """All steps in order; None as soon as one drops the image."""
     for step in steps:
         changed = step(image, draws)
