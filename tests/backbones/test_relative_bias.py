@@ -28,7 +28,7 @@ def test_kept_biases_give_the_same_numbers(backbone, monkeypatch):
     images = [torch.randn(1, 3, *size) for size in sizes]
     kept = [coarsest(backbone, image) for image in images]
     assert len(backbone.wrapper._biases._kept) == 4
-    monkeypatch.setattr(relative_bias, "KEPT_BYTES", 0)
+    monkeypatch.setattr(backbone.wrapper, "kept_bytes", 0, raising=True)
     backbone.wrapper._biases.clear()
     for image, expected in zip(images, kept):
         assert torch.equal(coarsest(backbone, image), expected)

@@ -35,11 +35,13 @@ def test_maps_of_any_sizes(sizes, batch, channels, align_corners, inner):
     maps = [draw(batch, index + 1, *size, seed=index) for index, size in enumerate(sizes)]
     weight = draw(channels, sum(level.shape[1] for level in maps), 3, 3)
     leaves = [tensor.requires_grad_() for tensor in (*maps, weight)]
-    expected = in_form(upsampled_convolution, "reference", maps, weight, align_corners)
+    bias = draw(channels, seed=8).requires_grad_() if batch == 1 else None
+    leaves += [] if bias is None else [bias]
+    expected = in_form(upsampled_convolution, "reference", maps, weight, bias, align_corners)
     with forms(convolution=inner):
-        output = in_form(upsampled_convolution, "low_resolution", maps, weight, align_corners)
+        output = in_form(upsampled_convolution, "low_resolution", maps, weight, bias, align_corners)
         with torch.no_grad():  # sums in place
-            alone = in_form(upsampled_convolution, "low_resolution", maps, weight, align_corners)
+            alone = in_form(upsampled_convolution, "low_resolution", maps, weight, bias, align_corners)
     torch.testing.assert_close(output, expected, rtol=1e-9, atol=1e-11)
     torch.testing.assert_close(alone, expected, rtol=1e-9, atol=1e-11)
     probe = draw(*expected.shape, seed=9)

@@ -30,10 +30,9 @@ class ConvNormReLU(nn.Module):
         Raises:
             InputError: Batch norm in training mode sees a single value per channel.
         """
-        convolved = (
-            convolution(maps, self.conv.weight) if self.conv.kernel_size == (3, 3) else self.conv(maps)
-        )
-        return self._normed(convolved)
+        if self.conv.kernel_size != (3, 3):
+            return self._normed(self.conv(maps))
+        return self._normed(convolution(maps, self.conv.weight, self.conv.bias))
 
     def fused(self, levels: Sequence[Tensor], align_corners: bool = False) -> Tensor:
         """Of several maps, brought to the size of the first and concatenated; 3×3 kernels only.
@@ -48,7 +47,7 @@ class ConvNormReLU(nn.Module):
         Raises:
             InputError: As ``forward``.
         """
-        return self._normed(upsampled_convolution(levels, self.conv.weight, align_corners))
+        return self._normed(upsampled_convolution(levels, self.conv.weight, self.conv.bias, align_corners))
 
     def _normed(self, convolved: Tensor) -> Tensor:
         check_batch_norm(self.norm, convolved.shape[0] * convolved.shape[2] * convolved.shape[3])

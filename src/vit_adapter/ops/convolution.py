@@ -9,20 +9,21 @@ from .precision import autocast_type
 from .winograd import winograd_convolution
 
 
-def _reference(maps: Tensor, weight: Tensor) -> Tensor:
+def _reference(maps: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Convolves with 3×3 kernels, padded with zeros by one pixel.
 
     Args:
         maps: [B, C, H, W].
         weight: [D, C, 3, 3].
+        bias: [D]; None: zeros.
 
     Returns:
-        [B, D, H, W], differentiable in both.
+        [B, D, H, W], differentiable in all.
     """
-    return F.conv2d(maps, weight, padding=1)
+    return F.conv2d(maps, weight, bias, padding=1)
 
 
-def _choose(maps: Tensor, weight: Tensor) -> str:
+def _choose(maps: Tensor, weight: Tensor, bias: Tensor | None = None) -> str:
     if is_traced() or maps.device.type != "cpu":
         return "reference"
     exact = maps.dtype == torch.float32 and autocast_type(maps) in (None, torch.float32)
@@ -39,7 +40,12 @@ convolution = Operator(
 
 
 @convolution.form("winograd")
-def _winograd(maps: Tensor, weight: Tensor) -> Tensor:
-    kind = torch.promote_types(maps.dtype, torch.float32)
+def _winograd(maps: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    kind, half = torch.promote_types(maps.dtype, torch.float32), autocast_type(maps)
     with torch.autocast(maps.device.type, enabled=False):
-        return winograd_convolution(maps.to(kind), weight.to(kind)).to(autocast_type(maps) or maps.dtype)
+        output = winograd_convolution(maps.to(kind), weight.to(kind))
+        if bias is not None:
+            bias = bias.to(kind)[:, None, None]
+            traced = torch.is_grad_enabled() and (output.requires_grad or bias.requires_grad)
+            output = output + bias if traced else output.add_(bias)
+        return output.to(half or maps.dtype)

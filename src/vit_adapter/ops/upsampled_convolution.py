@@ -20,12 +20,15 @@ from .operator import Operator, is_traced
 from .precision import autocast_type
 
 
-def _reference(maps: Sequence[Tensor], weight: Tensor, align_corners: bool = False) -> Tensor:
+def _reference(
+    maps: Sequence[Tensor], weight: Tensor, bias: Tensor | None = None, align_corners: bool = False
+) -> Tensor:
     """Convolves maps that are brought to the size of the first and concatenated.
 
     Args:
         maps: [B, C_i, h_i, w_i] each.
         weight: [D, sum of C_i, 3, 3].
+        bias: [D]; None: zeros.
         align_corners: Of the bilinear resize.
 
     Returns:
@@ -33,10 +36,12 @@ def _reference(maps: Sequence[Tensor], weight: Tensor, align_corners: bool = Fal
     """
     size = maps[0].shape[-2:]
     resized = [_resized(level, size, align_corners) for level in maps]
-    return F.conv2d(torch.cat(resized, dim=1), weight, padding=1)
+    return F.conv2d(torch.cat(resized, dim=1), weight, bias, padding=1)
 
 
-def _choose(maps: Sequence[Tensor], weight: Tensor, align_corners: bool = False) -> str:
+def _choose(
+    maps: Sequence[Tensor], weight: Tensor, bias: Tensor | None = None, align_corners: bool = False
+) -> str:
     if is_traced() or maps[0].device.type != "cpu":
         return "reference"
     if weight.shape[0] < 64 or _size(maps[0])[0] * _size(maps[0])[1] < 1024:
@@ -53,7 +58,9 @@ upsampled_convolution = Operator(
 
 
 @upsampled_convolution.form("low_resolution")
-def _low_resolution(maps: Sequence[Tensor], weight: Tensor, align_corners: bool = False) -> Tensor:
+def _low_resolution(
+    maps: Sequence[Tensor], weight: Tensor, bias: Tensor | None = None, align_corners: bool = False
+) -> Tensor:
     kind = autocast_type(maps[0]) or maps[0].dtype
     with torch.autocast(maps[0].device.type, enabled=False):
         maps, weight = [level.to(kind) for level in maps], weight.to(kind)
@@ -66,6 +73,7 @@ def _low_resolution(maps: Sequence[Tensor], weight: Tensor, align_corners: bool 
         output = convolution(
             resized[0] if len(fine) == 1 else torch.cat(resized, dim=1),
             fine[0][1] if len(fine) == 1 else torch.cat([part for _, part in fine], dim=1),
+            None if bias is None else bias.to(kind),
         )
         if not coarse:
             return output

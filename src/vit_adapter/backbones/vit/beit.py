@@ -156,7 +156,7 @@ class BeitWrapper(ViTWrapper):
         found = self._biases.find(table, size, dtype)
         if found is None:
             found = self.bias(table, index, size, stored).to(dtype)
-            self._biases.keep(table, size, found)
+            self._biases.keep(table, size, found, self.kept_bytes)
         return found
 
     def _block(self, tokens: Tensor, block: Block, size: Size, window: int | None) -> Tensor:

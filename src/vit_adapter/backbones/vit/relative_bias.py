@@ -3,9 +3,6 @@
 import torch
 from torch import Tensor
 
-KEPT_BYTES = 1 << 28
-"""Biases of all blocks of a ViT together are kept for the next images up to this size."""
-
 
 def spread(table: Tensor, index: Tensor) -> Tensor:
     """[R, heads] table and [N, N] index of its rows as a bias [1, heads, N, N]."""
@@ -41,10 +38,10 @@ class KeptBiases:
         known, bias = self._kept.get((id(table), dtype), (None, None))
         return bias if known is not None and torch.equal(known, table) else None
 
-    def keep(self, table: Tensor, size: tuple[int, int], bias: Tensor) -> None:
-        """Keeps a bias, if those of all tables are small enough."""
+    def keep(self, table: Tensor, size: tuple[int, int], bias: Tensor, limit: int) -> None:
+        """Keeps a bias, if those of all tables together take at most ``limit`` bytes."""
         if size != self._size:
             self.clear()
             self._size = size
-        if bias.numel() * bias.element_size() * self.tables <= KEPT_BYTES:
+        if bias.numel() * bias.element_size() * self.tables <= limit:
             self._kept[id(table), bias.dtype] = (table.detach().clone(), bias)

@@ -46,6 +46,8 @@ class ViTWrapper(ABC):
     table_prefix: int = 0
     norm_eps = 1e-6
     """Epsilon of the adapter's layer norms beside this family (behaviour 19)."""
+    kept_bytes = 1 << 28
+    """What may be kept between images (relative position biases of BEiT) takes so much memory at most."""
     broadcasts = False
     """Whether the family's published loader spreads a single value or row over a larger weight (behaviour 95)."""
 
