@@ -98,6 +98,28 @@ def test_protocol_and_precision_by_flags(tmp_path, photo, capsys):
     assert not (tmp_path / "wrong").exists()
 
 
+def test_optimized_models_give_the_same_labels(tmp_path, photo, capsys):
+    model = varied_model(protocol=InferenceConfig(crop=64, stride=20))
+    model.save_pretrained(tmp_path / "model")
+    noise = np.random.default_rng(0).integers(0, 256, (96, 128, 3), np.uint8)
+    Image.fromarray(noise).save(photo)
+    expected = model.predict(noise).labels
+    words = ["predict", str(tmp_path / "model"), str(photo), "--device", "cpu", "--no-overlay", "--out"]
+    for name, flags, told in (
+        ("float32", ["--dtype", "float32"], "batch norms folded into their convolutions"),
+        ("bfloat16", ["--dtype", "bfloat16"], "weights in bfloat16"),
+        ("fast", ["--fast"], "optimized: "),
+    ):
+        assert main([*words, str(tmp_path / name), *flags]) == 0
+        assert told in capsys.readouterr().err
+        written = np.asarray(Image.open(tmp_path / name / "a_labels.png"))
+        assert (written == expected).mean() >= (0.9999 if name == "float32" else 0.95)
+    assert main([*words, str(tmp_path / "both"), "--fast", "--precision", "bfloat16"]) == 2
+    assert "--precision bfloat16 beside --fast: take one of them" in capsys.readouterr().err
+    predict(model, photo, tmp_path / "own", dtype="bfloat16", quiet=True)
+    assert model.optimizations == ()  # a model that is given stays as it is
+
+
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [

@@ -1,5 +1,6 @@
 """Segmenting files."""
 
+import copy
 import os
 import sys
 import time
@@ -19,6 +20,7 @@ from vit_adapter.images import MAX_PIXELS, ImageRemarks, read_content, read_imag
 from vit_adapter.inference.cost import count_windows
 from vit_adapter.inference.limits import check_threshold
 from vit_adapter.segmenter import Segmenter
+from vit_adapter.segmenter.optimizing import OptimizeType, fastest
 from vit_adapter.segmenter.parts import channels_of
 from vit_adapter.tasks.semantic_result import PaletteForm, SemanticResult, check_palette
 
@@ -47,6 +49,8 @@ def predict(
     device: str = "auto",
     batch_size: int = 4,
     precision: Literal["float32", "bfloat16", "float16"] = "float32",
+    fast: bool = False,
+    dtype: OptimizeType | None = None,
     protocol: ProtocolChanges = None,
     tta: bool = False,
     threshold: float | None = None,
@@ -75,6 +79,9 @@ def predict(
         device: Where it runs.
         batch_size: Windows processed together.
         precision: Of the network.
+        fast: Optimize the model for this device first, see ``Segmenter.optimize``: on a GPU compiled and in bfloat16,
+            on a CPU in bfloat16 where the processor has instructions for it. A model that is given is copied.
+        dtype: The same, with weights of this type.
         protocol: What should differ in the way the model is applied, such as ``{"flip": True}``: the rest is its own.
             A ``InferenceConfig`` replaces all of it.
         tta: Test-time augmentation: average over scales and mirror images, for a recipe as published.
@@ -103,7 +110,7 @@ def predict(
     out = Path(out)
     check_output_folder(out, "--out")
     form = ResultForm(ids, scores, overlay, alpha, legend, palette)
-    recipe = None
+    recipe, given = None, isinstance(model, Segmenter)
     if not isinstance(model, Segmenter):
         model, recipe = load_named(model, checkpoint, device)
     applied = applied_protocol(model, protocol, tta=tta, recipe=recipe)
@@ -111,6 +118,12 @@ def predict(
     if precision not in PRECISIONS:
         raise InputError(f"--precision {precision}: expected float32, bfloat16 or float16")
     _check(model, form, batch_size, threshold)
+    if fast or dtype is not None:
+        if precision != "float32":
+            raise InputError(
+                f"--precision {precision} beside --{'fast' if fast else 'dtype'}: take one of them"
+            )
+        model = _optimized(copy.deepcopy(model) if given else model, fast, dtype, quiet)
     settings = {"protocol": applied, "precision": precision, "threshold": threshold, "ids": ids}
     channels = channels_of(model, applied)
     places = [images] if isinstance(images, (str, Path)) else images
@@ -187,6 +200,14 @@ def predict(
         if warned > 1:
             print(f"{_images(warned)} of more than 4 megapixels processed whole")
     return failures
+
+
+def _optimized(model: Segmenter, fast: bool, dtype: OptimizeType | None, quiet: bool) -> Segmenter:
+    mode, fastest_type = fastest(model.device) if fast else ("eager", None)
+    model.optimize(mode, dtype or fastest_type)
+    if not quiet:
+        print(f"optimized: {', '.join(model.optimizations)}", file=sys.stderr)
+    return model
 
 
 def _check(model: Segmenter, form: ResultForm, batch_size: int, threshold: float | None) -> None:

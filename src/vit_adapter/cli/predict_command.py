@@ -44,6 +44,17 @@ def run(words: Sequence[str]) -> int:
         help="numeric type of the network; float16 is slow on most CPUs",
     )
     add(
+        "--fast",
+        action="store_true",
+        help="optimize the model for this device first; bfloat16 where the device is fast at it",
+    )
+    add(
+        "--dtype",
+        choices=["float32", "bfloat16", "float16"],
+        default=None,
+        help="optimize the model first, with weights of this type; float16 on CUDA only",
+    )
+    add(
         "--tta",
         action="store_true",
         help="test-time augmentation: average over scales 0.5 to 1.75 and mirror images",
@@ -91,6 +102,8 @@ def run(words: Sequence[str]) -> int:
         device=values.device,
         batch_size=values.batch_size,
         precision=values.precision,
+        fast=values.fast,
+        dtype=values.dtype,
         protocol=protocol_changes(values),
         tta=values.tta,
         threshold=values.threshold,
