@@ -35,9 +35,9 @@ MODULES: dict[str, tuple[str, ...]] = {
     "31": ("box_cases",),
     "32": ("rpn_cases",),
     "33": ("roi_cases",),
-    "34": ("mask_rcnn_cases",),
-    "35": ("cascade_cases",),
-    "36": ("htc_cases",),
+    "34": ("two_stage_cases",),
+    "35": ("two_stage_cases",),
+    "36": ("two_stage_cases",),
     "37": ("atss_cases", "detection_training_cases"),
     "38": ("gfl_cases",),
     "39": ("sparse_rcnn_cases", "detection_training_cases"),
@@ -64,9 +64,6 @@ the longest beginning wins.
 """
 
 NOT_BUILT: dict[str, str] = {
-    "34_*": "Mask R-CNN",
-    "35_*": "Cascade Mask R-CNN",
-    "36_*": "HTC++",
     **{
         f"40_detectors__{name}": "whole detectors, panoptic training, loading of BEiT in detection"
         for name in ("atss_*", "gfl_*", "sparse_*", "panoptic_*", "beit_*")

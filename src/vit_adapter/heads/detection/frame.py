@@ -28,10 +28,17 @@ class Truth:
     Attributes:
         boxes: [N, 4] xyxy in pixels of the batch.
         classes: int64 [N], 0..K-1.
+        masks: [N, H, W] of 0 and 1, over the whole batch image; None: only boxes are known.
     """
 
     boxes: Tensor
     classes: Tensor
+    masks: Tensor | None = None
+
+    def required_masks(self) -> Tensor:
+        """The masks, for a head that cannot do without."""
+        assert self.masks is not None, "a mask head learns from masks"
+        return self.masks
 
 
 @dataclass(frozen=True)
