@@ -4,8 +4,11 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
+from vit_adapter.cli.main import main
 from vit_adapter.config import DataConfig, InputError
 from vit_adapter.data.conversion import convert_labelme
 from vit_adapter.data.dataset import open_dataset
@@ -18,6 +21,7 @@ TITLES = {
     147: "Folders of annotations behind links",
     148: "Images that are missing, listed twice, or of another size",
     150: "Annotations where masks are expected",
+    261: "A folder without the images that an annotation file lists",
 }
 
 
@@ -193,3 +197,44 @@ def test_s150_masks_with_annotations_beside_them(tmp_path):
     root = save_pairs(tmp_path, {"a": halves(0, 1), "b": halves(0, 1)})
     save_labelme(root / "images", "a", [("cat", "rectangle", [[0, 0], [9, 9]], {})])
     assert len(open_dataset(DataConfig(root=str(root)), "train").classes) == 2
+
+
+def _six_images(folder):
+    """A COCO JSON of six images, and the images in a folder that it does not name."""
+    entries = []
+    for number in range(1, 7):
+        path = folder / "pictures" / "train" / f"{number}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((8, 9, 3), 40 * number, np.uint8)).save(path)
+        entries.append({"id": number, "file_name": path.name, "height": 8, "width": 9})
+    square = {"id": 1, "image_id": 1, "category_id": 1, "segmentation": [[1, 1, 5, 1, 5, 5, 1, 5]]}
+    content = {"images": entries, "annotations": [square], "categories": [{"id": 1, "name": "cell"}]}
+    file = folder / "annotations" / "cells.json"
+    file.parent.mkdir()
+    file.write_text(json.dumps(content))
+    return file
+
+
+def test_s261_the_folder_of_the_images_is_named(tmp_path, capfd):
+    """Where none of the images that a COCO JSON lists is in the folder, one line names the folder that holds them; with
+    `--images` and that folder the conversion succeeds."""
+    file, place = _six_images(tmp_path), tmp_path / "pictures" / "train"
+    line = refusal(capfd, "data", "convert", file, "--out", tmp_path / "out")
+    assert (
+        f"{file.parent}: holds none of the 6 images that {file} lists, such as 1.jpg; {place} holds them"
+        in line
+    )
+    assert line.endswith(f"--images {place}")
+    assert "such folder" in refusal(
+        capfd, "data", "convert", file, "--images", "no/such", "--out", tmp_path / "out"
+    )
+    assert main(["data", "convert", str(file), "--images", str(place), "--out", str(tmp_path / "out")]) == 0
+    assert not (tmp_path / "second").exists()
+    place.rename(tmp_path / "taken away")
+    for image in (tmp_path / "taken away").iterdir():
+        image.unlink()
+    (tmp_path / "out" / "images").rename(tmp_path / "out" / "copies")
+    (tmp_path / "out" / "copies" / "1.jpg").unlink()
+    line = refusal(capfd, "data", "convert", file, "--out", tmp_path / "second")
+    assert line.endswith("name the folder that they are in: --images FOLDER")
+    assert not (tmp_path / "second").exists()

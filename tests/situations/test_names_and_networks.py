@@ -24,6 +24,7 @@ TITLES = {
     213: "A ViT named as its authors, the hub or a slip of the pen have it",
     214: "A first run without a network",
     215: "Results of unknown type",
+    262: "A run folder with a slip of the pen",
 }
 
 
@@ -181,3 +182,17 @@ def test_s215_types_of_predictions():
     assert [hint["return"] for hint in hints] == [list[SemanticResult], SemanticResult]
     assert {str, Path, np.ndarray} <= set(typing.get_args(hints[1]["images"]))
     assert typing.get_type_hints(Segmenter.predict)["return"] == SemanticResult | list[SemanticResult]
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [("runs/cell", "runs/cells"), ("run", "runs"), ("deep/er/runs/cels", "deep/er/runs/cells")],
+)
+def test_s262_a_name_like_the_one_that_is_there(tmp_path, monkeypatch, capfd, empty_cache, written, meant):
+    """A folder that is not there, beside one with a name like it, is answered with that name, also where the words
+    could be those of a hub repository."""
+    for folder in ("runs/cells", "deep/er/runs/cells"):
+        (tmp_path / folder).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    for words in (["predict", written, "a.jpg"], ["eval", written, "--data.root", "x"]):
+        assert refusal(capfd, *words).endswith(f"; did you mean {meant}?")

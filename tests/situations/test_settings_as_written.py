@@ -111,7 +111,7 @@ def test_s102_pairs_without_a_blank(tmp_path, capfd, accepted):
         ("training: {resume: 1}", "training.resume: 1: expected true or false"),
         ("training: {steps: 0}", "training.steps: 0: expected at least 1"),
         ("data: {augmentation: {flip: 2}}", "data.augmentation.flip: 2: expected at least 0 and at most 1"),
-        ("training: {precision: fp16}", "training.precision: fp16: expected '32-true' or 'bf16-mixed'"),
+        ("training: {precision: fp16}", "training.precision: fp16: expected '32-true', 'bf16-mixed'"),
         ("training:\n  steps: 3\n  steps: 4", "training.steps is given twice, in lines 2 and 3"),
         ("training: {steps: 3}\ntraining: {seed: 4}", "training is given twice, in lines 1 and 2"),
         ("protocol: {normalization: {std: [1], std: [2]}}", "protocol.normalization.std is given twice"),

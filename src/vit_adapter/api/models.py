@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 
 from vit_adapter.config import ClassTable, InputError
-from vit_adapter.config.paths import takes_paths
+from vit_adapter.config.paths import near_path, takes_paths
 from vit_adapter.segmenter import Segmenter
 from vit_adapter.weights.files import is_weights_file
 from vit_adapter.weights.model_folder import find_model_folder
@@ -91,9 +91,11 @@ def load_named(
         if checkpoint is not None:
             raise InputError(f"{name} is a file with weights of its own; leave out checkpoint={checkpoint}")
         return Segmenter.from_pretrained(name).to(target), None
-    if str(name).count("/") != 1:
-        try:
+    try:
+        if str(name).count("/") != 1:
             get_recipe(str(name))  # names near recipes
-        except InputError as error:
-            raise InputError(str(error).replace("no such recipe", "no such recipe, folder or file")) from None
-    return Segmenter.from_pretrained(name).to(target), None
+        return Segmenter.from_pretrained(name).to(target), None
+    except InputError as error:
+        text = str(error).replace("no such recipe", "no such recipe, folder or file")
+        near = None if "did you mean" in text else near_path(Path(name))
+        raise InputError(text if near is None else f"{text}; did you mean {near}?") from error

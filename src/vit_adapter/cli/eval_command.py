@@ -1,6 +1,7 @@
 """``vit-adapter eval MODEL --data.root FOLDER``."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 from jsonargparse import ArgumentParser, Namespace
 
@@ -60,7 +61,7 @@ def _parsed(words: Sequence[str], name: str | None) -> tuple[ArgumentParser, Nam
     )
     parser.add_argument(
         "--split",
-        choices=["val", "train", "test"],
+        type=Literal["val", "train", "test"],
         default="val",
         help="part of the data set; test where it has one",
     )

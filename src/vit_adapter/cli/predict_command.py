@@ -1,6 +1,7 @@
 """``vit-adapter predict MODEL IMAGES``."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 from vit_adapter.config import MAX_PIXELS
 
@@ -39,7 +40,7 @@ def run(words: Sequence[str]) -> int:
     add("--batch-size", type=int, default=4, help="windows processed together")
     add(
         "--precision",
-        choices=["float32", "bfloat16", "float16"],
+        type=Literal["float32", "bfloat16", "float16"],
         default="float32",
         help="numeric type of the network; float16 is slow on most CPUs",
     )
@@ -71,13 +72,14 @@ def run(words: Sequence[str]) -> int:
         default=MAX_PIXELS,
         help="images of more pixels, width x height, are refused",
     )
-    add("--ids", choices=["own", "contiguous"], default="own", help="values in the label maps")
+    add("--ids", type=Literal["own", "contiguous"], default="own", help="values in the label maps")
     add("--alpha", type=float, default=0.5, help="strength of the colours in the overlay, 0..1")
     add("--no-overlay", action="store_true", help="label maps only")
     add("--no-legend", action="store_true", help="overlays of the image's own size, without a legend")
     add(
         "--palette",
-        choices=["beside", "instead"],
+        type=Literal["beside", "instead"] | None,
+        metavar="{beside,instead}",
         default=None,
         help="label maps in the colours of the classes: NAME_palette.png beside the plain ones, or instead of them",
     )

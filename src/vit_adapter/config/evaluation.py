@@ -16,7 +16,7 @@ class EvaluationConfig(Checked):
         limit: Number of images to measure, from the first on; None: all.
         batch_size: Windows or images of equal size processed together.
         device: "auto", "cpu", "cuda" or "mps".
-        precision: "float32", "bfloat16" or "float16" (CUDA only).
+        precision: "float32", "bfloat16" or "float16" (slow on most CPUs).
         threshold: For two classes: smallest probability of class 1 that counts as class 1; None: arg-max. For a
             single class of Mask2Former: the smallest that counts as found; None: 0.5.
         worst: Number of worst images written as overlays.

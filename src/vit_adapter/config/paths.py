@@ -1,5 +1,6 @@
 """Paths as people write them: ``~`` is the home folder, wherever a path is taken."""
 
+import difflib
 import functools
 import inspect
 import os
@@ -27,6 +28,16 @@ def user_path(path: Any) -> Any:
     if text.startswith("~") and "/" in str(path):
         raise InputError(f"{path}: there is no home folder of {str(path).split('/')[0]!r}")
     return text if isinstance(path, str) else Path(text)
+
+
+def near_path(path: Path) -> Path | None:
+    """What was probably meant by a path that is not there: a name like it in the same folder; None: nothing."""
+    try:
+        names = [name for name in os.listdir(path.parent) if not name.startswith(".")]
+    except OSError:
+        return None
+    near = difflib.get_close_matches(path.name, names, n=1, cutoff=0.75)
+    return path.with_name(near[0]) if near and near[0] != path.name else None
 
 
 def takes_paths(*names: str) -> Callable[[Callable[P, R]], Callable[P, R]]:

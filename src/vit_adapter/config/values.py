@@ -6,7 +6,7 @@ import numbers
 import os
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Literal
 
 from .errors import InputError
@@ -140,9 +140,9 @@ def describe(hint: Any) -> str:
     """A declared type in words."""
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
-        return " or ".join(dict.fromkeys(describe(option) for option in inner))
+        return _either(dict.fromkeys(word for option in inner for word in _alternatives(option)))
     if origin is Literal:
-        return " or ".join(repr(choice) for choice in inner)
+        return _either(_alternatives(hint))
     if origin is tuple and Ellipsis not in inner:
         return f"{_COUNTS.get(len(inner), len(inner))} {_plural(inner[0])}"
     if origin in (list, tuple):
@@ -160,6 +160,16 @@ def shown(value: Any) -> str:
     if isinstance(value, tuple):
         value = list(value)
     return f"{value:g}" if isinstance(value, float) else repr(value)
+
+
+def _alternatives(hint: Any) -> list[str]:
+    return list(map(repr, typing.get_args(hint))) if typing.get_origin(hint) is Literal else [describe(hint)]
+
+
+def _either(words: Iterable[str]) -> str:
+    """``a, b or c``."""
+    *first, last = words
+    return f"{', '.join(first)} or {last}" if first else last
 
 
 def _plural(hint: Any) -> str:

@@ -93,6 +93,30 @@ class FileFinder:
         return self._listings[folder]
 
 
+def folders_near(place: Path, most: int = 500) -> list[Path]:
+    """Folders below a place, and below the one that it is in, nearest first.
+
+    Args:
+        place: The place.
+        most: How many are looked at; hidden ones are left out.
+    """
+    found: list[Path] = []
+    above = place.absolute().parent
+    waiting = [place] if above == Path(above.anchor) else [place, above]
+    while waiting and len(found) < most:
+        folder = waiting.pop(0)
+        if folder in found:
+            continue
+        found.append(folder)
+        try:
+            with os.scandir(folder) as entries:
+                inner = sorted(entry.name for entry in entries if entry.is_dir() and entry.name[:1] != ".")
+        except OSError:
+            continue
+        waiting += [folder / name for name in inner]
+    return found
+
+
 def files_below(folder: Path, suffix: str) -> list[Path]:
     """Files of a suffix (any case) in a folder and its sub-folders, sorted; hidden ones are left out.
 

@@ -12,12 +12,14 @@ from vit_adapter.config import InputError
 from vit_adapter.config.paths import takes_paths
 from vit_adapter.images import read_image
 
-from ..file_tree import FileFinder
+from ..file_tree import FileFinder, folders_near
 from .coco_file import coco_classes, objects_by_image, read_coco, refuse_other_kinds
 from .conversion import FolderWriter, folder_in_place, safe_path, size_problem, write_class_list
 from .painting import DrawnObject, paint
 from .problems import Problems
 from .report import Conversion
+
+LOOKED_FOR = 5  # images that a folder is recognised by
 
 
 @takes_paths("json_file", "images", "out")
@@ -59,6 +61,7 @@ def convert_coco(
     refuse_other_kinds(content, json_file)
     names, value_of = coco_classes(content["categories"], json_file, background)
     objects = objects_by_image(content, json_file, value_of, problems)
+    _check_images_folder(content, images, json_file)
     result = Conversion(out, names, "the smaller object")
     finder = FileFinder()
     used: set[Path] = set()
@@ -85,6 +88,38 @@ def convert_coco(
     result.not_annotated = finder.others_beside(used)
     result.finish(problems)
     return result
+
+
+def _check_images_folder(content: dict[str, Any], images: Path, json_file: Path) -> None:
+    """Refuses a folder that holds none of the images, with the one nearby that does.
+
+    Raises:
+        InputError: It is not the folder of the images.
+    """
+    if not images.is_dir():
+        raise InputError(
+            f"--images {images}: {'is a file' if images.exists() else 'there is no such folder'}"
+        )
+    names = [entry["file_name"] for entry in content["images"]]
+    some, finder = names[:LOOKED_FOR], FileFinder()
+
+    def held(folder: Path, name: str) -> bool:
+        try:
+            return finder.find(folder, safe_path(name)) is not None
+        except InputError:  # it leads out of the folder, or two files have it: said of each image
+            return True
+
+    # Few are named one by one; of a file of the same name elsewhere below, the line about each image says where.
+    few = len(names) < LOOKED_FOR
+    if few or any(held(images, name) for name in names) or any(finder.similar(images, Path(n)) for n in some):
+        return
+    near = folders_near(json_file.parent)
+    place = next((folder for folder in near if all(held(folder, name) for name in some)), None)
+    hint = "name the folder that they are in" if place is None else f"{place} holds them"
+    raise InputError(
+        f"{images}: holds none of the {len(names)} images that {json_file} lists, such as {names[0]}; {hint}: "
+        f"--images {place or 'FOLDER'}"
+    )
 
 
 def _drawn(
