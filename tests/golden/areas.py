@@ -41,7 +41,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "37": ("atss_cases", "detection_training_cases"),
     "38": ("gfl_cases",),
     "39": ("sparse_rcnn_cases", "detection_training_cases"),
-    "40": ("detector_cases", "detection_training_cases"),
+    "40": ("detector_cases", "panoptic_cases", "detection_training_cases"),
     "pipeline": (
         "pipeline_cases",
         "inference_cases",
@@ -64,10 +64,6 @@ the longest beginning wins.
 """
 
 NOT_BUILT: dict[str, str] = {
-    **{
-        f"40_detectors__{name}": "whole detectors, panoptic training, loading of BEiT in detection"
-        for name in ("atss_*", "gfl_*", "sparse_*", "panoptic_*", "beit_*")
-    },
     "pipeline/det_instaboost__*": "InstaBoost",
     "detection/*": "recipes of detection",
 }

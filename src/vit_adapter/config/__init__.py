@@ -3,6 +3,7 @@
 from .backbone import AdapterConfig, BackboneConfig, BeitPyramidConfig, BlockPyramidConfig, PyramidConfig
 from .class_table import ClassTable
 from .data import MAX_PIXELS, AugmentationConfig, DataConfig
+from .detection_head import ATSSConfig, GFLConfig, SparseRCNNConfig
 from .errors import InputError
 from .evaluation import EvaluationConfig
 from .head import FCNConfig, HeadConfig, Mask2FormerConfig, UPerNetConfig
@@ -17,6 +18,7 @@ from .vit import ViTConfig, ViTSettings
 
 __all__ = [
     "MAX_PIXELS",
+    "ATSSConfig",
     "AdapterConfig",
     "AugmentationConfig",
     "BackboneConfig",
@@ -26,6 +28,7 @@ __all__ = [
     "DataConfig",
     "EvaluationConfig",
     "FCNConfig",
+    "GFLConfig",
     "HeadConfig",
     "InferenceConfig",
     "InputError",
@@ -36,6 +39,7 @@ __all__ = [
     "PyramidConfig",
     "RunConfig",
     "ScoresAre",
+    "SparseRCNNConfig",
     "TaskName",
     "TrainingConfig",
     "UPerNetConfig",

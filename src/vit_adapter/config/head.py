@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from .detection_head import ATSSConfig, GFLConfig, SparseRCNNConfig
 from .values import Checked, number
 
 
@@ -86,4 +87,4 @@ class Mask2FormerConfig(Checked):
     grad_checkpointing: bool = False
 
 
-HeadConfig = UPerNetConfig | FCNConfig | Mask2FormerConfig
+HeadConfig = UPerNetConfig | FCNConfig | Mask2FormerConfig | ATSSConfig | GFLConfig | SparseRCNNConfig

@@ -6,6 +6,7 @@ from typing import Any, Literal, TypeVar
 
 from .backbone import AdapterConfig, BackboneConfig, BeitPyramidConfig, BlockPyramidConfig, PyramidConfig
 from .changes import with_changes
+from .detection_head import ATSSConfig, GFLConfig, SparseRCNNConfig
 from .errors import InputError
 from .head import FCNConfig, HeadConfig, Mask2FormerConfig, UPerNetConfig
 from .vit import ViTConfig
@@ -15,7 +16,8 @@ BACKBONE_CONFIGS: dict[str, type[BackboneConfig]] = {
 }
 """By their ``kind``."""
 HEAD_CONFIGS: dict[str, type[HeadConfig]] = {
-    one.kind: one for one in (UPerNetConfig, FCNConfig, Mask2FormerConfig)
+    one.kind: one
+    for one in (UPerNetConfig, FCNConfig, Mask2FormerConfig, ATSSConfig, GFLConfig, SparseRCNNConfig)
 }
 """By their ``kind``."""
 

@@ -35,6 +35,8 @@ class TrainingConfig(Checked):
         cosine_floor: Share of the rate that the schedule "cosine" ends at.
         clip_gradient_norm: Largest norm of all gradients together; None: no clipping.
         ema_decay: Exponential average of weights and buffers, used for validation and saving; None: none.
+        ema_warmup: Steps in which the average forgets its beginning: the share of the old grows towards ``ema_decay``
+            with this time constant; None: it is ``ema_decay`` from the second step on.
         class_weights: None, "auto" (square root of median frequency / frequency, within 0.1 and 10, counted in up to
             1000 images) or a file with one number per class; not for Mask2Former.
         dice_weight: Weight of a Dice loss beside cross entropy.
@@ -79,6 +81,7 @@ class TrainingConfig(Checked):
     cosine_floor: float = number(0.0, at_least=0, at_most=1)
     clip_gradient_norm: float | None = number(None, above=0)
     ema_decay: float | None = number(None, at_least=0, below=1)
+    ema_warmup: int | None = number(None, at_least=1)
     class_weights: str | None = path(None)
     dice_weight: float = number(0.0, at_least=0)
     focal_gamma: float | None = number(None, at_least=0)

@@ -3,15 +3,33 @@
 import math
 from collections.abc import Sequence
 
-from vit_adapter.config import FCNConfig, HeadConfig, Mask2FormerConfig, UPerNetConfig
+from vit_adapter.config import (
+    ATSSConfig,
+    FCNConfig,
+    GFLConfig,
+    HeadConfig,
+    Mask2FormerConfig,
+    SparseRCNNConfig,
+    UPerNetConfig,
+)
 from vit_adapter.ops import NormKind
 
+from .detection.build_one_stage import build_one_stage
+from .detection.dense_detector import DenseDetector
+from .detection.sparse_detector import SparseDetector
 from .fcn import FCNHead
 from .head import Head
 from .mask2former import Mask2FormerHead
 from .uper import UPerHead
 
-HEADS: dict[str, type[Head]] = {"upernet": UPerHead, "fcn": FCNHead, "mask2former": Mask2FormerHead}
+HEADS: dict[str, type[Head]] = {
+    "upernet": UPerHead,
+    "fcn": FCNHead,
+    "mask2former": Mask2FormerHead,
+    "atss": DenseDetector,
+    "gfl": DenseDetector,
+    "sparse_rcnn": SparseDetector,
+}
 """Every head by the ``kind`` of its settings."""
 
 
@@ -37,6 +55,8 @@ def build_head(
     """
     if isinstance(config, Mask2FormerConfig):
         return Mask2FormerHead(channels, num_classes, config)
+    if isinstance(config, (ATSSConfig, GFLConfig, SparseRCNNConfig)):
+        return build_one_stage(config, channels, num_classes)
     if isinstance(config, FCNConfig):
         return FCNHead(channels[0], config.channels, num_classes, 0, dropout=config.dropout, norm=norm)
     return UPerHead(channels, config.channels, num_classes, config.pool_scales, config.dropout, norm)
@@ -44,7 +64,7 @@ def build_head(
 
 def maps_taken(config: HeadConfig) -> tuple[int, float]:
     """Smallest and largest number of maps that a head, with its auxiliary head, can be built on."""
-    if isinstance(config, Mask2FormerConfig):
+    if isinstance(config, (Mask2FormerConfig, ATSSConfig, GFLConfig, SparseRCNNConfig)):
         return 4, 4
     return (3 if isinstance(config, UPerNetConfig) and config.auxiliary else 1), math.inf
 

@@ -1,5 +1,6 @@
 """Exponential average of weights and buffers."""
 
+import math
 from itertools import chain
 from typing import Any
 
@@ -10,7 +11,9 @@ from torch.optim.swa_utils import AveragedModel
 _PREFIX = "segmenter."  # of names in checkpoints
 
 
-def exponential_average(model: nn.Module, decay: float | None, device: torch.device) -> AveragedModel | None:
+def exponential_average(
+    model: nn.Module, decay: float | None, device: torch.device, warmup: int | None = None
+) -> AveragedModel | None:
     """After the first step a copy, then ``decay`` of the old and the rest new.
 
     PyTorch's ready-made exponential form also averages whole-number buffers in floating point and cuts the
@@ -20,6 +23,9 @@ def exponential_average(model: nn.Module, decay: float | None, device: torch.dev
         model: Whose weights and buffers are averaged.
         decay: 0..1; None: there is no average.
         device: Where the average is kept.
+        warmup: The new counts for nearly all at first: the share of the old grows towards ``decay`` with this time
+            constant, in steps, and there is no copy after the first step (as published for COCO panoptic). None: it is
+            ``decay`` from the beginning.
     """
     if decay is None:
         return None
@@ -29,9 +35,19 @@ def exponential_average(model: nn.Module, decay: float | None, device: torch.dev
     def average(averaged: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
         if not averaged.is_floating_point():
             return current
-        return torch.lerp(averaged, current, share)
+        return torch.lerp(
+            averaged, current, share if warmup is None else share_of_new(decay, int(count), warmup)
+        )
 
-    return AveragedModel(model, device, average, use_buffers=True)
+    averaged = AveragedModel(model, device, average, use_buffers=True)
+    if warmup is not None:
+        averaged.n_averaged.fill_(1)  # the weights at the start are its first value
+    return averaged
+
+
+def share_of_new(decay: float, count: int, warmup: int) -> float:
+    """Weight of the newest values in step ``count``, from 1."""
+    return decay * math.exp(-count / warmup) + 1 - decay
 
 
 @torch.no_grad()

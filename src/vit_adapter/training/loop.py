@@ -53,7 +53,7 @@ def run_loop(prepared: PreparedRun, fabric: Fabric, state: RunState, request: St
     """
     model, training, folder = prepared.model, prepared.config.training, prepared.files.folder
     every = training.checkpoint_every or training.validate_every or max(1, training.steps // 10)
-    average = exponential_average(model, training.ema_decay, fabric.device)
+    average = exponential_average(model, training.ema_decay, fabric.device, training.ema_warmup)
     training_step = TrainingStep(model, training, rule_name, fabric, state, request)
     validation = make_validation(prepared, average, request)
     recording = Recording(folder, training.steps, validation, state.step)

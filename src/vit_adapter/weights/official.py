@@ -111,6 +111,12 @@ RULES: list[Rule] = [
 """All pairs of our and official names, those of a whole segmentation model."""
 
 
+PANOPTIC_HEAD = "panoptic_head."
+"""Beginning of the head's names in the file of COCO panoptic, where segmentation files have ``decode_head.``."""
+AVERAGE = "ema_"
+"""Beginning of the names of averaged weights, which that file holds beside the plain ones and nothing reads."""
+
+
 def translator(pairs: list[Rule]) -> Callable[[str], str | None]:
     """From the first to the second name of a pair of rules; None for a name that fits none of them."""
     compiled = []
@@ -162,12 +168,15 @@ def our_name(official: str) -> str:
     return name
 
 
-def to_official(state: Mapping[str, Tensor], grid: tuple[int, int] | None = None) -> dict[str, Tensor]:
+def to_official(
+    state: Mapping[str, Tensor], grid: tuple[int, int] | None = None, panoptic: bool = False
+) -> dict[str, Tensor]:
     """A state dict of ours in official form, derived buffers included.
 
     Args:
         state: Our names; tensors are taken over as they are.
         grid: (rows, columns) of the grid of BEiT's relative position tables; None: square.
+        panoptic: The head has its name in the file of COCO panoptic.
 
     Returns:
         Official names.
@@ -179,6 +188,8 @@ def to_official(state: Mapping[str, Tensor], grid: tuple[int, int] | None = None
     index: dict[int, Tensor] = {}
     for name, tensor in state.items():
         official = official_name(name)
+        if panoptic and official.startswith("decode_head."):
+            official = PANOPTIC_HEAD + official.removeprefix("decode_head.")
         result[official] = tensor
         if official.endswith(".relative_position_bias_table"):
             rows = tensor.shape[0]
@@ -194,7 +205,7 @@ def to_official(state: Mapping[str, Tensor], grid: tuple[int, int] | None = None
 
 
 def from_official(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """An official state dict under our names; derived buffers are checked and dropped.
+    """An official state dict under our names; derived buffers are checked and dropped, averaged weights only dropped.
 
     Raises:
         InputError: A name is not official, or a derived buffer is not what it has to be.
@@ -202,8 +213,12 @@ def from_official(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     result: dict[str, Tensor] = {}
     index: dict[tuple[bool, int, int], Tensor] = {}  # blocks share a grid, and an index is large
     for official, tensor in state.items():
+        if official.startswith(AVERAGE):
+            continue
         if official.rpartition(".")[2] == DERIVED:
             _check_index(official, tensor, state, index)
+        elif official.startswith(PANOPTIC_HEAD):
+            result[our_name("decode_head." + official.removeprefix(PANOPTIC_HEAD))] = tensor
         else:
             result[our_name(official)] = tensor
     return result

@@ -7,8 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vit_adapter.heads.processes import mean_over_processes
-
+from ..processes import mean_over_processes
 from .box_coding import BoxCoding
 from .box_losses import giou_loss
 from .dense_head import Average, DenseHead, rows_of
@@ -71,16 +70,20 @@ class ATSSHead(DenseHead):
         return CODING.decode(anchors, outputs, size)
 
     def losses(
-        self, predictions: DensePredictions, targets: DenseTargets, average: Average = mean_over_processes
+        self,
+        predictions: DensePredictions,
+        targets: DenseTargets,
+        average: Average = mean_over_processes,
+        divisor: float | None = None,
     ) -> dict[str, Tensor]:
-        settings, divisor = self.loss_settings, self.divisor(targets, average)
+        settings, shared = self.loss_settings, self.divisor(targets, average, divisor)
         parts = [self._level(predictions, level, part) for level, part in enumerate(targets.levels)]
         classes, boxes, centerness, weights = (torch.stack(values) for values in zip(*parts, strict=True))
         box_divisor = average(weights.sum()).clamp(min=1.0)
         return {
-            "loss_cls": settings.class_weight * classes / divisor,
+            "loss_cls": settings.class_weight * classes / shared,
             "loss_bbox": settings.box_weight * boxes / box_divisor,
-            "loss_centerness": settings.centerness_weight * centerness / divisor,
+            "loss_centerness": settings.centerness_weight * centerness / shared,
         }
 
     def _level(

@@ -8,8 +8,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from vit_adapter.heads.processes import mean_over_processes
-
+from ..mask2former.precision import at_least_float32
+from ..processes import mean_over_processes
 from .anchors import grid_anchors, valid_cells
 from .dense_targets import image_targets, join_targets
 from .dense_types import DensePredictions, DenseSettings, DenseTargets, Selection
@@ -54,7 +54,7 @@ class LevelScale(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         """The maps times the factor, at least in float32: box sizes do not fit half precision."""
-        return (maps * self.scale).to(torch.promote_types(maps.dtype, torch.float32))
+        return at_least_float32(maps * self.scale)
 
 
 class DenseHead(nn.Module, ABC):
@@ -118,7 +118,11 @@ class DenseHead(nn.Module, ABC):
 
     @abstractmethod
     def losses(
-        self, predictions: DensePredictions, targets: DenseTargets, average: Average = mean_over_processes
+        self,
+        predictions: DensePredictions,
+        targets: DenseTargets,
+        average: Average = mean_over_processes,
+        divisor: float | None = None,
     ) -> dict[str, Tensor]:
         """What training minimizes.
 
@@ -126,6 +130,7 @@ class DenseHead(nn.Module, ABC):
             predictions: Of a batch.
             targets: Of the same batch.
             average: Mean over the processes of a run, of what sums are divided by.
+            divisor: What the class losses are divided by, instead of the mean of ``targets.positives``.
 
         Returns:
             By name, one number for each level; the sum of all is minimized.
@@ -174,7 +179,18 @@ class DenseHead(nn.Module, ABC):
                 the assigner has an ``ignore_overlap``.
         """
         sizes = [(maps.shape[2], maps.shape[3]) for maps in predictions.classes]
-        anchors = self.anchors(sizes, predictions.boxes[0])
+        return self.targets_of(sizes, predictions.boxes[0], truths, frames, ignored)
+
+    def targets_of(
+        self,
+        sizes: Sequence[tuple[int, int]],
+        like: Tensor,
+        truths: Sequence[Truth],
+        frames: Sequence[Frame],
+        ignored: Sequence[Tensor] | None = None,
+    ) -> DenseTargets:
+        """The same, from the sizes (rows, columns) of the levels and a tensor of their device and type."""
+        anchors = self.anchors(sizes, like)
         images = [
             image_targets(
                 anchors,
@@ -191,10 +207,18 @@ class DenseHead(nn.Module, ABC):
         ]
         return join_targets(images, anchors, self.strides)
 
-    def divisor(self, targets: DenseTargets, average: Average) -> Tensor:
+    def level_sizes(self, area: tuple[int, int]) -> list[tuple[int, int]]:
+        """(rows, columns) of each level over an area of whole cells of the third one; further levels are halved."""
+        sizes = [(area[0] // stride, area[1] // stride) for stride in self.strides[:3]]
+        while len(sizes) < len(self.strides):
+            sizes.append((-(-sizes[-1][0] // 2), -(-sizes[-1][1] // 2)))
+        return sizes
+
+    def divisor(self, targets: DenseTargets, average: Average, given: float | None = None) -> Tensor:
         """What class losses are divided by: anchors with an object, at least 1 an image, the mean over processes."""
         anchors = targets.levels[0].anchors
-        return average(anchors.new_tensor(float(targets.positives))).clamp(min=1.0)
+        own = anchors.new_tensor(float(targets.positives) if given is None else given)
+        return (average(own) if given is None else own).clamp(min=1.0)
 
     @torch.no_grad()
     def detect(
@@ -243,7 +267,7 @@ class DenseHead(nn.Module, ABC):
         selection: Selection,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Boxes, final scores and classes of one level of one image."""
-        scores = _rows(predictions.classes[level][index]).sigmoid()  # [A, K]
+        scores = at_least_float32(_rows(predictions.classes[level][index])).sigmoid()  # [A, K]
         pairs = (scores > selection.least_score).nonzero()
         chosen, order = scores[pairs[:, 0], pairs[:, 1]].sort(descending=True)
         chosen, order = chosen[: selection.per_level], order[: selection.per_level]
@@ -252,13 +276,14 @@ class DenseHead(nn.Module, ABC):
         boxes = self.decode(level, outputs, anchors[cells], frame.size)
         if predictions.centerness is not None:
             # Only now: neither the threshold nor the choice has seen it.
-            chosen = chosen * _rows(predictions.centerness[level][index])[cells, 0].sigmoid()
+            central = _rows(predictions.centerness[level][index])[cells, 0]
+            chosen = chosen * at_least_float32(central).sigmoid()
         return boxes, chosen, classes
 
 
 def rows_of(maps: Tensor) -> Tensor:
-    """[B, C, h, w] -> [B h w, C], image by image and row by row."""
-    return maps.permute(0, 2, 3, 1).reshape(-1, maps.shape[1])
+    """[B, C, h, w] -> [B h w, C], image by image and row by row, at least float32."""
+    return at_least_float32(maps).permute(0, 2, 3, 1).reshape(-1, maps.shape[1])
 
 
 def _rows(maps: Tensor) -> Tensor:

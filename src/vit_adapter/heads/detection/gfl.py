@@ -6,8 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from vit_adapter.heads.processes import mean_over_processes
-
+from ..processes import mean_over_processes
 from .box_losses import giou_loss
 from .boxes import aligned_overlaps
 from .dense_head import Average, DenseHead, rows_of
@@ -94,14 +93,18 @@ class GFLHead(DenseHead):
         return boxes_at(_centres(anchors), self.integral(outputs) * self.strides[level], size)
 
     def losses(
-        self, predictions: DensePredictions, targets: DenseTargets, average: Average = mean_over_processes
+        self,
+        predictions: DensePredictions,
+        targets: DenseTargets,
+        average: Average = mean_over_processes,
+        divisor: float | None = None,
     ) -> dict[str, Tensor]:
-        settings, divisor = self.loss_settings, self.divisor(targets, average)
+        settings, shared = self.loss_settings, self.divisor(targets, average, divisor)
         parts = [self._level(predictions, level, part) for level, part in enumerate(targets.levels)]
         classes, boxes, distributions, weights = (torch.stack(values) for values in zip(*parts, strict=True))
         box_divisor = average(weights.sum()).clamp(min=1.0)
         return {
-            "loss_cls": settings.class_weight * classes / divisor,
+            "loss_cls": settings.class_weight * classes / shared,
             "loss_bbox": settings.box_weight * boxes / box_divisor,
             "loss_dfl": settings.distribution_weight * distributions / box_divisor,
         }

@@ -1,0 +1,85 @@
+"""ATSS and GFL as heads on a backbone's pyramid: neck and dense head."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from vit_adapter.config import TaskName, TrainingConfig
+
+from ..head import Detections, Head, LossNotFinite, Targets
+from ..processes import mean_over_processes
+from .dense_head import DenseHead
+from .dense_types import Selection
+from .frame import Frame
+from .two_stage import covered, truths_of
+
+
+class DenseDetector(Head):
+    """A neck and a dense head.
+
+    Args:
+        neck: From the backbone's maps to the levels.
+        dense: Classes and boxes on every level.
+        selection: Which predictions become detections.
+    """
+
+    tasks: ClassVar[tuple[TaskName, ...]] = ("detection",)
+    min_classes = 1
+    takes_class_weights = False
+    reaches_all_parameters = False  # the finest map of the backbone is not used
+    classifiers = ("dense.classifier", "dense.quality_classifier")
+
+    def __init__(self, neck: nn.Module, dense: DenseHead, selection: Selection | None = None) -> None:
+        super().__init__()
+        self.neck, self.dense = neck, dense
+        self.selection = selection or Selection()
+        self.num_classes = dense.num_classes
+
+    def find(self, pyramid: Sequence[Tensor], area: tuple[int, int]) -> list[Detections]:
+        """See ``Head.find``."""
+        predictions = self.dense(self.neck(pyramid))
+        frames = [Frame(area, covered(pyramid))] * len(pyramid[0])
+        found = self.dense.detect(predictions, frames, selection=self.selection)
+        return [Detections(one.boxes, one.classes, one.scores) for one in found]
+
+    def configure_loss(
+        self, training: TrainingConfig, class_weights: Sequence[float] | None, ignore_index: int
+    ) -> None:
+        """Nothing to take over: its losses weigh anchors, by ``DenseSettings``."""
+
+    def count(self, targets: Targets) -> float:
+        """Anchors that learn an object, at least 1 for each image."""
+        truths = truths_of(targets, self.num_classes, False)
+        sizes = self.dense.level_sizes(targets.area)
+        like = next(self.parameters())
+        frames = [Frame(targets.area, targets.area)] * len(truths)
+        return float(self.dense.targets_of(sizes, like, truths, frames).positives)
+
+    def loss(
+        self, pyramid: Sequence[Tensor], targets: Targets, divisor: float | None = None
+    ) -> dict[str, Tensor]:
+        """What training minimizes, by its published names; the sums over the levels.
+
+        Crowds take no part, as published.
+
+        Args:
+            pyramid: See ``Head.forward``.
+            targets: Objects.
+            divisor: What the class losses are divided by; the box losses are divided by the mean over the processes of
+                their weights.
+
+        Raises:
+            InputError: There are no objects, or classes are outside of the head's.
+            LossNotFinite: Predictions hold NaN or infinity.
+        """
+        truths = truths_of(targets, self.num_classes, False)
+        if not all(maps.isfinite().all() for maps in pyramid):
+            raise LossNotFinite("the backbone's maps hold NaN or infinity; lower the learning rate")
+        frames = [Frame(targets.area, targets.area)] * len(truths)
+        predictions = self.dense(self.neck(pyramid))
+        with torch.autocast(pyramid[0].device.type, enabled=False):
+            wanted = self.dense.targets(predictions, truths, frames)
+            losses = self.dense.losses(predictions, wanted, mean_over_processes, divisor)
+        return {name: values.sum() for name, values in losses.items()}
