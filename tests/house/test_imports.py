@@ -38,9 +38,10 @@ MAY_IMPORT = {
         "config", "ops", "annotations", "images", "visualization", "weights", "backbones", "heads", "inference",
         "metrics", "tasks", "segmenter", "data", "evaluation",
     },
+    "export": {"config", "ops", "annotations", "images", "heads", "inference", "segmenter"},
     "api": {
         "config", "ops", "annotations", "images", "visualization", "weights", "backbones", "heads", "inference",
-        "metrics", "tasks", "segmenter", "data", "evaluation", "training", "zoo",
+        "metrics", "tasks", "segmenter", "data", "evaluation", "training", "export", "zoo",
     },
     "integrations": {"config", "backbones"},
     "cli": {"config", "api", "zoo", "data"},

@@ -1,16 +1,40 @@
 """What a user does, as plain functions; the command line calls the same. The rooms are combined here."""
 
-from vit_adapter.ops import describe_forms
-from vit_adapter.zoo import list_recipes
+from typing import TYPE_CHECKING
 
-from .checking import check_data
-from .demonstration import demo
-from .evaluating import evaluate
-from .models import build, choose_device, load
-from .predicting import predict
-from .published import export_official, import_official
-from .training import train
+from vit_adapter.config.lazy import lazy_names
 
+if TYPE_CHECKING:
+    from vit_adapter.ops import describe_forms
+    from vit_adapter.zoo import list_recipes
+
+    from .checking import check_data
+    from .demonstration import demo
+    from .evaluating import evaluate
+    from .exporting import export
+    from .models import build, choose_device, load
+    from .predicting import predict
+    from .published import export_official, import_official
+    from .training import train
+
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "build": "models",
+        "check_data": "checking",
+        "choose_device": "models",
+        "demo": "demonstration",
+        "describe_forms": ".ops",
+        "evaluate": "evaluating",
+        "export": "exporting",
+        "export_official": "published",
+        "import_official": "published",
+        "list_recipes": ".zoo",
+        "load": "models",
+        "predict": "predicting",
+        "train": "training",
+    },
+)
 __all__ = [
     "build",
     "check_data",
@@ -18,6 +42,7 @@ __all__ = [
     "demo",
     "describe_forms",
     "evaluate",
+    "export",
     "export_official",
     "import_official",
     "list_recipes",

@@ -19,9 +19,20 @@ COMMANDS = {
     "zoo": "list the published recipes",
     "recipe": "print one recipe as YAML",
     "convert": "official checkpoint to model folder, and back",
+    "export": "model to an ONNX file for other runtimes, checked",
     "info": "versions, devices and which form of each operator runs",
 }
 """All commands, each in a file of its own name in this folder."""
+
+EXTRAS = {
+    "lightning": "train",
+    "tensorboard": "train",
+    "matplotlib": "train",
+    "onnx": "onnx",
+    "onnxscript": "onnx",
+    "onnxruntime": "onnx",
+}
+"""Packages that a command may need, and the extra of this one that brings them."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -57,9 +68,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InputError as error:
         return _complain(str(error))
     except ModuleNotFoundError as error:
-        if error.name and error.name.split(".")[0] in ("lightning", "tensorboard", "matplotlib"):
-            return _complain(f"{name} needs the package {error.name!r}: pip install 'vit-adapter[train]'")
-        raise
+        extra = EXTRAS.get((error.name or "").split(".")[0])
+        if extra is None:
+            raise
+        return _complain(f"{name} needs the package {error.name!r}: pip install 'vit-adapter[{extra}]'")
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130

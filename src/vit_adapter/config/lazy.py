@@ -12,7 +12,7 @@ def lazy_names(
 
     Args:
         package: Its ``__name__``.
-        homes: Each name and the module below the package that has it.
+        homes: Each name and the module that has it, below the package; with a dot before it, beside the package.
 
     Returns:
         ``__getattr__`` and ``__dir__`` of the package.
@@ -21,6 +21,6 @@ def lazy_names(
     def load(name: str) -> Any:
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        return getattr(importlib.import_module(f"{package}.{homes[name]}"), name)
+        return getattr(importlib.import_module(f".{homes[name]}", package), name)
 
     return load, lambda: sorted(homes)

@@ -1,0 +1,130 @@
+"""A segmenter as an ONNX file: torch.export, then the ONNX exporter built on it."""
+
+import contextlib
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from vit_adapter.config import InputError
+from vit_adapter.config.backbone import COARSEST_STRIDE
+from vit_adapter.config.files import write_atomically
+from vit_adapter.heads import Queries
+from vit_adapter.ops import forms
+from vit_adapter.segmenter import Segmenter
+from vit_adapter.segmenter.evaluation_mode import evaluation_mode
+from vit_adapter.segmenter.parts import channels_of
+
+from .description import METADATA_KEY, ExportDescription, OutputKind
+
+OPSET = 20
+"""ONNX operator set: the first whose GridSample has any number of dimensions; onnxruntime has had it since 1.17."""
+LARGEST_BYTES = 2_000_000_000
+"""Of weights in one file, whose format counts bytes in 31 bits."""
+EXAMPLE_BATCH, EXAMPLE_SIDES = 2, (6, 8)
+"""Batch and sides (in strides) of the example for dynamic sizes: different, so that none is taken for another."""
+
+
+class _Graph(nn.Module):
+    """What becomes the graph: a segmenter whose output has the wanted kind.
+
+    Args:
+        model: The segmenter.
+        output: See ``OutputKind``.
+    """
+
+    def __init__(self, model: Segmenter, output: OutputKind) -> None:
+        super().__init__()
+        self.model, self.output = model, output
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """[B, C, H, W] normalised floats, sides multiples of 32, to what ``OutputKind`` says."""
+        if self.output == "queries":
+            found = self.model.head.find(self.model.backbone(images), (images.shape[-2], images.shape[-1]))
+            if not isinstance(found, Queries):
+                raise InputError(f"{type(self.model.head).__name__} has no queries; export scores or labels")
+            return found.classes, found.masks
+        scores = self.model(images)
+        if self.output == "scores":
+            return (scores,)
+        kind = torch.uint8 if self.model.num_classes <= 255 else torch.uint16
+        return (scores.argmax(dim=1).to(kind),)
+
+
+def export_onnx(
+    model: Segmenter,
+    file: str | Path,
+    *,
+    size: tuple[int, int] | None = None,
+    output: OutputKind = "scores",
+) -> ExportDescription:
+    """Writes a model as ONNX, with its description in the file's metadata.
+
+    Args:
+        model: In float32; exported in evaluation mode.
+        file: Where to; written whole or not at all.
+        size: (height, width) in pixels of the only images that the file takes, multiples of 32, one at a time (the
+            fastest form, which every runtime takes); None: any batch and any multiples of 32.
+        output: What the graph gives.
+
+    Returns:
+        The description.
+
+    Raises:
+        InputError: A side is not a multiple of 32; labels of a single class or queries of a head without them are asked
+            for; the disk is full.
+    """
+    if size is not None and any(side < COARSEST_STRIDE or side % COARSEST_STRIDE for side in size):
+        raise InputError(f"size {size[0]}x{size[1]}: both sides are to be multiples of {COARSEST_STRIDE}")
+    weights = sum(weight.numel() * 4 for weight in model.parameters())
+    if weights > LARGEST_BYTES:
+        raise InputError(f"weights of {weights / 1e9:.1f} GB, but an ONNX file holds at most 2 GB")
+    if output == "labels" and model.num_classes == 1:
+        raise InputError("labels of a single class need a threshold; export its scores")
+    description = ExportDescription(
+        classes=model.classes,
+        protocol=model.protocol,
+        channels=channels_of(model, model.protocol),
+        scores_are=model.head.scores_are,
+        output=output,
+        size=size,
+        vit="" if model.model_config is None else model.model_config.vit.name,
+    )
+    batch, sides = (1, size) if size else (EXAMPLE_BATCH, tuple(COARSEST_STRIDE * n for n in EXAMPLE_SIDES))
+    example = torch.zeros(batch, description.channels, *sides, device=model.device)
+    names = {"queries": ["class_logits", "mask_logits"]}.get(output, [output])
+    with evaluation_mode(model), torch.no_grad(), forms("reference"), _quiet():
+        graph = _Graph(model, output).eval()
+        program = torch.export.export(graph, (example,), dynamic_shapes=None if size else _dynamic_shapes())
+        made = torch.onnx.export(
+            program, input_names=["images"], output_names=names, opset_version=OPSET, verbose=False
+        )
+    assert made is not None
+    made.model.metadata_props[METADATA_KEY] = description.to_json()
+    write_atomically(Path(file), lambda path: made.save(path))
+    return description
+
+
+def _dynamic_shapes() -> dict[str, dict[int, object]]:
+    height, width = (torch.export.Dim(name, min=1, max=512) for name in ("height", "width"))
+    return {"images": {0: torch.export.Dim("batch"), 2: COARSEST_STRIDE * height, 3: COARSEST_STRIDE * width}}
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """The exporters tell their own developers much, on standard output, by warnings and by logging."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
+    levels = [logger.level for logger in loggers]
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, levels):
+                logger.setLevel(level)

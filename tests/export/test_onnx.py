@@ -1,0 +1,184 @@
+"""Exported files against the models that they were made of, by onnxruntime."""
+
+import subprocess
+import sys
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+
+from tiny import SMALL_MASK2FORMER, TINY, TINY_VIT
+from vit_adapter import InputError, Segmenter, UPerNetConfig, ViTAdapter
+from vit_adapter.api import export
+from vit_adapter.cli.main import main
+from vit_adapter.config import ClassTable, InferenceConfig
+from vit_adapter.data.scenes import render_scene
+from vit_adapter.export import ExportDescription, OnnxModel
+
+PROTOCOL = InferenceConfig(crop=64, stride=40)
+CLASSES = ClassTable(("road", "sky", "car"), (3, 7, 200), colours=((1, 2, 3), (4, 5, 6), (7, 8, 9)))
+
+
+def model(head=None, **settings) -> Segmenter:
+    torch.manual_seed(0)
+    backbone = ViTAdapter(TINY_VIT, options=TINY, img_size=64)
+    head = head or UPerNetConfig(channels=16, auxiliary=False)
+    made = Segmenter(backbone, head, classes=CLASSES, protocol=PROTOCOL, **settings)
+    with torch.no_grad():  # scores that differ from pixel to pixel
+        for weight in made.head.parameters():
+            weight.mul_(2)
+    return made.eval()
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """A model and its file."""
+    made, file = model(), tmp_path_factory.mktemp("onnx") / "model.onnx"
+    report = export(made, file)
+    assert report.difference < 1e-5
+    assert report.agreement > 0.9999
+    return made, file
+
+
+@pytest.mark.slow
+def test_file_gives_the_scores_of_the_model(exported):
+    made, file = exported
+    images = torch.randn(1, 3, 64, 64)
+    (found,) = onnxruntime.InferenceSession(file).run(None, {"images": images.numpy()})
+    with torch.no_grad():
+        np.testing.assert_allclose(found, made(images).numpy(), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "protocol",
+    [
+        PROTOCOL,
+        InferenceConfig(crop=64, stride=64, resize=(128, 72), multiple=None),
+        InferenceConfig(crop=64, stride=40, scales=(0.5, 1.0), flip=True),
+        InferenceConfig(crop=64, stride=40, pad_to_crop="after"),
+    ],
+    ids=["native", "resized", "views", "padded"],
+)
+def test_labels_of_images_of_any_size_are_those_of_the_model(exported, protocol):
+    made, file = exported
+    for size in [(90, 130), (64, 200)]:
+        image = render_scene(5, size=size).image
+        expected = made.predict(image, protocol=protocol).labels
+        found = OnnxModel(file).labels(image, protocol=protocol)
+        assert found.dtype == expected.dtype
+        assert found.shape == size
+        assert (found == expected).mean() > 0.999
+
+
+@pytest.mark.slow
+def test_description_travels_in_the_file(exported):
+    made, file = exported
+    description = OnnxModel(file).description
+    assert description.classes == CLASSES
+    assert description.protocol == PROTOCOL
+    assert description.size == (64, 64)
+    assert description.output == "scores"
+    assert description.vit == made.model_config.vit.name
+
+
+@pytest.mark.slow
+def test_applying_a_file_imports_no_torch(exported):
+    _, file = exported
+    code = (
+        "import sys, numpy\nfrom vit_adapter.export import OnnxModel\n"
+        f"labels = OnnxModel({str(file)!r}).labels(numpy.zeros((70, 80, 3), numpy.uint8))\n"
+        "print(labels.shape, 'torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "(70, 80) False"
+
+
+@pytest.mark.slow
+def test_a_fixed_file_takes_no_larger_window(exported):
+    _, file = exported
+    with pytest.raises(
+        InputError, match="takes images of 64x64 pixels, a window has 96x96; export with --dynamic"
+    ):
+        OnnxModel(file).labels(np.zeros((99, 99, 3), np.uint8), protocol=InferenceConfig(crop=96, stride=64))
+
+
+@pytest.mark.slow
+def test_labels_alone(tmp_path):
+    made, file = model(), tmp_path / "labels.onnx"
+    assert export(made, file, output="labels").difference < 1e-3
+    image = render_scene(5, size=(90, 130)).image
+    one_window = InferenceConfig(crop=64, stride=64, resize=(64, 64), multiple=None)
+    found = OnnxModel(file).labels(image[:64, :64], protocol=one_window)
+    assert (found == made.predict(image[:64, :64], protocol=one_window).labels).mean() > 0.999
+    several = OnnxModel(file).labels(image)
+    assert (several == made.predict(image).labels).mean() > 0.9
+    with pytest.raises(
+        InputError, match="gives labels only; thresholds and tta need a file that gives scores"
+    ):
+        OnnxModel(file).labels(image, protocol=InferenceConfig(crop=64, stride=64, flip=True))
+
+
+@pytest.mark.slow
+def test_queries_of_mask2former(tmp_path):
+    made, file = model(SMALL_MASK2FORMER), tmp_path / "queries.onnx"
+    assert export(made, file, output="queries").difference < 1e-4
+    images = torch.randn(1, 3, 64, 64)
+    classes, masks = onnxruntime.InferenceSession(file).run(None, {"images": images.numpy()})
+    assert classes.shape == (1, 7, 4)
+    assert masks.shape == (1, 7, 16, 16)
+    with pytest.raises(InputError, match="gives raw queries, for programs of your own"):
+        OnnxModel(file)
+
+
+def test_what_cannot_be_exported_is_said_in_one_line(tmp_path, capsys):
+    with pytest.raises(InputError, match=r"expected a name that ends with \.onnx"):
+        export(model(), tmp_path / "model.pt")
+    whole = model()
+    whole.protocol = InferenceConfig(mode="whole")
+    with pytest.raises(InputError, match="whole images, of any size: export with --dynamic"):
+        export(whole, tmp_path / "model.onnx")
+    with pytest.raises(InputError, match="UPerNetHead does not find objects"):
+        export(model(), tmp_path / "model.onnx", output="queries")
+    assert main(["export", str(tmp_path / "none"), "-o", str(tmp_path / "m.onnx")]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_of_another_program_is_refused(tmp_path):
+    file = tmp_path / "other.onnx"
+    value = onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1])
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Identity", ["x"], ["y"])], "g", [value], [
+        onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [1])
+    ])  # fmt: skip
+    onnx.save(
+        onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=10), file
+    )
+    with pytest.raises(InputError, match="not written by vit-adapter export"):
+        OnnxModel(file)
+    (tmp_path / "broken.onnx").write_bytes(b"no onnx")
+    with pytest.raises(InputError, match="onnxruntime cannot read it"):
+        OnnxModel(tmp_path / "broken.onnx")
+
+
+def test_a_file_that_differs_is_not_left_behind(tmp_path, monkeypatch):
+    """The check compares with the model as it is: one that changed in between must not pass."""
+    import vit_adapter.api.exporting as exporting
+
+    def altered(made, file, **settings):
+        description = ExportDescription(CLASSES, PROTOCOL, 3, "logits", "scores", (64, 64))
+        images = onnx.helper.make_tensor_value_info("images", onnx.TensorProto.FLOAT, [1, 3, 64, 64])
+        scores = onnx.helper.make_tensor_value_info("scores", onnx.TensorProto.FLOAT, [1, 3, 64, 64])
+        graph = onnx.helper.make_graph(
+            [onnx.helper.make_node("Identity", ["images"], ["scores"])], "g", [images], [scores]
+        )
+        made = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=10)
+        onnx.helper.set_model_props(made, {"vit_adapter": description.to_json()})
+        onnx.save(made, file)
+
+    monkeypatch.setattr(exporting, "export_onnx", altered)
+    with pytest.raises(InputError, match=r"model\.onnx: the graph's output differs from the model's by"):
+        export(model(), tmp_path / "model.onnx")
+    assert not list(tmp_path.iterdir())
