@@ -8,6 +8,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from PIL import Image
 
 from tiny import SMALL_MASK2FORMER, TINY, TINY_VIT
 from vit_adapter import InputError, Segmenter, UPerNetConfig, ViTAdapter
@@ -94,6 +95,33 @@ def test_applying_a_file_imports_no_torch(exported):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "(70, 80) False"
+
+
+@pytest.mark.slow
+def test_predict_takes_a_file_and_imports_no_torch(exported, tmp_path):
+    made, file = exported
+    image = render_scene(5, size=(90, 130)).image
+    (tmp_path / "photos/below").mkdir(parents=True)
+    Image.fromarray(image).save(tmp_path / "photos/below/a.png")
+    words = ["predict", str(file), "photos", "--out", "out", "--palette", "beside", "--summary"]
+    code = (
+        f"import sys\nfrom vit_adapter.cli.main import main\ncode = main({words!r})\n"
+        "print(code, 'torch' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "0 False", done.stderr
+    labels = np.asarray(Image.open(tmp_path / "out/below/a_labels.png"))
+    assert (labels == made.predict(image).own_ids()).mean() > 0.999
+    assert {path.name for path in (tmp_path / "out").rglob("*.*")} == {
+        "a_labels.png", "a_overlay.png", "a_palette.png", "summary.csv",
+    }  # fmt: skip
+    again = subprocess.run(
+        [sys.executable, "-m", "vit_adapter.cli.main", *words, "--skip-existing"],
+        cwd=tmp_path, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "1 image skipped" in again.stdout
 
 
 @pytest.mark.slow

@@ -120,8 +120,8 @@ def _checked(
         )
     agreement = None
     if kinds in (["scores"], ["labels"]):
-        ours = model.predict(image).labels
-        theirs = OnnxModel(file).labels(image)
+        ours = model.predict(image, task="semantic").annotation.labels
+        theirs = OnnxModel(file, processor_only=True).labels(image)
         agreement = float((ours == theirs).mean())
         # Labels of overlapping windows cannot be averaged as scores are, so those may differ.
         if kinds == ["scores"] and agreement < AGREEMENT:

@@ -4,7 +4,8 @@ import sys
 
 from vit_adapter.config import AugmentationConfig, ClassTable, InferenceConfig
 from vit_adapter.config.mirrored import mirror_warning
-from vit_adapter.segmenter import Segmenter
+
+from .predictor import Applied
 
 
 def training_notes(classes: ClassTable, augmentation: AugmentationConfig) -> list[str]:
@@ -14,7 +15,7 @@ def training_notes(classes: ClassTable, augmentation: AugmentationConfig) -> lis
     return [] if warning is None else [warning]
 
 
-def application_notes(model: Segmenter, protocol: InferenceConfig, tta: bool) -> list[str]:
+def application_notes(model: Applied, protocol: InferenceConfig, tta: bool) -> list[str]:
     """Lines for a model that is applied as ``protocol`` says, ``tta`` already worked in."""
     if tta and not protocol.flip and not model.protocol.tta_flip:
         return [

@@ -1,14 +1,11 @@
 """Segmenting files."""
 
-import copy
 import os
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
-
-import torch
+from typing import TYPE_CHECKING, Any, Literal
 
 from vit_adapter.config import InputError
 from vit_adapter.config.older_names import takes_older_names
@@ -17,22 +14,21 @@ from vit_adapter.config.paths import takes_paths
 from vit_adapter.config.progress_bar import ProgressBar
 from vit_adapter.config.values import check_argument
 from vit_adapter.images import MAX_PIXELS, ImageRemarks, read_content, read_image
-from vit_adapter.inference.cost import count_windows
 from vit_adapter.inference.limits import check_threshold
-from vit_adapter.segmenter import Segmenter
-from vit_adapter.segmenter.optimizing import OptimizeType, fastest
-from vit_adapter.segmenter.parts import channels_of
-from vit_adapter.tasks.semantic_result import PaletteForm, SemanticResult, check_palette
+from vit_adapter.tasks.semantic_result import PaletteForm, check_palette
 
 from .area_table import AreaTable
 from .mirroring import application_notes, print_notes
-from .models import load_named
 from .prediction_inputs import InputImage, find_images
-from .progress import windows_counted
+from .predictor import Predictor, open_predictor
 from .protocols import ProtocolChanges, applied_protocol
-from .result_folder import Ids, ResultFolder, ResultForm, ends_the_batch, fingerprint
+from .result_folder import Ids, ResultFolder, ResultForm, ends_the_batch
 from .result_names import result_names
 from .whole_images import warns_about_whole
+
+if TYPE_CHECKING:
+    from vit_adapter.segmenter import Segmenter
+    from vit_adapter.segmenter.optimizing import OptimizeType
 
 PRECISIONS = ("float32", "bfloat16", "float16")
 
@@ -40,7 +36,7 @@ PRECISIONS = ("float32", "bfloat16", "float16")
 @takes_older_names(multi_scale="tta")
 @takes_paths("model", "images", "out", "list_file", "checkpoint")
 def predict(
-    model: str | Path | Segmenter,
+    model: "str | Path | Segmenter",
     images: str | Path | Sequence[str | Path],
     out: str | Path = "predictions",
     *,
@@ -50,7 +46,7 @@ def predict(
     batch_size: int = 4,
     precision: Literal["float32", "bfloat16", "float16"] = "float32",
     fast: bool = False,
-    dtype: OptimizeType | None = None,
+    dtype: "OptimizeType | None" = None,
     protocol: ProtocolChanges = None,
     tta: bool = False,
     threshold: float | None = None,
@@ -71,7 +67,7 @@ def predict(
     tool wrote are never taken for images. The files of one result are written together or not at all.
 
     Args:
-        model: A model, or what ``load`` takes.
+        model: A model, what ``load`` takes, or a file NAME.onnx that ``export`` wrote.
         images: Files, folders (with all folders below) and patterns.
         out: Folder for the results.
         list_file: A text file with more of them, one per line; "-": standard input.
@@ -110,26 +106,24 @@ def predict(
     out = Path(out)
     check_output_folder(out, "--out")
     form = ResultForm(ids, scores, overlay, alpha, legend, palette)
-    recipe, given = None, isinstance(model, Segmenter)
-    if not isinstance(model, Segmenter):
-        model, recipe = load_named(model, checkpoint, device)
-    applied = applied_protocol(model, protocol, tta=tta, recipe=recipe)
-    print_notes(application_notes(model, applied, tta))
+    predictor = open_predictor(model, checkpoint, device)
+    applied = applied_protocol(predictor, protocol, tta=tta, recipe=predictor.recipe)
+    print_notes(application_notes(predictor, applied, tta))
     if precision not in PRECISIONS:
         raise InputError(f"--precision {precision}: expected float32, bfloat16 or float16")
-    _check(model, form, batch_size, threshold)
+    _check(predictor, form, batch_size, threshold)
     if fast or dtype is not None:
         if precision != "float32":
             raise InputError(
                 f"--precision {precision} beside --{'fast' if fast else 'dtype'}: take one of them"
             )
-        model = _optimized(copy.deepcopy(model) if given else model, fast, dtype, quiet)
+        predictor = predictor.optimized(fast, dtype, quiet)
     settings = {"protocol": applied, "precision": precision, "threshold": threshold, "ids": ids}
-    channels = channels_of(model, applied)
+    channels = predictor.channels(applied)
     places = [images] if isinstance(images, (str, Path)) else images
     found = find_images(places, list_file, channels)
-    folder = ResultFolder(out, form, fingerprint(model, {**settings, "palette": palette == "instead"}))
-    areas = AreaTable(out, model.classes, ids == "own") if summary else None
+    folder = ResultFolder(out, form, predictor.fingerprint({**settings, "palette": palette == "instead"}))
+    areas = AreaTable(out, predictor.classes, ids == "own") if summary else None
     names = result_names(found.images)
     failures, there, warned, remarks = list(found.problems), 0, 0, ImageRemarks()
     begin = time.monotonic()
@@ -154,11 +148,15 @@ def predict(
             name=str(image.path),
         )
         warned += warns_about_whole(str(image.path), pixels, applied, said=warned > 0)
-        with windows_counted(progress, model, count_windows(pixels.shape[:2], applied)):
-            result: SemanticResult = model.predict(
-                pixels, batch_size=batch_size, protocol=applied, threshold=threshold, precision=precision
-            )
-            folder.write(result, name, content)
+        result = predictor.segment(
+            pixels,
+            protocol=applied,
+            batch_size=batch_size,
+            threshold=threshold,
+            precision=precision,
+            bar=progress,
+        )
+        folder.write(result, name, content)
         if areas is not None:
             areas.add(str(image.path), labels_file, result.labels)
         return True
@@ -202,15 +200,7 @@ def predict(
     return failures
 
 
-def _optimized(model: Segmenter, fast: bool, dtype: OptimizeType | None, quiet: bool) -> Segmenter:
-    mode, fastest_type = fastest(model.device) if fast else ("eager", None)
-    model.optimize(mode, dtype or fastest_type)
-    if not quiet:
-        print(f"optimized: {', '.join(model.optimizations)}", file=sys.stderr)
-    return model
-
-
-def _check(model: Segmenter, form: ResultForm, batch_size: int, threshold: float | None) -> None:
+def _check(model: Predictor, form: ResultForm, batch_size: int, threshold: float | None) -> None:
     """Refuses what would fail for every image.
 
     Raises:
@@ -226,7 +216,7 @@ def _check(model: Segmenter, form: ResultForm, batch_size: int, threshold: float
         raise InputError(f"--palette {form.palette}: expected beside or instead")
     if form.palette is not None:
         check_palette(model.classes.ids, model.classes.ignore_id, form.ids)
-    check_threshold(threshold, model.num_classes)
+    check_threshold(threshold, len(model.classes))
 
 
 def _reason(error: Exception, image: Path, out: Path) -> str | None:
@@ -237,9 +227,11 @@ def _reason(error: Exception, image: Path, out: Path) -> str | None:
             return None
         names_a_file = str(image) in text or f"{out}{os.sep}" in text
         return text if names_a_file else f"{image}: {text}"
-    lacks_memory = isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "not enough memory" in text
+    torch: Any = sys.modules.get("torch")  # where it was never imported, nothing of it failed
+    lacks_memory = isinstance(error, MemoryError) or "not enough memory" in text
+    lacks_memory = lacks_memory or (torch is not None and isinstance(error, torch.OutOfMemoryError))
     if lacks_memory or "DefaultCPUAllocator" in text:
-        if torch.cuda.is_available():
+        if torch is not None and torch.cuda.is_available():
             torch.cuda.empty_cache()
         return f"{image}: not enough memory; take --batch-size 1, or windows instead of whole images"
     return None

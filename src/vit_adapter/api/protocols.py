@@ -8,15 +8,16 @@ from vit_adapter.config import DataConfig, InferenceConfig, RunConfig, changed_p
 from vit_adapter.config.normalization import with_data_normalization
 from vit_adapter.config.protocol import default_stride
 from vit_adapter.inference import check_protocol
-from vit_adapter.segmenter import Segmenter
 from vit_adapter.zoo import Recipe
+
+from .predictor import Applied
 
 ProtocolChanges = InferenceConfig | Mapping[str, Any] | None
 """A whole protocol, or settings of it by name (see ``changed_protocol``), or nothing."""
 
 
 def applied_protocol(
-    model: Segmenter,
+    model: Applied,
     changes: ProtocolChanges = None,
     *,
     tta: bool = False,
@@ -50,7 +51,7 @@ def applied_protocol(
     return protocol
 
 
-def trained_protocol(config: RunConfig, model: Segmenter) -> InferenceConfig:
+def trained_protocol(config: RunConfig, model: Applied) -> InferenceConfig:
     """How a model is applied after training.
 
     As the configuration's protocol says, where it has a whole one, as recipes do. Otherwise by windows of the training

@@ -13,9 +13,7 @@ from vit_adapter.config.files import FULL
 from vit_adapter.config.output_place import longest_name
 from vit_adapter.config.own_files import read_mark
 from vit_adapter.images import read_mask
-from vit_adapter.segmenter import Segmenter
-from vit_adapter.tasks import SemanticResult
-from vit_adapter.tasks.semantic_result import PaletteForm, result_files
+from vit_adapter.tasks.semantic_result import PaletteForm, SemanticResult, result_files
 
 Ids = Literal["own", "contiguous"]
 State = Literal["missing", "there", "foreign"]
@@ -47,7 +45,7 @@ class ResultFolder:
     Args:
         folder: The folder; made with the first result.
         form: Which files a result has.
-        made_by: What stands for the model and the settings that decide about labels, see ``fingerprint``.
+        made_by: What stands for the model and the settings that decide about labels, see ``Predictor.fingerprint``.
     """
 
     def __init__(self, folder: Path, form: ResultForm, made_by: str) -> None:
@@ -147,22 +145,6 @@ class ResultFolder:
 
     def _overlay_facts(self) -> dict[str, Any]:
         return {"alpha": self.form.alpha, "legend": self.form.legend}
-
-
-def fingerprint(model: Segmenter, settings: dict[str, Any]) -> str:
-    """Equal for equal labels of the same image: of the weights, the classes and the settings.
-
-    Of every tensor the beginning counts: training changes all of them, and it stays fast for large models.
-
-    Args:
-        model: The model.
-        settings: What else decides about the labels; their ``repr`` counts.
-    """
-    digest = hashlib.sha256(repr((sorted(settings.items()), model.classes)).encode())
-    for name, value in model.state_dict().items():
-        digest.update(f"{name} {tuple(value.shape)} {value.dtype}".encode())
-        digest.update(value.reshape(-1)[:256].double().cpu().numpy().tobytes())
-    return digest.hexdigest()[:32]
 
 
 def ends_the_batch(error: InputError) -> bool:

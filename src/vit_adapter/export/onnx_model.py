@@ -28,7 +28,7 @@ class OnnxModel:
 
     Args:
         file: The file.
-        threads: Processor threads; None: as onnxruntime decides.
+        processor_only: Leave out accelerators that onnxruntime was built for.
 
     Attributes:
         file: The file.
@@ -39,7 +39,7 @@ class OnnxModel:
         ModuleNotFoundError: onnxruntime is not installed.
     """
 
-    def __init__(self, file: str | Path, threads: int | None = None) -> None:
+    def __init__(self, file: str | Path, processor_only: bool = False) -> None:
         import onnxruntime
 
         self.file = Path(file)
@@ -47,12 +47,9 @@ class OnnxModel:
             raise InputError(f"{file}: no such file")
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
-        if threads is not None:
-            options.intra_op_num_threads = threads
+        providers = ["CPUExecutionProvider"] if processor_only else onnxruntime.get_available_providers()
         try:
-            self._session: Any = onnxruntime.InferenceSession(
-                str(file), options, providers=onnxruntime.get_available_providers()
-            )
+            self._session: Any = onnxruntime.InferenceSession(str(file), options, providers=providers)
         except Exception as error:  # onnxruntime has no base class of its own errors
             raise InputError(
                 f"{file}: onnxruntime cannot read it ({' '.join(str(error).split())[:200]})"

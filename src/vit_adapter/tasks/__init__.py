@@ -1,15 +1,38 @@
 """What differs between tasks, in one place each: targets, decoding, evaluator, result. All else is shared."""
 
-from .instance import INSTANCE
-from .instance_result import InstanceResult
-from .panoptic import PANOPTIC
-from .panoptic_result import PanopticResult
-from .result import Result
-from .semantic import SEMANTIC
-from .semantic_result import SemanticResult
-from .table import TASKS, AnyTask
-from .task import Answers, DecodeSettings, Task, TrainingTruth
+from typing import TYPE_CHECKING
 
+from vit_adapter.config.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from .instance import INSTANCE
+    from .instance_result import InstanceResult
+    from .panoptic import PANOPTIC
+    from .panoptic_result import PanopticResult
+    from .result import Result
+    from .semantic import SEMANTIC
+    from .semantic_result import SemanticResult
+    from .table import TASKS, AnyTask
+    from .task import Answers, DecodeSettings, Task, TrainingTruth
+
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "INSTANCE": "instance",
+        "PANOPTIC": "panoptic",
+        "SEMANTIC": "semantic",
+        "TASKS": "table",
+        "Answers": "task",
+        "AnyTask": "table",
+        "DecodeSettings": "task",
+        "InstanceResult": "instance_result",
+        "PanopticResult": "panoptic_result",
+        "Result": "result",
+        "SemanticResult": "semantic_result",
+        "Task": "task",
+        "TrainingTruth": "task",
+    },
+)
 __all__ = [
     "INSTANCE",
     "PANOPTIC",

@@ -1,0 +1,109 @@
+"""An exported file as ``predict`` applies it, without torch."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vit_adapter.config import ClassTable, InferenceConfig, InputError
+from vit_adapter.config.progress_bar import ProgressBar
+from vit_adapter.export.onnx_model import OnnxModel
+from vit_adapter.inference.cost import count_windows
+from vit_adapter.tasks.semantic_result import SemanticResult
+from vit_adapter.zoo import Recipe
+
+
+class OnnxPredictor:
+    """See ``Predictor``.
+
+    Args:
+        file: A file that ``export`` wrote.
+        checkpoint: Refused: the weights are in the file.
+        device: "auto", or "cpu" for the processor alone.
+
+    Raises:
+        InputError: The file cannot be used, or an argument does not apply to it.
+    """
+
+    recipe: Recipe | None = None
+
+    def __init__(self, file: Path, checkpoint: str | Path | None, device: str) -> None:
+        if checkpoint is not None:
+            raise InputError(f"{file} holds weights of its own; leave out checkpoint={checkpoint}")
+        if device not in ("auto", "cpu"):
+            raise InputError(f"--device {device}: an ONNX file takes auto (what onnxruntime offers) or cpu")
+        self.model = OnnxModel(file, processor_only=device == "cpu")
+
+    @property
+    def classes(self) -> ClassTable:
+        """The classes."""
+        return self.model.classes
+
+    @property
+    def protocol(self) -> InferenceConfig:
+        """How the model is applied to an image."""
+        return self.model.protocol
+
+    def channels(self, protocol: InferenceConfig) -> int:
+        """Channels of its images; errors as in ``Predictor``."""
+        channels = self.model.description.channels
+        if len(protocol.normalization.mean) != channels:
+            raise InputError(
+                f"protocol.normalization.mean has {len(protocol.normalization.mean)} numbers, but the model takes "
+                f"images of {channels} channels"
+            )
+        return channels
+
+    def fingerprint(self, settings: dict[str, Any]) -> str:
+        """See ``Predictor``."""
+        return hashlib.sha256(f"{self.model.digest()} {sorted(settings.items())!r}".encode()).hexdigest()[:32]
+
+    def optimized(self, fast: bool, dtype: object, quiet: bool) -> "OnnxPredictor":
+        """Refused, see ``Predictor``.
+
+        Raises:
+            InputError: Always.
+        """
+        raise InputError(
+            f"{self.model.file}: --fast and --dtype are for model folders; onnxruntime optimizes by itself"
+        )
+
+    def segment(
+        self,
+        image: np.ndarray,
+        *,
+        protocol: InferenceConfig,
+        batch_size: int,
+        threshold: float | None,
+        precision: str,
+        bar: ProgressBar,
+    ) -> SemanticResult:
+        """Segments an image, see ``Predictor``.
+
+        Raises:
+            InputError: See ``OnnxModel.labels``; or a precision other than the file's.
+        """
+        if precision != "float32":
+            raise InputError(
+                f"--precision {precision}: an ONNX file computes in the precision it was exported in"
+            )
+        total, done = count_windows((image.shape[0], image.shape[1]), protocol), 0
+
+        def counted(windows: int) -> None:
+            nonlocal done
+            done += windows
+            bar.part("windows", done, total)
+
+        labels = self.model.labels(
+            image, batch_size=batch_size, protocol=protocol, threshold=threshold, counted=counted
+        )
+        classes = self.classes
+        return SemanticResult(
+            labels=labels,
+            class_names=classes.names,
+            image=image,
+            palette=None if classes.colours is None else np.array(classes.colours, np.uint8),
+            ids=classes.ids,
+            ignore_id=classes.ignore_id,
+        )

@@ -1,0 +1,108 @@
+"""What ``predict`` needs of a model, wherever it runs: as a segmenter in torch, or as an ONNX file without torch."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from vit_adapter.config import ClassTable, InferenceConfig
+from vit_adapter.config.progress_bar import ProgressBar
+from vit_adapter.zoo import Recipe
+
+if TYPE_CHECKING:
+    from vit_adapter.segmenter import Segmenter
+    from vit_adapter.segmenter.optimizing import OptimizeType
+    from vit_adapter.tasks.semantic_result import SemanticResult
+
+
+class Applied(Protocol):
+    """What is known of a model that is applied to images.
+
+    Attributes:
+        classes: Its classes.
+        protocol: Its own way of being applied.
+    """
+
+    @property
+    def classes(self) -> ClassTable: ...
+
+    @property
+    def protocol(self) -> InferenceConfig: ...
+
+
+class Predictor(Applied, Protocol):
+    """A model that is applied to images one after the other.
+
+    Attributes:
+        recipe: The published model that it is, where it was named as one.
+    """
+
+    @property
+    def recipe(self) -> Recipe | None: ...
+
+    def channels(self, protocol: InferenceConfig) -> int:
+        """Channels of its images.
+
+        Raises:
+            InputError: The protocol normalises another number of channels.
+        """
+        ...
+
+    def fingerprint(self, settings: dict[str, Any]) -> str:
+        """Equal for equal labels of the same image: of the weights, the classes and the settings (their ``repr``)."""
+        ...
+
+    def optimized(self, fast: bool, dtype: "OptimizeType | None", quiet: bool) -> "Predictor":
+        """The same model made faster, see ``Segmenter.optimize``; what a user gave stays as it is.
+
+        Args:
+            fast: In the fastest way that this machine has.
+            dtype: Type of the weights; None: as ``fast`` says.
+            quiet: Do not say what was done.
+
+        Raises:
+            InputError: It cannot be.
+        """
+        ...
+
+    def segment(
+        self,
+        image: np.ndarray,
+        *,
+        protocol: InferenceConfig,
+        batch_size: int,
+        threshold: float | None,
+        precision: str,
+        bar: ProgressBar,
+    ) -> "SemanticResult":
+        """Segments an image [H, W, C].
+
+        Args:
+            image: As ``images.read_image`` gives it.
+            protocol: How the model is applied.
+            batch_size: Windows processed together.
+            threshold: For two classes: smallest probability of the second one.
+            precision: Of the network.
+            bar: Where windows that are done are shown.
+        """
+        ...
+
+
+def open_predictor(model: "str | Path | Segmenter", checkpoint: str | Path | None, device: str) -> Predictor:
+    """The predictor of what a user names.
+
+    Args:
+        model: A model, what ``load`` takes, or a file that ``export`` wrote.
+        checkpoint: For a recipe: its weights.
+        device: Where it runs; an ONNX file runs where onnxruntime can.
+
+    Raises:
+        InputError: There is no such model, or it cannot be used.
+    """
+    if isinstance(model, (str, Path)) and Path(model).suffix.lower() == ".onnx":
+        from .onnx_predictor import OnnxPredictor
+
+        return OnnxPredictor(Path(model), checkpoint, device)
+    from .segmenter_predictor import SegmenterPredictor
+
+    return SegmenterPredictor.named(model, checkpoint, device)
