@@ -65,7 +65,7 @@ def test_file_gives_the_scores_of_the_model(exported):
 )
 def test_labels_of_images_of_any_size_are_those_of_the_model(exported, protocol):
     made, file = exported
-    for size in [(90, 130), (64, 200)]:
+    for size in [(90, 130), (128, 200)]:
         image = render_scene(5, size=size).image
         expected = made.predict(image, protocol=protocol).labels
         found = OnnxModel(file).labels(image, protocol=protocol)
@@ -134,6 +134,18 @@ def test_a_fixed_file_takes_no_larger_window(exported):
 
 
 @pytest.mark.slow
+def test_images_smaller_than_the_window_are_told_of(exported, tmp_path, capsys):
+    _, file = exported
+    for name, size in {"small": (40, 50), "large": (70, 90)}.items():
+        Image.fromarray(render_scene(1, size=size).image).save(tmp_path / f"{name}.png")
+        assert (
+            main(["predict", str(file), str(tmp_path / f"{name}.png"), "--out", str(tmp_path / "out")]) == 0
+        )
+        told = "smaller than the 64x64 pixels that the file takes" in capsys.readouterr().err
+        assert told == (name == "small")
+
+
+@pytest.mark.slow
 def test_labels_alone(tmp_path):
     made, file = model(), tmp_path / "labels.onnx"
     assert export(made, file, output="labels").difference < 1e-3
@@ -168,7 +180,7 @@ def test_what_cannot_be_exported_is_said_in_one_line(tmp_path, capsys):
     whole.protocol = InferenceConfig(mode="whole")
     with pytest.raises(InputError, match="whole images, of any size: export with --dynamic"):
         export(whole, tmp_path / "model.onnx")
-    with pytest.raises(InputError, match="UPerNetHead does not find objects"):
+    with pytest.raises(InputError, match="UPerHead does not find objects"):
         export(model(), tmp_path / "model.onnx", output="queries")
     assert main(["export", str(tmp_path / "none"), "-o", str(tmp_path / "m.onnx")]) == 2
     assert capsys.readouterr().err.count("\n") == 1

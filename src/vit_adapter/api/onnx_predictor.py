@@ -13,6 +13,8 @@ from vit_adapter.inference.cost import count_windows
 from vit_adapter.tasks.semantic_result import SemanticResult
 from vit_adapter.zoo import Recipe
 
+from .mirroring import print_notes
+
 
 class OnnxPredictor:
     """See ``Predictor``.
@@ -34,6 +36,7 @@ class OnnxPredictor:
         if device not in ("auto", "cpu"):
             raise InputError(f"--device {device}: an ONNX file takes auto (what onnxruntime offers) or cpu")
         self.model = OnnxModel(file, processor_only=device == "cpu")
+        self._told = False
 
     @property
     def classes(self) -> ClassTable:
@@ -87,6 +90,15 @@ class OnnxPredictor:
         if precision != "float32":
             raise InputError(
                 f"--precision {precision}: an ONNX file computes in the precision it was exported in"
+            )
+        if not self._told and self.model.pads(image.shape[:2], protocol):
+            self._told = True
+            height, width = self.model.description.size or (0, 0)
+            print_notes(
+                [
+                    f"images (or scales of them) smaller than the {width}x{height} pixels that the file takes are "
+                    "padded; a file exported with --dynamic sees them as the model does"
+                ]
             )
         total, done = count_windows((image.shape[0], image.shape[1]), protocol), 0
 

@@ -76,6 +76,16 @@ class OnnxModel:
         with self.file.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
+    def pads(self, size: Size, protocol: InferenceConfig) -> bool:
+        """Whether windows of an image of (height, width) are smaller than the only size that the file takes.
+
+        They are padded with the mean colour, which a model folder does up to multiples of 32 only.
+        """
+        if self.description.size is None:
+            return False
+        views = [multiple_size(view.padded, COARSEST_STRIDE) for view in plan_views(size, protocol)]
+        return any(side < wanted for view in views for side, wanted in zip(view, self.description.size))
+
     def labels(
         self,
         image: np.ndarray,
