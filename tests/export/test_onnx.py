@@ -136,7 +136,7 @@ def test_a_fixed_file_takes_no_larger_window(exported):
 @pytest.mark.slow
 def test_images_smaller_than_the_window_are_told_of(exported, tmp_path, capsys):
     _, file = exported
-    for name, size in {"small": (40, 50), "large": (70, 90)}.items():
+    for name, size in {"small": (20, 50), "large": (70, 90)}.items():
         Image.fromarray(render_scene(1, size=size).image).save(tmp_path / f"{name}.png")
         assert (
             main(["predict", str(file), str(tmp_path / f"{name}.png"), "--out", str(tmp_path / "out")]) == 0
