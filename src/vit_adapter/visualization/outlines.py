@@ -69,9 +69,8 @@ def _shrunk(inside: np.ndarray, width: int) -> np.ndarray:
 
 
 def _outline(colour: np.ndarray) -> np.ndarray:
-    """A lighter form of a colour, or a darker one of a light colour."""
-    light = colour @ np.array([0.3, 0.59, 0.11]) > 150
-    return (colour // 2 if light else colour // 3 + 170).astype(np.uint8)
+    """A light form of a colour, seen on dark and on coloured ground."""
+    return (colour // 4 + 191).astype(np.uint8)
 
 
 def _write(image: Image.Image, boxes: np.ndarray, colours: np.ndarray, texts: Sequence[str]) -> None:
