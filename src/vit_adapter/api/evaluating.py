@@ -8,7 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vit_adapter.config import ClassTable, DataConfig, EvaluationConfig, InferenceConfig, InputError
+from vit_adapter.config import (
+    ClassTable,
+    DataConfig,
+    EvaluationConfig,
+    InferenceConfig,
+    InputError,
+    TaskName,
+)
 from vit_adapter.config.output_place import check_output_folder
 from vit_adapter.config.paths import takes_paths
 from vit_adapter.images import UnreadableImageError
@@ -36,6 +43,7 @@ def evaluate(
     out: str | Path | None = None,
     split: str = "val",
     quiet: bool = False,
+    task: TaskName | None = None,
 ) -> EvaluationResult:
     """Measures a model on a data set, at the images' own size.
 
@@ -50,6 +58,7 @@ def evaluate(
             images; None: the table alone.
         split: "val", "train", or "test" where the data set has such a part.
         quiet: No progress bar.
+        task: What the model is asked for and measured by; None: what it was trained for.
 
     Raises:
         InputError: Model or data cannot be used, or their classes differ.
@@ -66,6 +75,10 @@ def evaluate(
     recipe = None
     if not isinstance(model, Segmenter):
         model, recipe = load_named(model, checkpoint, evaluation.device)
+    if task is not None and task != model.task_name:
+        model.task_named(task)  # refuses what the head does not answer
+        model = copy.copy(model)  # shares all weights: the given model keeps its own task
+        model.task_name = task
     protocol = applied_protocol(model, protocol, tta=evaluation.tta, recipe=recipe, data=data)
     ImageReading.of(data, channels_of(model, model.protocol))  # names data.mean, which is in the protocol now
     data = replace(data, value_range=protocol.value_range)  # of the data, if they name one; else the model's
@@ -73,7 +86,8 @@ def evaluate(
         data = replace(data, classes=list(model.class_names))
     if model.num_classes == 1:
         data = replace(data, one_class=True)
-    dataset = open_dataset(data, split, channels_of(model, protocol), model.classes)  # pyright: ignore
+    channels = channels_of(model, protocol)
+    dataset = open_dataset(data, split, channels, model.classes, truth_for(model))  # pyright: ignore
     check_classes(model, dataset.classes)
     for line in check_before_run({split: dataset}, evaluation.limit):
         print(line)
@@ -96,6 +110,14 @@ def evaluate(
         written = write_report(result, model, dataset, Path(out), evaluation.batch_size, about=about)
         print(f"written to {out}: {', '.join(path.name + '/' * path.is_dir() for path in written)}")
     return result
+
+
+def truth_for(model: Segmenter) -> TaskName:
+    """The task that a data set is opened for, so that its classes are the model's."""
+    things = model.classes.is_thing
+    if model.task_name == "instance" and things is not None and not all(things):
+        return "panoptic"  # for instances alone the classes of stuff would be left out
+    return model.task_name
 
 
 def _warn_about_whole(dataset: AnnotatedImages, protocol: InferenceConfig) -> None:

@@ -67,7 +67,7 @@ def report_run(
 
     console = console or Console()
     folder = run.folder
-    if rank() != 0 or run.best_mIoU is None:
+    if rank() != 0 or run.best_score is None:
         return None
     of_run = {"steps": run.steps, "best_step": run.best_step, "seed": config.training.seed}
     if run.evaluation is None and _reported(folder / METRICS) == of_run:
@@ -78,7 +78,7 @@ def report_run(
     result = run.evaluation
     if result is None:  # the run was ended between its last step and its report
         result = measure(model, dataset, config.evaluation, progress=not config.training.quiet)
-        replace_sample_score(run.model_folder, run.best_step, run.best_mIoU, result)
+        replace_sample_score(run.model_folder, run.best_step, run.best_score, result)
     count = f"{result.measured} validation image" + ("" if result.measured == 1 else "s")
     _say(console, ["", title or f"The best model, of step {run.best_step}, on {count}:", ""])
     print_table(result, console)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from vit_adapter.backbones import timm_name
-from vit_adapter.config import ClassTable, InferenceConfig, InputError, RunConfig
+from vit_adapter.config import ClassTable, InferenceConfig, InputError, RunConfig, TaskName
 from vit_adapter.config.model import changed_model
 from vit_adapter.config.normalization import with_protocol_changes
 from vit_adapter.config.output_place import check_output_folder
@@ -101,8 +101,11 @@ def run_and_data(
     )
     check_channels(config)
     data = replace(data, value_range=named_value_range(config))
+    task = wanted_task(config, published)
+    if task != "semantic" or config.task is not None:
+        config = replace(config, task=task)
     channels = config.model.vit.in_chans
-    training, validation = open_dataset(data, "train", channels), open_dataset(data, "val", channels)
+    training, validation = (open_dataset(data, part, channels, task=task) for part in ("train", "val"))
     checked = check_before_run({"train": training, "val": validation})
     augmentation = with_crop(config.data.augmentation, training)
     chosen = augmentation != config.data.augmentation
@@ -119,6 +122,7 @@ def run_and_data(
         model.protocol.normalization,
         config.training.seed,
         config.data.stop_on_bad_image,
+        model.task.needs_objects,
     )
     run = run_training(
         model,
@@ -131,6 +135,40 @@ def run_and_data(
         published_batch=PUBLISHED_BATCH if published is None else published.total_batch,
     )
     return None if run is None else (run, config, validation)
+
+
+def wanted_task(config: RunConfig, recipe: Recipe | None) -> TaskName:
+    """What a run's model learns.
+
+    Args:
+        config: The settings; a task that they name is taken.
+        recipe: The published recipe that they come from, which is for one task; None: your own settings, with which it
+            is the most telling task that the data's truth is enough for and the head answers.
+
+    Raises:
+        InputError: The head or the data cannot do what is named.
+    """
+    from vit_adapter.data.dataset import offered_tasks
+
+    answered: tuple[TaskName, ...] = HEADS[config.model.head.kind].tasks
+    if config.task is None and (recipe is not None or len(answered) == 1):
+        return answered[0]
+    if config.task is not None and config.task not in answered:
+        able = [kind for kind, head in HEADS.items() if config.task in head.tasks]
+        raise InputError(
+            f"--task {config.task}: the head {config.model.head.kind} answers {', '.join(answered)}"
+            + (f"; take --model.head {able[0]}" if able else "")
+        )
+    if config.task in (None, "semantic") and len(answered) == 1:
+        return answered[0]
+    offered = offered_tasks(config.data)
+    if config.task is not None:
+        if config.task not in offered:
+            raise InputError(
+                f"--task {config.task}: the truth of this data set is enough for {', '.join(offered)} only"
+            )
+        return config.task
+    return next((task for task in offered if task in answered), answered[0])
 
 
 def with_published_files(config: RunConfig, recipe: Recipe | None, fetch: bool = True) -> RunConfig:
@@ -169,7 +207,7 @@ def with_published_files(config: RunConfig, recipe: Recipe | None, fetch: bool =
 def bare_model(config: RunConfig, classes: ClassTable) -> Segmenter:
     """A run's model without allocated weights, for what only needs names and shapes."""
     with torch.device("meta"):
-        model = Segmenter.from_config(config.model.with_pretrained(False), classes)
+        model = Segmenter.from_config(config.model.with_pretrained(False), classes, task=config.task)
     model.protocol = trained_protocol(config, model)
     return model
 
@@ -206,7 +244,7 @@ def prepare_model(
     if config.training.resume:
         # The checkpoint brings all weights.
         model_config = model_config.with_pretrained(False)
-    model = Segmenter.from_config(model_config, classes)
+    model = Segmenter.from_config(model_config, classes, task=config.task)
     model.protocol = trained_protocol(config, model)
     channels = len(model.protocol.normalization.mean)
     if channels != config.model.vit.in_chans:

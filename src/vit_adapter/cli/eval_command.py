@@ -7,7 +7,7 @@ from jsonargparse import ArgumentParser, Namespace
 
 from vit_adapter.config import RunConfig
 
-from .parsing import add_sections, make_parser, parse, protocol_changes, run_config, split_recipe
+from .parsing import add_sections, add_task, make_parser, parse, protocol_changes, run_config, split_recipe
 
 
 def run(words: Sequence[str]) -> int:
@@ -31,6 +31,7 @@ def run(words: Sequence[str]) -> int:
         out=values.out,
         split=values.split,
         quiet=values.quiet,
+        task=values.task,
     )
     return 0
 
@@ -66,5 +67,6 @@ def _parsed(words: Sequence[str], name: str | None) -> tuple[ArgumentParser, Nam
         help="part of the data set; test where it has one",
     )
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    add_task(parser)
     add_sections(parser, defaults, ["data", "evaluation"])
     return parser, parse(parser, words), defaults

@@ -4,7 +4,7 @@ import re
 import sys
 from collections.abc import Sequence
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from jsonargparse import SUPPRESS, ArgumentParser, Namespace, set_loader
@@ -108,6 +108,16 @@ def add_sections(parser: ArgumentParser, defaults: RunConfig, sections: Sequence
         else:
             parser.add_class_arguments(SECTIONS[section], section, default=getattr(defaults, section))
     add_protocol(parser)
+
+
+def add_task(parser: ArgumentParser) -> None:
+    """Adds ``--task``; a settings file of a run may name it, too."""
+    parser.add_argument(
+        "--task",
+        type=Literal["semantic", "instance", "panoptic"] | None,  # pyright: ignore
+        default=None,
+        help="what the model is asked for; by default what it was trained for, or what data and head allow",
+    )
 
 
 def add_protocol(parser: ArgumentParser) -> None:

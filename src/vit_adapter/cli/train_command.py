@@ -8,7 +8,7 @@ from jsonargparse import ArgumentParser, Namespace
 from vit_adapter.config import RunConfig
 
 from .model_settings import current_words, model_of_kinds
-from .parsing import add_sections, fail, make_parser, parse, run_config, split_recipe
+from .parsing import add_sections, add_task, fail, make_parser, parse, run_config, split_recipe
 from .resuming import with_run_settings
 
 
@@ -30,6 +30,8 @@ def run(words: Sequence[str]) -> int:
         if values[option]:
             values[f"training.{option}"] = True
     config = run_config(parser, values, defaults)
+    if values.task is not None:
+        config = replace(config, task=values.task)
 
     from vit_adapter import api
 
@@ -50,6 +52,7 @@ def _parsed(words: Sequence[str], recipe: str | None) -> tuple[ArgumentParser, N
     )
     parser.add_argument("recipe", type=str, nargs="?", default=None, help="name from `vit-adapter zoo`")
     add_sections(parser, defaults, ["model", "data", "training", "evaluation"])
+    add_task(parser)
     for option, kind in (("seed", int), ("out", str), ("init", str)):
         text = f"the same as --training.{option}"
         parser.add_argument(f"--{option}", type=kind | None, default=None, help=text)

@@ -8,6 +8,7 @@ from .errors import InputError
 from .evaluation import EvaluationConfig
 from .model import ModelConfig
 from .protocol import InferenceConfig, Normalization, changed_protocol
+from .task import TaskName
 from .training import TrainingConfig
 
 
@@ -19,6 +20,8 @@ class RunConfig:
         protocol: None: windows of the training crop at two thirds of a crop apart, native resolution, the ViT's own
             normalisation. A dictionary names what should differ from that, such as ``{"flip": True}``; an
             ``InferenceConfig`` replaces all of it.
+        task: What the model learns and is asked for; None: the most telling task that the data's truth is enough for
+            and the head answers, and with a published recipe that of the recipe.
     """
 
     model: ModelConfig = field(default_factory=ModelConfig)
@@ -26,6 +29,7 @@ class RunConfig:
     training: TrainingConfig = field(default_factory=TrainingConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     protocol: InferenceConfig | dict[str, Any] | None = None
+    task: TaskName | None = None
 
     def __post_init__(self) -> None:
         """Looks at what is named of the protocol.

@@ -9,6 +9,7 @@ from vit_adapter.config.own_files import marked_png
 from vit_adapter.data.sample import AnnotatedImages
 from vit_adapter.images import UnreadableImageError
 from vit_adapter.segmenter import Segmenter
+from vit_adapter.tasks import SemanticResult
 from vit_adapter.visualization import LegendEntry, colorize, contact_sheet, default_palette, overlay
 
 from .loop import EvaluationResult, ImageScore
@@ -30,6 +31,8 @@ def write_example_sheet(
 ) -> Path:
     """Writes image, truth, prediction and mistakes (in red) of evenly spread images; they are predicted again.
 
+    Objects and segments are outlined, without mistakes.
+
     Args:
         result: What ``measure`` gave, with every image's own score.
         model: The model that was measured.
@@ -41,6 +44,8 @@ def write_example_sheet(
     Raises:
         InputError: The file cannot be written.
     """
+    if result.semantic is None:
+        return _write_object_sheet(result, model, dataset, path, title, rows)
     names, ignored = result.class_names, result.matrix.ignore_index
     shown, captions, seen, void = [], [], set(), False
     palette = default_palette(len(names))
@@ -56,6 +61,7 @@ def write_example_sheet(
             threshold=result.config.threshold,
             precision=result.config.precision,
         )
+        assert isinstance(predicted, SemanticResult)
         palette = predicted.palette if predicted.palette is not None else palette
         valid = np.ones(sample.labels.shape, bool) if ignored is None else sample.labels != ignored
         wrong = valid & (sample.labels != predicted.labels)
@@ -82,6 +88,41 @@ def write_example_sheet(
     sheet = contact_sheet(
         shown, ["image", "truth", "prediction", "mistakes"], captions, title=title, legend=legend
     )
+    return write_atomically(path, marked_png(sheet))
+
+
+def _write_object_sheet(
+    result: EvaluationResult,
+    model: Segmenter,
+    dataset: AnnotatedImages,
+    path: Path,
+    title: str,
+    rows: int,
+) -> Path:
+    shown, captions = [], []
+    for score in _spread(result.images, rows):
+        try:
+            sample = dataset.read(score.index)
+        except UnreadableImageError:  # it was there before
+            continue
+        predicted = model.predict(
+            sample.image,
+            batch_size=result.config.batch_size,
+            protocol=result.protocol,
+            precision=result.config.precision,
+        )
+        truth = model.task.drawn(sample.image, sample.annotation, model.classes)
+        shown.append([sample.image, *(np.asarray(one.overlay(legend=False)) for one in (truth, predicted))])
+        own = "nothing counts" if score.score is None else f"{result.headline} {100 * score.score:.1f} %"
+        figures = ", ".join(f"{name} {value:g}" for name, value in score.figures.items())
+        captions.append(f"{score.name}: {own}; {figures}")
+    names = model.class_names
+    colours = default_palette(len(names)).tolist() if model.classes.colours is None else model.classes.colours
+    legend = [
+        LegendEntry(name, tuple(colour), fallback=f"class {label}")
+        for label, (name, colour) in enumerate(zip(names, colours, strict=True))
+    ][:LARGEST_LEGEND]
+    sheet = contact_sheet(shown, ["image", "truth", "prediction"], captions, title=title, legend=legend)
     return write_atomically(path, marked_png(sheet))
 
 

@@ -1,20 +1,30 @@
 """A model over a data set: every image at its own size, counted by one evaluator."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from vit_adapter.config import EvaluationConfig, InferenceConfig, InputError
 from vit_adapter.config.progress_bar import ProgressBar
 from vit_adapter.data.sample import AnnotatedImages, Sample
 from vit_adapter.images import UnreadableImageError
-from vit_adapter.metrics import ConfusionMatrix, Scores, SemanticEvaluator
+from vit_adapter.metrics import (
+    ConfusionMatrix,
+    InstanceEvaluator,
+    PanopticEvaluator,
+    Scores,
+    SemanticEvaluator,
+)
 from vit_adapter.segmenter import Segmenter
-from vit_adapter.tasks import SemanticResult
+from vit_adapter.tasks import Result
 
 from .exclusion import labels_left_out
 
 REST = "(nothing there)"
 """How the pixels without an object are called where a model has a single class; ignored ones are among them."""
+
+
+AnyEvaluator = SemanticEvaluator | InstanceEvaluator | PanopticEvaluator
+"""What counts the results of a task."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +59,10 @@ class EvaluationResult:
         images: Every measured image's own result, in the order of the data set.
         published: F1 follows the published rule, which leaves out classes that are never predicted; otherwise they
             count as 0, as in Dice.
+        left_out_labels: Of the classes that no mean takes in, as it was asked for.
     """
 
-    evaluator: SemanticEvaluator
+    evaluator: AnyEvaluator
     class_names: tuple[str, ...]
     config: EvaluationConfig
     measured: int
@@ -60,6 +71,7 @@ class EvaluationResult:
     protocol: InferenceConfig | None = None
     images: list[ImageScore] = field(default_factory=list)
     published: bool = False
+    left_out_labels: frozenset[int] = frozenset()
 
     @property
     def headline(self) -> str:
@@ -72,14 +84,30 @@ class EvaluationResult:
         return self.evaluator.scores()[self.headline]
 
     @property
+    def semantic(self) -> SemanticEvaluator | None:
+        """The evaluator of labels; None where objects or segments were measured."""
+        return self.evaluator if isinstance(self.evaluator, SemanticEvaluator) else None
+
+    @property
     def scores(self) -> Scores:
-        """Over all pixels together."""
-        return self.evaluator.class_scores(self.published)
+        """Over all pixels together.
+
+        Raises:
+            InputError: Objects or segments were measured, not labels; see ``evaluator``.
+        """
+        return self._of_labels().class_scores(self.published)
 
     @property
     def matrix(self) -> ConfusionMatrix:
-        """Counts, truth by prediction."""
-        return self.evaluator.matrix
+        """Counts, truth by prediction; errors as of ``scores``."""
+        return self._of_labels().matrix
+
+    def _of_labels(self) -> SemanticEvaluator:
+        if self.semantic is None:
+            raise InputError(
+                f"this evaluation is by {self.headline}; only one of labels has a confusion matrix: see evaluator"
+            )
+        return self.semantic
 
     @property
     def void_pixels(self) -> int:
@@ -89,7 +117,7 @@ class EvaluationResult:
     @property
     def left_out(self) -> list[str]:
         """Names of the classes that no mean takes in."""
-        return [name for label, name in enumerate(self.class_names) if label in self.evaluator.left_out]
+        return [name for label, name in enumerate(self.class_names) if label in self.left_out_labels]
 
 
 def measure(
@@ -99,8 +127,9 @@ def measure(
     *,
     protocol: InferenceConfig | None = None,
     progress: bool = True,
-    observe: Callable[[int, Sample, SemanticResult], None] | None = None,
+    observe: Callable[[int, Sample, Result], None] | None = None,
     published: bool = False,
+    numbers: Sequence[int] | None = None,
 ) -> EvaluationResult:
     """Measures a model; memory grows by a few numbers for each image, not by images (S56).
 
@@ -113,6 +142,7 @@ def measure(
         progress: Show a progress bar on the error stream.
         observe: Called with number, sample and prediction of every image.
         published: F1 by the published rule.
+        numbers: Of each image its number in a larger data set, of which this one is a part; None: it is no part.
 
     Returns:
         Scores, those of each image, and which are the worst.
@@ -130,7 +160,7 @@ def measure(
     if count == 0:
         raise InputError("the data set has no image to evaluate on")
     left_out = labels_left_out(config.exclude_from_mean, model, dataset)
-    evaluator = model.task.evaluator(model.classes, left_out)
+    evaluator = new_evaluator(model, left_out, protocol)
     images: list[ImageScore] = []
     skipped: list[tuple[str, str]] = []
     for group in _groups(dataset, count, max(1, config.batch_size), skipped, progress):
@@ -140,12 +170,14 @@ def measure(
             protocol=protocol,
             threshold=config.threshold,
             precision=config.precision,
+            **model.task.measured_with,
         )
         for (index, sample), result in zip(group, results, strict=True):
-            own = model.task.evaluator(model.classes, left_out)
-            score = own.update(result.annotation, sample.annotation)
+            own = new_evaluator(model, left_out, protocol)
+            number = index if numbers is None else numbers[index]
+            score = own.update(result.annotation, sample.annotation, number)
             evaluator.merge([own.state()])
-            images.append(ImageScore(dataset.names[index], index, score, own.figures()))
+            images.append(ImageScore(dataset.names[index], number, score, own.figures()))
             if observe is not None:
                 observe(index, sample, result)
     if len(skipped) == count:
@@ -160,7 +192,22 @@ def measure(
         protocol,
         images=images,
         published=published,
+        left_out_labels=left_out,
     )
+
+
+def new_evaluator(
+    model: Segmenter, left_out: Collection[int], protocol: InferenceConfig | None = None
+) -> AnyEvaluator:
+    """What counts the results of a model, before the first one.
+
+    Args:
+        model: Its task and its classes count.
+        left_out: Labels of the classes that no mean takes in.
+        protocol: How the model is applied; None: as its own protocol says.
+    """
+    applied = protocol or getattr(model, "protocol", None) or InferenceConfig()
+    return model.task.evaluator(model.classes, left_out, applied.objects.max_objects)
 
 
 def worst_of(images: list[ImageScore], count: int) -> list[ImageScore]:

@@ -3,7 +3,7 @@
 import csv
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -40,12 +40,28 @@ def score_table(scores: Scores, names: tuple[str, ...], title: str = "") -> Tabl
     return table
 
 
+def object_table(rows: Sequence[Mapping[str, float]], names: tuple[str, ...]) -> Table:
+    """One row for each class: scores in percent ("-" where one cannot be said), and counts."""
+    table = Table(box=None, header_style="bold")
+    table.add_column("class", overflow="fold")
+    for column in rows[0] if rows else ():
+        table.add_column(column, justify="right", no_wrap=True)
+    for name, row in zip(names, rows, strict=True):
+        cells = [str(value) if isinstance(value, int) else _percent(value) for value in row.values()]
+        table.add_row(Text(name), *cells)
+    return table
+
+
 def print_table(result: EvaluationResult, console: Console | None = None) -> None:
     """Prints the classes, the totals, and what was skipped."""
     console = console or Console()
-    scores = result.scores
-    console.print(score_table(scores, _marked_names(result)))
-    parts = [("aAcc", scores.aAcc), ("mIoU", scores.mIoU), ("mAcc", scores.mAcc), ("mF1", scores.mF1)]
+    if result.semantic is not None:
+        scores = result.scores
+        console.print(score_table(scores, _marked_names(result)))
+        parts = [("aAcc", scores.aAcc), ("mIoU", scores.mIoU), ("mAcc", scores.mAcc), ("mF1", scores.mF1)]
+    else:
+        console.print(object_table(result.evaluator.class_values(), _marked_names(result)))
+        parts = list(result.evaluator.scores().items())
     totals = "  ".join(f"{name} {_percent(value)}" for name, value in parts)
     count = f"{result.measured} image" + ("" if result.measured == 1 else "s")
     console.print(f"\n{count}: {totals}", highlight=False, soft_wrap=True)
@@ -59,9 +75,11 @@ def print_table(result: EvaluationResult, console: Console | None = None) -> Non
 
 def notes(result: EvaluationResult) -> list[str]:
     """Remarks about the totals: void pixels, classes left out, and which rule F1 follows."""
+    lines = []
+    if result.semantic is None:
+        return [f"the means leave out {', '.join(result.left_out)}"] if result.left_out else []
     scores, counted = result.scores, int(result.matrix.state.sum())
     seen = counted + result.void_pixels
-    lines = []
     if result.matrix.ignore_index is not None:
         lines.append(
             f"void: {result.void_pixels} of {seen} pixels ({result.void_pixels / max(seen, 1):.2%}) count nowhere"
@@ -77,7 +95,7 @@ def notes(result: EvaluationResult) -> list[str]:
 
 
 def _marked_names(result: EvaluationResult) -> tuple[str, ...]:
-    left_out = result.evaluator.left_out
+    left_out = result.left_out_labels
     return tuple(
         f"{name} (not in the means)" if label in left_out else name
         for label, name in enumerate(result.class_names)
@@ -94,7 +112,7 @@ def write_report(
     about: Mapping[str, Any] | None = None,
     worst: bool = True,
 ) -> list[Path]:
-    """Writes ``metrics.json``, ``images.csv``, ``confusion.png`` and, into ``worst/``, the worst images.
+    """Writes ``metrics.json``, ``images.csv``, of labels ``confusion.png``, and, into ``worst/``, the worst images.
 
     Args:
         result: What ``measure`` gave.
@@ -117,7 +135,9 @@ def write_report(
         write_atomically(folder / "metrics.json", lambda path: path.write_text(text, encoding="utf-8")),
         write_image_scores(result, folder / "images.csv"),
     ]
-    if find_spec("matplotlib") is not None:
+    if result.semantic is None:
+        pass  # only labels have a confusion matrix
+    elif find_spec("matplotlib") is not None:
         written.append(plot_confusion(result.matrix.counts, result.class_names, folder / "confusion.png"))
     else:  # no reason to lose a long evaluation
         Console(stderr=True).print(
@@ -133,8 +153,8 @@ def write_image_scores(result: EvaluationResult, path: Path) -> Path:
     """Writes a CSV file with every image's own scores, in the order of the data set.
 
     Columns: image (its name), the headline score (mIoU: over the classes in its truth or prediction, 0..1), and the
-    evaluator's figures (aAcc: share of right pixels, 0..1; pixels; labelled: those that count). Scores that cannot be
-    said are empty; images that could not be decoded have a name only.
+    evaluator's figures (of labels aAcc: share of right pixels, 0..1; pixels; labelled: those that count). Scores that
+    cannot be said are empty; images that could not be decoded have a name only.
 
     Raises:
         InputError: It cannot be written.
@@ -162,6 +182,15 @@ def _cell(value: float | None) -> str:
 
 def result_values(result: EvaluationResult) -> dict[str, Any]:
     """Everything as plain values, scores 0..1; figures that cannot be said are null."""
+    if result.semantic is None:
+        rows = zip(result.class_names, result.evaluator.class_values(), strict=True)
+        return {
+            "images": result.measured,
+            "excluded_from_mean": result.left_out,
+            **_known(result.evaluator.scores()),
+            "classes": [{"name": name, **_known(values)} for name, values in rows],
+            **_lists(result),
+        }
     return {
         "images": result.measured,
         "void_pixels": result.void_pixels,
@@ -171,9 +200,20 @@ def result_values(result: EvaluationResult) -> dict[str, Any]:
         else "never predicted classes count as 0",
         **result.scores.to_dict(result.class_names),
         "confusion": result.matrix.counts.tolist(),
+        **_lists(result),
+    }
+
+
+def _lists(result: EvaluationResult) -> dict[str, Any]:
+    return {
         "worst": [{"name": image.name, result.headline: image.score} for image in result.worst],
         "skipped": [{"name": name, "reason": reason} for name, reason in result.skipped],
     }
+
+
+def _known(values: Mapping[str, float]) -> dict[str, float | None]:
+    """What cannot be said is null in JSON."""
+    return {name: None if math.isnan(value) else value for name, value in values.items()}
 
 
 def _percent(value: float) -> str:

@@ -10,7 +10,7 @@ from vit_adapter.config.files import write_atomically
 from vit_adapter.config.own_files import marked_png
 from vit_adapter.data.sample import AnnotatedImages, Sample
 from vit_adapter.segmenter import Segmenter
-from vit_adapter.tasks import SemanticResult
+from vit_adapter.tasks import Result, SemanticResult
 from vit_adapter.visualization import LegendEntry, contact_sheet, default_palette, overlay
 
 from .loop import EvaluationResult, ImageScore
@@ -59,14 +59,16 @@ def write_worst_images(
             threshold=config.threshold,
             precision=config.precision,
         )
-        sheet = _sheet(image, sample, predicted, result)
+        sheet = _sheet(image, sample, predicted, result, model)
         files.append(write_atomically(folder / f"{rank:02}_{_file_stem(image.name)}.png", marked_png(sheet)))
     return files
 
 
 def _sheet(
-    image: ImageScore, sample: Sample, predicted: SemanticResult, result: EvaluationResult
+    image: ImageScore, sample: Sample, predicted: Result, result: EvaluationResult, model: Segmenter
 ) -> Image.Image:
+    if not isinstance(predicted, SemanticResult):
+        return _object_sheet(image, sample, predicted, result, model)
     names, ignored = result.class_names, result.matrix.ignore_index
     palette = predicted.palette if predicted.palette is not None else default_palette(len(names))
     valid = np.ones(sample.labels.shape, bool) if ignored is None else sample.labels != ignored
@@ -88,6 +90,19 @@ def _sheet(
     caption = f"{result.headline} {100 * image.score:.1f} %, {100 * share:.1f} % of the pixels wrong"
     titles = ["image", "truth", "prediction", "mistakes"]
     return contact_sheet([cells], titles, [caption], _CELL, title=image.name, legend=legend)
+
+
+def _object_sheet(
+    image: ImageScore, sample: Sample, predicted: Result, result: EvaluationResult, model: Segmenter
+) -> Image.Image:
+    """Image, truth and prediction with outlines."""
+    truth = model.task.drawn(sample.image, sample.annotation, model.classes)
+    cells: list[np.ndarray | None] = [sample.image]
+    cells += [np.asarray(one.overlay(legend=False)) for one in (truth, predicted)]
+    assert image.score is not None  # others are not among the worst
+    figures = ", ".join(f"{name} {value:g}" for name, value in image.figures.items())
+    caption = f"{result.headline} {100 * image.score:.1f} %, {figures}"
+    return contact_sheet([cells], ["image", "truth", "prediction"], [caption], _CELL, title=image.name)
 
 
 def _file_stem(name: str) -> str:

@@ -6,12 +6,19 @@ from typing import Any
 import timm
 from huggingface_hub import ModelCardData
 
-from vit_adapter.config import ClassTable, InferenceConfig, ModelConfig
+from vit_adapter.config import ClassTable, InferenceConfig, ModelConfig, TaskName
 
 # timm names the licence of its copy; these are the authors' own words, or not in timm.
 _LICENCES = {"beit_": "mit", "beitv2_": "mit", "uniperceiver_": "apache-2.0"}
 # What the hub knows by name; any other goes under "other" with its name beside it.
 _KNOWN_TO_HUB = ("apache-2.0", "mit", "bsd-3-clause", "cc-by-4.0", "cc-by-nc-4.0", "cc-by-nc-sa-4.0")
+
+_KINDS: dict[TaskName, str] = {
+    "semantic": "A semantic segmentation model",
+    "instance": "An instance segmentation model",
+    "panoptic": "A panoptic segmentation model",
+    "detection": "An object detection model",
+}
 
 
 def vit_licence(vit: str) -> str | None:
@@ -29,6 +36,7 @@ def model_card(
     protocol: InferenceConfig,
     repository: str | None,
     facts: Mapping[str, Any] | None = None,
+    task: TaskName = "semantic",
 ) -> str:
     """Text of a model card with the hub's metadata at its head.
 
@@ -38,6 +46,7 @@ def model_card(
         protocol: How it is applied to an image.
         repository: "owner/name" on the hub; None: a folder.
         facts: Where the weights come from, see ``Segmenter.training_facts``.
+        task: What it was trained for.
     """
     facts = facts or {}
     pretrained = facts.get("pretrained")
@@ -57,7 +66,7 @@ def model_card(
 ---
 # {config.head.title} on {config.vit.name}
 
-A semantic segmentation model of {len(classes)} classes: {", ".join(classes.names)}.
+{_KINDS[task]} of {len(classes)} classes: {", ".join(classes.names)}.
 
 ```python
 from vit_adapter import Segmenter  # pip install vit-adapter
@@ -82,10 +91,11 @@ def _history(facts: Mapping[str, Any]) -> str:
         parts.append(f"The weights are those of training step {facts['step']}")
         if facts.get("ema_decay") is not None:
             parts[-1] += f", an exponential average over the steps (decay {facts['ema_decay']:g})"
-    if facts.get("mIoU") is not None:
+    score = next((name for name in ("mIoU", "AP", "PQ") if facts.get(name) is not None), None)
+    if score is not None:
         count = facts.get("images")
         images = "validation" if not count else f"{count} validation image{'' if count == 1 else 's'}"
-        parts.append(f"mIoU on {images}: {100 * facts['mIoU']:.2f} %")
+        parts.append(f"{score} on {images}: {100 * facts[score]:.2f} %")
     return "".join(f"{part}.\n" for part in parts) + ("\n" if parts else "")
 
 

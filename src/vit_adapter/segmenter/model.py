@@ -365,7 +365,9 @@ class Segmenter(AppliedModel):
         self._check_whole("saved")
         values = self.to_dict()
         assert self.model_config is not None
-        card = model_card(self.model_config, self.classes, self.protocol, repository, self.training_facts)
+        card = model_card(
+            self.model_config, self.classes, self.protocol, repository, self.training_facts, self.task_name
+        )
         write_model_folder(folder, values, self.state_dict(), card)
 
     def optimize(self, mode: OptimizeMode = "eager", dtype: OptimizeType | None = None) -> "Segmenter":

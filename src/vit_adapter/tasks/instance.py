@@ -6,7 +6,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from vit_adapter.annotations import Instances, RunLengths
+from vit_adapter.annotations import Annotation, Instances, RunLengths
 from vit_adapter.config import ClassTable, InputError
 from vit_adapter.heads import Detections, Objects, Queries, Targets
 from vit_adapter.inference.joining import Part, join_objects
@@ -101,11 +101,30 @@ def instance_evaluator(classes: ClassTable, left_out: Collection[int], limit: in
     return InstanceEvaluator(len(classes), "masks", limit, {*left_out, *stuff})
 
 
+def drawn_objects(image: np.ndarray, truth: Annotation, classes: ClassTable) -> InstanceResult:
+    """Objects as a result, see ``Task.drawn``.
+
+    Raises:
+        InputError: There are none.
+    """
+    if truth.instances is None:
+        raise InputError("objects are missing in the truth")
+    palette = None if classes.colours is None else np.array(classes.colours, np.uint8)
+    return InstanceResult(
+        image=image,
+        class_names=classes.names,
+        palette=palette,
+        ids=classes.ids,
+        instances=truth.instances,
+    )
+
+
 INSTANCE = Task(
     "instance",
     instance_targets,
     instance_results,
     instance_evaluator,
+    drawn_objects,
     needs_objects=True,
     measured_with={"score_threshold": 0.0, "min_area": 0},
 )

@@ -63,11 +63,11 @@ class InstanceResult(Result):
         found = np.unique(objects.classes)
         single = len(found) <= 1
         colours = default_palette(len(objects)) if single else palette[objects.classes]
-        scores = np.ones(len(objects)) if objects.scores is None else objects.scores
-        texts = [
-            f"{score:.2f}" if single else f"{self.class_names[label]} {score:.2f}"
-            for label, score in zip(objects.classes.tolist(), scores.tolist(), strict=True)
-        ]
+        words = [[] if single else [self.class_names[label]] for label in objects.classes.tolist()]
+        if objects.scores is not None:  # not truth
+            for word, score in zip(words, objects.scores.tolist(), strict=True):
+                word.append(f"{score:.2f}")
+        texts = [" ".join(word) for word in words]
         drawn = draw_objects(
             self.image, masks_in_boxes(objects), objects.boxes, colours, texts, alpha, enlarge=legend
         )

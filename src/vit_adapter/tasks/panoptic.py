@@ -206,10 +206,27 @@ def panoptic_evaluator(classes: ClassTable, left_out: Collection[int], limit: in
     )
 
 
+def drawn_segments(image: np.ndarray, truth: Annotation, classes: ClassTable) -> PanopticResult:
+    """Labels and objects as a result, see ``Task.drawn``.
+
+    Raises:
+        InputError: Labels or objects are missing.
+    """
+    return PanopticResult(
+        image=image,
+        class_names=classes.names,
+        palette=None if classes.colours is None else np.array(classes.colours, np.uint8),
+        ids=classes.ids,
+        is_thing=tuple(bool(thing) for thing in known_things(classes)),
+        segments=true_segments(truth, classes),
+    )
+
+
 PANOPTIC = Task(
     "panoptic",
     panoptic_targets,
     panoptic_results,
     panoptic_evaluator,
+    drawn_segments,
     needs_objects=True,
 )

@@ -52,10 +52,13 @@ class PanopticResult(Result):
         """The objects among the segments, best first, with masks as run-lengths."""
         segments = self.segments
         numbers = np.flatnonzero(np.array(self.is_thing, bool)[segments.classes]) + 1
-        scores = np.ones(len(segments), np.float32) if segments.scores is None else segments.scores
-        numbers = numbers[np.argsort(-scores[numbers - 1], kind="stable")]
+        scores = segments.scores
+        if scores is not None:
+            numbers = numbers[np.argsort(-scores[numbers - 1], kind="stable")]
         masks = [RunLengths.from_mask(segments.ids == number) for number in numbers.tolist()]
-        return Instances.from_masks(segments.classes[numbers - 1], masks, scores[numbers - 1])
+        return Instances.from_masks(
+            segments.classes[numbers - 1], masks, None if scores is None else scores[numbers - 1]
+        )
 
     @property
     def size(self) -> tuple[int, int]:
@@ -71,13 +74,13 @@ class PanopticResult(Result):
         """
         objects, palette = self.instances, self.palette
         assert palette is not None
-        assert objects.scores is not None
         stuff = np.where(self._is_stuff(), self.labels, len(palette))
         base = overlay_image(self.image, stuff, palette, alpha=alpha, legend=False, enlarge=False)
-        texts = [
-            f"{self.class_names[label]} {score:.2f}"
-            for label, score in zip(objects.classes.tolist(), objects.scores.tolist(), strict=True)
-        ]
+        texts = [self.class_names[label] for label in objects.classes.tolist()]
+        if objects.scores is not None:  # not truth
+            texts = [
+                f"{text} {score:.2f}" for text, score in zip(texts, objects.scores.tolist(), strict=True)
+            ]
         drawn = draw_objects(
             np.asarray(base),
             masks_in_boxes(objects),

@@ -5,7 +5,8 @@ from functools import partial
 
 import numpy as np
 
-from vit_adapter.config import ClassTable
+from vit_adapter.annotations import Annotation
+from vit_adapter.config import ClassTable, InputError
 from vit_adapter.config.mirrored import mirrored_order
 from vit_adapter.heads import Targets
 from vit_adapter.inference import Application, predict_labels
@@ -70,4 +71,18 @@ def semantic_evaluator(classes: ClassTable, left_out: Collection[int], limit: in
     return SemanticEvaluator(len(classes), classes.ignore_index, left_out)
 
 
-SEMANTIC = Task("semantic", semantic_targets, semantic_results, semantic_evaluator)
+def drawn_labels(image: np.ndarray, truth: Annotation, classes: ClassTable) -> SemanticResult:
+    """Labels as a result, see ``Task.drawn``.
+
+    Raises:
+        InputError: There are none.
+    """
+    if truth.labels is None:
+        raise InputError("labels are missing in the truth")
+    palette = None if classes.colours is None else np.array(classes.colours, np.uint8)
+    return SemanticResult(
+        labels=truth.labels, class_names=classes.names, image=image, palette=palette, ids=classes.ids
+    )
+
+
+SEMANTIC = Task("semantic", semantic_targets, semantic_results, semantic_evaluator, drawn_labels)

@@ -1,13 +1,14 @@
 """The form of a task: what a head is asked for, and how its answer becomes a result that can be measured."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, TypedDict, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from vit_adapter.annotations import Annotation
 from vit_adapter.config import ClassTable, InferenceConfig, ScoresAre, TaskName
 from vit_adapter.heads import Objects, Targets
 from vit_adapter.inference.windows import ScoreFunction
@@ -69,6 +70,13 @@ class TrainingTruth:
     objects: Sequence[Objects] | None = None
 
 
+class Thresholds(TypedDict, total=False):
+    """Arguments of ``Segmenter.predict``; what is not named is as the protocol says."""
+
+    score_threshold: float
+    min_area: int
+
+
 @dataclass(frozen=True)
 class Task(Generic[AnyResult, AnyEvaluator]):
     """What differs between tasks.
@@ -79,6 +87,7 @@ class Task(Generic[AnyResult, AnyEvaluator]):
         decode: From the head's answers to windows, and images [H, W, C], to the results in the order of the images.
         evaluator: From the classes, the labels that no mean over classes takes in, and how many objects of an image and
             class count, to an evaluator that has counted nothing.
+        drawn: From an image, its truth and the classes to a result that draws the truth as predictions are drawn.
         needs_objects: It learns from objects and is measured by them, labels are not enough.
         measured_with: Arguments of ``Segmenter.predict`` under which results are measured.
     """
@@ -87,5 +96,6 @@ class Task(Generic[AnyResult, AnyEvaluator]):
     targets: Callable[[TrainingTruth, ClassTable, tuple[int, int]], Targets]
     decode: Callable[[Answers, Sequence[np.ndarray], DecodeSettings], list[AnyResult]]
     evaluator: Callable[[ClassTable, Collection[int], int], AnyEvaluator]
+    drawn: Callable[[np.ndarray, Annotation, ClassTable], Result]
     needs_objects: bool = False
-    measured_with: Mapping[str, float] = field(default_factory=dict)
+    measured_with: Thresholds = field(default_factory=lambda: Thresholds())

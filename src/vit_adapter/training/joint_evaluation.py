@@ -7,10 +7,9 @@ import numpy as np
 
 from vit_adapter.config import EvaluationConfig, InputError
 from vit_adapter.data.sample import AnnotatedImages, Sample
-from vit_adapter.evaluation.loop import EvaluationResult, counted_names, measure, worst_of
+from vit_adapter.evaluation.loop import EvaluationResult, counted_names, measure, new_evaluator, worst_of
 from vit_adapter.segmenter import Segmenter
-from vit_adapter.tasks import SemanticResult
-from vit_adapter.visualization import overlay
+from vit_adapter.tasks import Result
 
 from . import processes
 
@@ -93,26 +92,23 @@ class JointEvaluation:
         shown = set(np.linspace(0, len(part) - 1, min(EXAMPLES, len(part))).astype(int).tolist())
         done = 0
 
-        def observe(index: int, sample: Sample, predicted: SemanticResult) -> None:
+        def observe(index: int, sample: Sample, predicted: Result) -> None:
             nonlocal done
             done += 1
             if index in shown and processes.rank() == 0:
-                self.examples.append(_truth_and_prediction(sample, predicted))
+                self.examples.append(_truth_and_prediction(model, sample, predicted))
             if self.listener is not None:
                 self.listener(done, len(part))
 
         settings = replace(self.config, limit=None, worst=0)
-        result = measure(model, part, settings, progress=False, observe=observe)
-        return replace(
-            result, images=[replace(image, index=part.indices[image.index]) for image in result.images]
-        )
+        return measure(model, part, settings, progress=False, observe=observe, numbers=part.indices)
 
 
 def _joined(
     parts: list[EvaluationResult | None], model: Segmenter, config: EvaluationConfig
 ) -> EvaluationResult:
     found = [part for part in parts if part is not None]
-    evaluator = model.task.evaluator(model.classes, found[0].evaluator.left_out)
+    evaluator = new_evaluator(model, found[0].left_out_labels)
     evaluator.merge(part.evaluator.state() for part in found)
     images = sorted((image for part in found for image in part.images), key=lambda image: image.index)
     skipped = sorted(pair for part in found for pair in part.skipped)
@@ -125,12 +121,10 @@ def _joined(
         skipped,
         None,
         images,
+        left_out_labels=found[0].left_out_labels,
     )
 
 
-def _truth_and_prediction(sample: Sample, predicted: SemanticResult) -> np.ndarray:
-    sides = [
-        overlay(sample.image, labels, predicted.palette, predicted.class_names, legend=False)
-        for labels in (sample.labels, predicted.labels)
-    ]
-    return np.concatenate(sides, axis=1)
+def _truth_and_prediction(model: Segmenter, sample: Sample, predicted: Result) -> np.ndarray:
+    truth = model.task.drawn(sample.image, sample.annotation, model.classes)
+    return np.concatenate([np.asarray(one.overlay(legend=False)) for one in (truth, predicted)], axis=1)

@@ -7,6 +7,8 @@ from typing import NamedTuple
 from lightning.fabric import Fabric
 from torch.optim.swa_utils import AveragedModel
 
+from vit_adapter.evaluation.loop import new_evaluator
+
 from . import processes
 from .averaging import exponential_average, keep_average
 from .batches import StepBatches
@@ -98,7 +100,10 @@ def run_loop(prepared: PreparedRun, fabric: Fabric, state: RunState, request: St
                 save()
             keep_average(average, model)
             if validation is None and not state.stop_agreed:
-                processes.on_first_process(lambda: save_last_model(model, folder / LAST_MODEL, state.step))
+                headline = new_evaluator(model, ()).headline
+                processes.on_first_process(
+                    lambda: save_last_model(model, folder / LAST_MODEL, state.step, headline)
+                )
             recording.finish()
     unreadable = {name: why for part in processes.gather(state.replaced) for name, why in part.items()}
     return Trained(validation, recording, unreadable)

@@ -68,11 +68,18 @@ def check_same_run(old: dict[str, Any], new: dict[str, Any], where: str) -> list
                 f"{where}: {key} was {before.get(key)} and is {now.get(key)} now; a run continues only with the same "
                 "setting (to start afresh from its weights, use training.init)"
             )
+    # Runs of earlier versions, and those that took the default, say nothing: they were semantic.
+    tasks = [settings.get("task") or "semantic" for settings in (before, now)]
+    if tasks[0] != tasks[1]:
+        raise InputError(
+            f"{where}: task was {tasks[0]} and is {tasks[1]} now; a run continues only with the same task (to start "
+            "afresh from its weights, use training.init)"
+        )
     _check_parameters(old["parameters"], new["parameters"], where)
     notes = [
         f"{key}: {before.get(key)} -> {now.get(key)}"
         for key in sorted(before.keys() | now.keys())
-        if key not in _IRRELEVANT and before.get(key) != now.get(key)
+        if key not in _IRRELEVANT and key != "task" and before.get(key) != now.get(key)
     ]
     if old["pictures"] != new["pictures"]:
         notes.append(f"training images: {old['pictures']} -> {new['pictures']} (another order from here on)")

@@ -11,7 +11,7 @@ from rich.console import Console
 from vit_adapter.config import RunConfig
 from vit_adapter.data.sample import AnnotatedImages
 from vit_adapter.data.training_set import TrainingSet
-from vit_adapter.evaluation.loop import EvaluationResult
+from vit_adapter.evaluation.loop import EvaluationResult, new_evaluator
 from vit_adapter.segmenter import Segmenter
 
 from . import processes
@@ -40,22 +40,29 @@ class RunResult:
         folder: Everything that was written.
         model_folder: The best model ("best"), or without validation the last one ("last").
         steps: Steps done.
-        best_mIoU: Highest score, 0..1, of all validation images; None without validation.
+        best_score: Highest headline score, 0..1, of all validation images; None without validation.
         best_step: Steps done then.
-        scores: Of the last validation of this call ("mIoU", "mAcc", "aAcc", 0..1).
+        scores: Of the last validation of this call, 0..1 (of labels "mIoU", "mAcc", "aAcc").
         unreadable: Images that could not be decoded and were replaced by others, and why.
         evaluation: The best model on all validation images; None without validation, and where the run was finished
             before.
+        headline: Name of the score by which models were compared: "mIoU", "AP" or "PQ".
     """
 
     folder: Path
     model_folder: Path
     steps: int
-    best_mIoU: float | None
+    best_score: float | None
     best_step: int
     scores: dict[str, float]
     unreadable: dict[str, str]
     evaluation: EvaluationResult | None = None
+    headline: str = "mIoU"
+
+    @property
+    def best_mIoU(self) -> float | None:
+        """The best score where that is the mean IoU, else None."""
+        return self.best_score if self.headline == "mIoU" else None
 
 
 @folder_locks()
@@ -171,7 +178,10 @@ def _result(
     score = state.best_score
     if evaluation is not None and state.sample is not None:
         score = evaluation.score
-    return RunResult(folder, model_folder, step, score, state.best_step, scores, unreadable, evaluation)
+    headline = new_evaluator(prepared.model, ()).headline
+    return RunResult(
+        folder, model_folder, step, score, state.best_step, scores, unreadable, evaluation, headline
+    )
 
 
 def _unreadable_lines(unreadable: dict[str, str]) -> list[str]:

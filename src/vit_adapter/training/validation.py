@@ -248,14 +248,14 @@ def save_model(model: Segmenter, folder: Path, score: dict[str, Any]) -> None:
         shutil.rmtree(new, ignore_errors=True)
 
 
-def save_last_model(model: Segmenter, folder: Path, step: int) -> None:
+def save_last_model(model: Segmenter, folder: Path, step: int, headline: str = "mIoU") -> None:
     """Write the model of a run that has no best one.
 
     Raises:
         InputError: It cannot be written.
     """
-    note_facts(model, step=step, mIoU=None, images=None)
-    save_model(model, folder, {"step": step, "mIoU": None})
+    note_facts(model, **{"step": step, headline: None, "images": None})
+    save_model(model, folder, {"step": step, headline: None})
 
 
 def recover_model(folder: Path) -> None:

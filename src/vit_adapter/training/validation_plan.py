@@ -10,6 +10,7 @@ import numpy as np
 
 from vit_adapter.config import InferenceConfig, InputError, RunConfig, TrainingConfig
 from vit_adapter.data.sample import AnnotatedImages
+from vit_adapter.evaluation.loop import new_evaluator
 from vit_adapter.images import UnreadableImageError
 from vit_adapter.inference.augmentation import plan_views
 from vit_adapter.inference.grid import window_grid
@@ -137,7 +138,7 @@ def plan_of(
     crop = config.data.augmentation.crop or model.protocol.crop
     cost = image_cost(validation_set, model.protocol, crop, batch)
     plan = plan_validation(training, len(validation_set), cost, config.evaluation.limit)
-    return replace(plan, headline=model.task.evaluator(model.classes, ()).headline)
+    return replace(plan, headline=new_evaluator(model, ()).headline)
 
 
 def plan_validation(
@@ -191,7 +192,7 @@ def image_cost(dataset: AnnotatedImages, protocol: InferenceConfig, crop: int, b
     pixels = []
     for index in spread(len(dataset), LOOKED_AT):
         try:
-            height, width = dataset.read(index).labels.shape
+            height, width = dataset.read(index).image.shape[:2]
         except (UnreadableImageError, InputError):  # validation says so when its turn comes
             continue
         pixels.append(seen_pixels((height, width), protocol))

@@ -10,6 +10,8 @@ from .text import drawable
 
 LEGIBLE_SIDE = 512
 """Smaller images are enlarged by a whole factor to about this long side."""
+SMALLEST_WRITTEN = 256
+"""In images of a shorter long side words would hide what they name, so there are none."""
 
 INK, PAPER = (255, 255, 255), (20, 22, 25)
 
@@ -56,7 +58,8 @@ def draw_objects(
         part[inside] = filled.astype(np.uint8)
         part[inside & ~_shrunk(inside, thick)] = _outline(colour)
     drawn = Image.fromarray(shown)
-    _write(drawn, boxes * factor, colours, texts)
+    if max(drawn.size) >= SMALLEST_WRITTEN:
+        _write(drawn, boxes * factor, colours, texts)
     return drawn
 
 
@@ -78,6 +81,8 @@ def _write(image: Image.Image, boxes: np.ndarray, colours: np.ndarray, texts: Se
     draw = ImageDraw.Draw(image)
     taken: list[tuple[float, float, float, float]] = []
     for box, colour, text in zip(boxes.tolist(), colours.tolist(), texts, strict=True):
+        if not text:
+            continue
         words, font = drawable(text, letter)
         wide, high = font.getlength(words) + letter * 0.6, letter * 1.35
         if wide > 2.5 * (box[2] - box[0]) and len(texts) > 12:

@@ -81,7 +81,8 @@ def run_description(values: Mapping[str, Any], file: str) -> dict[str, Any]:
         )
     description = {**description, "model": upgrade_model(description["model"])}
     facts = dict(description.get("training") or {}) | {"step": values.get("step")}
-    facts.pop("mIoU", None)  # of an earlier step
+    for score in ("mIoU", "AP", "PQ"):  # of an earlier step
+        facts.pop(score, None)
     facts.pop("images", None)
     if not values.get("averaged"):
         facts["ema_decay"] = None
