@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from vit_adapter.config import ClassTable, InferenceConfig, InputError
+from vit_adapter.config import ClassTable, InferenceConfig, InputError, TaskName
 from vit_adapter.config.progress_bar import ProgressBar
 from vit_adapter.export.onnx_model import OnnxModel
 from vit_adapter.inference.cost import count_windows
@@ -58,6 +58,16 @@ class OnnxPredictor:
             )
         return channels
 
+    def asked(self, task: TaskName | None) -> TaskName:
+        """See ``Predictor``; an exported file gives labels.
+
+        Raises:
+            InputError: Something else is wanted.
+        """
+        if task not in (None, "semantic"):
+            raise InputError(f"{self.model.file}: --task {task}: an ONNX file gives labels (semantic) only")
+        return "semantic"
+
     def fingerprint(self, settings: dict[str, Any]) -> str:
         """See ``Predictor``."""
         return hashlib.sha256(f"{self.model.digest()} {sorted(settings.items())!r}".encode()).hexdigest()[:32]
@@ -81,6 +91,7 @@ class OnnxPredictor:
         threshold: float | None,
         precision: str,
         bar: ProgressBar,
+        task: TaskName = "semantic",
     ) -> SemanticResult:
         """Segments an image, see ``Predictor``.
 

@@ -7,18 +7,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from vit_adapter.config import InputError
+from vit_adapter.config import InputError, TaskName
 from vit_adapter.config.older_names import takes_older_names
 from vit_adapter.config.output_place import check_output_folder
 from vit_adapter.config.paths import takes_paths
 from vit_adapter.config.progress_bar import ProgressBar
+from vit_adapter.config.protocol import with_thresholds
 from vit_adapter.config.values import check_argument
 from vit_adapter.images import MAX_PIXELS, ImageRemarks, read_content, read_image
 from vit_adapter.inference.limits import check_threshold
-from vit_adapter.tasks.semantic_result import PaletteForm, check_palette
+from vit_adapter.tasks.semantic_result import PaletteForm, SemanticResult, check_palette
 
 from .area_table import AreaTable
 from .mirroring import application_notes, print_notes
+from .object_table import ObjectTable
 from .prediction_inputs import InputImage, find_images
 from .predictor import Predictor, open_predictor
 from .protocols import ProtocolChanges, applied_protocol
@@ -60,6 +62,10 @@ def predict(
     summary: bool = False,
     skip_existing: bool = False,
     quiet: bool = False,
+    task: TaskName | None = None,
+    score_threshold: float | None = None,
+    mask_threshold: float | None = None,
+    min_area: int | None = None,
 ) -> list[tuple[str, str]]:
     """Segments files and writes a label map and an overlay for each.
 
@@ -89,9 +95,15 @@ def predict(
         legend: Put a legend beside it; False: the overlay has the image's size.
         palette: Write label maps in the colours of the classes, "beside" the plain ones or "instead" of them.
         scores: Write probabilities as NPY too.
-        summary: Write ``summary.csv``: pixels and share of every class in every image, see ``AreaTable``.
+        summary: Write ``summary.csv``: pixels and share of every class in every image, see ``AreaTable``; of objects
+            and segments ``objects.csv``, a row for each, see ``ObjectTable``.
         skip_existing: Leave images alone whose result is there: all files, of the same model and settings.
         quiet: No progress bar, and no lines about what was done.
+        task: What is asked for; None: what the model was trained for.
+        score_threshold: Of objects the smallest score, of segments the smallest probability of their class; None, here
+            and below: as the model's protocol says.
+        mask_threshold: Smallest probability of the pixels of an object or segment.
+        min_area: Objects and segments of fewer pixels are left out.
 
     Returns:
         (file, reason) of the images without a result; the others were written.
@@ -105,9 +117,13 @@ def predict(
     check_argument("--max-pixels", max_pixels, int, at_least=1)
     out = Path(out)
     check_output_folder(out, "--out")
-    form = ResultForm(ids, scores, overlay, alpha, legend, palette)
     predictor = open_predictor(model, checkpoint, device)
+    asked = predictor.asked(task)
+    form = ResultForm(ids, scores, overlay, alpha, legend, palette, asked)
+    if asked != "semantic":
+        _refuse_pixel_options(asked, scores=scores, palette=palette, threshold=threshold, tta=tta)
     applied = applied_protocol(predictor, protocol, tta=tta, recipe=predictor.recipe)
+    applied = with_thresholds(applied, score_threshold, mask_threshold, min_area)
     print_notes(application_notes(predictor, applied, tta))
     if precision not in PRECISIONS:
         raise InputError(f"--precision {precision}: expected float32, bfloat16 or float16")
@@ -119,11 +135,13 @@ def predict(
             )
         predictor = predictor.optimized(fast, dtype, quiet)
     settings = {"protocol": applied, "precision": precision, "threshold": threshold, "ids": ids}
+    settings |= {} if asked == "semantic" else {"task": asked}
     channels = predictor.channels(applied)
     places = [images] if isinstance(images, (str, Path)) else images
     found = find_images(places, list_file, channels)
     folder = ResultFolder(out, form, predictor.fingerprint({**settings, "palette": palette == "instead"}))
-    areas = AreaTable(out, predictor.classes, ids == "own") if summary else None
+    areas = AreaTable(out, predictor.classes, ids == "own") if summary and asked == "semantic" else None
+    objects = ObjectTable(out) if summary and asked != "semantic" else None
     names = result_names(found.images)
     failures, there, warned, remarks = list(found.problems), 0, 0, ImageRemarks()
     begin = time.monotonic()
@@ -131,11 +149,13 @@ def predict(
     def segment(image: InputImage, name: str, progress: ProgressBar) -> bool:
         """Whether a result was made, not found."""
         nonlocal warned
-        labels_file = folder.files(name)["labels"]
+        files = folder.files(name)
         content = read_content(image.path)  # read once: the result remembers its digest
         if skip_existing and folder.state(name, content) != "missing":
             if areas is not None:
-                areas.add_values(str(image.path), labels_file, folder.read_labels(name))
+                areas.add_values(str(image.path), files["labels"], folder.read_labels(name))
+            if objects is not None:
+                objects.add(str(image.path), files["table"])
             return False
         if problem := folder.problem(name):
             raise InputError(problem)
@@ -155,10 +175,13 @@ def predict(
             threshold=threshold,
             precision=precision,
             bar=progress,
+            task=asked,
         )
         folder.write(result, name, content)
-        if areas is not None:
-            areas.add(str(image.path), labels_file, result.labels)
+        if areas is not None and isinstance(result, SemanticResult):
+            areas.add(str(image.path), files["labels"], result.labels)
+        if objects is not None:
+            objects.add(str(image.path), files["table"])
         return True
 
     done = 0
@@ -184,6 +207,8 @@ def predict(
         print(f"warning: {line}", file=sys.stderr)
     if areas is not None and done:
         areas.write()
+    if objects is not None and done:
+        objects.write()
     if not quiet:
         if done > there:
             rate = (done - there) / max(1e-9, time.monotonic() - begin)
@@ -195,9 +220,22 @@ def predict(
             print(f"{files} left out: results of vit-adapter, not images")
         if areas is not None and done:
             print(f"areas of the classes: {areas.file}")
+        if objects is not None and done:
+            print(f"table of all objects: {objects.file}")
         if warned > 1:
             print(f"{_images(warned)} of more than 4 megapixels processed whole")
     return failures
+
+
+def _refuse_pixel_options(task: TaskName, **options: object) -> None:
+    """Refuses what only label maps have.
+
+    Raises:
+        InputError: Something of it is asked for.
+    """
+    for name, value in options.items():
+        if value not in (None, False):
+            raise InputError(f"--{name}: is for the task semantic, not for {task}")
 
 
 def _check(model: Predictor, form: ResultForm, batch_size: int, threshold: float | None) -> None:

@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from vit_adapter.config import ClassTable, InferenceConfig
+from vit_adapter.config import ClassTable, InferenceConfig, TaskName
 from vit_adapter.config.progress_bar import ProgressBar
 from vit_adapter.zoo import Recipe
 
 if TYPE_CHECKING:
     from vit_adapter.segmenter import Segmenter
     from vit_adapter.segmenter.optimizing import OptimizeType
-    from vit_adapter.tasks.semantic_result import SemanticResult
+    from vit_adapter.segmenter.prediction import Prediction
 
 
 class Applied(Protocol):
@@ -39,6 +39,14 @@ class Predictor(Applied, Protocol):
 
     @property
     def recipe(self) -> Recipe | None: ...
+
+    def asked(self, task: TaskName | None) -> TaskName:
+        """What the model is asked for: what is named, or what it was trained for.
+
+        Raises:
+            InputError: It cannot answer that.
+        """
+        ...
 
     def channels(self, protocol: InferenceConfig) -> int:
         """Channels of its images.
@@ -74,7 +82,8 @@ class Predictor(Applied, Protocol):
         threshold: float | None,
         precision: str,
         bar: ProgressBar,
-    ) -> "SemanticResult":
+        task: TaskName,
+    ) -> "Prediction":
         """Segments an image [H, W, C].
 
         Args:
@@ -84,6 +93,7 @@ class Predictor(Applied, Protocol):
             threshold: For two classes: smallest probability of the second one.
             precision: Of the network.
             bar: Where windows that are done are shown.
+            task: What is asked for, as ``asked`` gave it.
         """
         ...
 

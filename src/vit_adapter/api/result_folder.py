@@ -2,18 +2,23 @@
 
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from vit_adapter.config import InputError
+from vit_adapter.config import InputError, TaskName
 from vit_adapter.config.files import FULL
 from vit_adapter.config.output_place import longest_name
 from vit_adapter.config.own_files import read_mark
 from vit_adapter.images import read_mask
+from vit_adapter.tasks.instance_result import instance_files
+from vit_adapter.tasks.panoptic_result import panoptic_files
 from vit_adapter.tasks.semantic_result import PaletteForm, SemanticResult, result_files
+
+if TYPE_CHECKING:
+    from vit_adapter.segmenter.prediction import Prediction
 
 Ids = Literal["own", "contiguous"]
 State = Literal["missing", "there", "foreign"]
@@ -21,7 +26,7 @@ State = Literal["missing", "there", "foreign"]
 
 @dataclass(frozen=True)
 class ResultForm:
-    """Which files a result has, see ``SemanticResult.save``."""
+    """Which files a result has, see ``save`` of the results of each task."""
 
     ids: Ids = "own"
     scores: bool = False
@@ -29,10 +34,12 @@ class ResultForm:
     alpha: float = 0.5
     legend: bool = True
     palette: PaletteForm | None = None
+    task: TaskName = "semantic"
 
     def kinds(self) -> str:
         """The files in words."""
-        words = ["label maps"]
+        first = {"instance": "objects", "panoptic": "segments"}
+        words = [first.get(self.task, "label maps")]
         words += ["overlays"] if self.overlay else []
         words += ["palette images"] if self.palette == "beside" else []
         words += ["scores"] if self.scores else []
@@ -53,9 +60,14 @@ class ResultFolder:
         self._longest = longest_name(folder)
 
     def files(self, name: str) -> dict[str, Path]:
-        """The files of a result by what they are; the label map first."""
+        """The files of a result by what they are; first a PNG: the label map, or numbers of objects or segments."""
         form = self.form
-        names = result_files(name, form.overlay, form.palette, form.scores)
+        if form.task == "instance":
+            names = instance_files(name, form.overlay)
+        elif form.task == "panoptic":
+            names = panoptic_files(name, form.overlay)
+        else:
+            names = result_files(name, form.overlay, form.palette, form.scores)
         return {kind: self.folder / file for kind, file in names.items()}
 
     def state(self, name: str, content: bytes) -> State:
@@ -70,13 +82,16 @@ class ResultFolder:
             that this tool did not write, or that was edited with another program; "missing": anything else.
         """
         files = self.files(name)
-        labels = read_mark(files["labels"])
+        first = next(iter(files.values()))
+        labels = read_mark(first)
         if labels is None:
-            return "foreign" if files["labels"].exists() else "missing"
+            return "foreign" if first.exists() else "missing"
         facts = self._facts(content)
         if any(labels.get(key) != value for key, value in facts.items() if key != "scores"):
             return "missing"
         if self.form.scores and not (labels.get("scores") and files["scores"].is_file()):
+            return "missing"
+        if "table" in files and not files["table"].is_file():
             return "missing"
         for kind in ("overlay", "palette"):
             expected = facts if kind == "palette" else facts | self._overlay_facts()
@@ -95,15 +110,21 @@ class ResultFolder:
                 return f"{file}: a name of {size} bytes, more than the {self._longest} that the file system takes"
             if file.is_dir():
                 return f"{file}: cannot be written: a folder of that name exists"
-        own = read_mark(files["labels"])
+        own = read_mark(next(iter(files.values())))
         for kind, file in files.items():
             if not file.exists():
                 continue
-            if (own is None or not own.get("scores")) if kind == "scores" else read_mark(file) is None:
+            if kind == "table":
+                foreign = own is None
+            elif kind == "scores":
+                foreign = own is None or not own.get("scores")
+            else:
+                foreign = read_mark(file) is None
+            if foreign:
                 return f"{file}: exists already and is not a result of vit-adapter; choose another folder (--out)"
         return None
 
-    def write(self, result: SemanticResult, name: str, content: bytes) -> None:
+    def write(self, result: "Prediction", name: str, content: bytes) -> None:
         """Writes all files of a result, or none.
 
         Args:
@@ -115,6 +136,12 @@ class ResultFolder:
             InputError: They cannot be made or written.
         """
         form = self.form
+        if not isinstance(result, SemanticResult):
+            if form.ids == "contiguous":
+                result = replace(result, ids=None)
+            facts = self._facts(content)
+            result.save(self.folder, name, form.alpha, overlay=form.overlay, legend=form.legend, facts=facts)
+            return
         result.save(
             self.folder,
             name,

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from vit_adapter.config import ClassTable, InferenceConfig
+from vit_adapter.config import ClassTable, InferenceConfig, TaskName
 from vit_adapter.config.progress_bar import ProgressBar
 from vit_adapter.inference.cost import count_windows
 from vit_adapter.segmenter import Segmenter
 from vit_adapter.segmenter.optimizing import OptimizeType, fastest
 from vit_adapter.segmenter.parts import channels_of
-from vit_adapter.tasks.semantic_result import SemanticResult
+from vit_adapter.segmenter.prediction import Prediction
 from vit_adapter.zoo import Recipe
 
 from .models import load_named
@@ -57,6 +57,10 @@ class SegmenterPredictor:
         """How the model is applied to an image."""
         return self.model.protocol
 
+    def asked(self, task: TaskName | None) -> TaskName:
+        """See ``Predictor``."""
+        return self.model.task_named(task).name
+
     def channels(self, protocol: InferenceConfig) -> int:
         """Channels of its images; errors as in ``Predictor``."""
         return channels_of(self.model, protocol)
@@ -87,16 +91,15 @@ class SegmenterPredictor:
         threshold: float | None,
         precision: Any,
         bar: ProgressBar,
-    ) -> SemanticResult:
+        task: TaskName,
+    ) -> Prediction:
         """Segments an image, see ``Predictor``; scores that are asked of the result later run the model again."""
         with windows_counted(bar, self.model, count_windows((image.shape[0], image.shape[1]), protocol)):
-            result = self.model.predict(
+            return self.model.predict(
                 image,
                 batch_size=batch_size,
                 protocol=protocol,
                 threshold=threshold,
                 precision=precision,
-                task="semantic",
+                task=task,
             )
-        assert isinstance(result, SemanticResult)
-        return result

@@ -151,8 +151,9 @@ def wanted_task(config: RunConfig, recipe: Recipe | None) -> TaskName:
     from vit_adapter.data.dataset import offered_tasks
 
     answered: tuple[TaskName, ...] = HEADS[config.model.head.kind].tasks
+    usual: TaskName = answered[0]
     if config.task is None and (recipe is not None or len(answered) == 1):
-        return answered[0]
+        return usual
     if config.task is not None and config.task not in answered:
         able = [kind for kind, head in HEADS.items() if config.task in head.tasks]
         raise InputError(
@@ -160,15 +161,14 @@ def wanted_task(config: RunConfig, recipe: Recipe | None) -> TaskName:
             + (f"; take --model.head {able[0]}" if able else "")
         )
     if config.task in (None, "semantic") and len(answered) == 1:
-        return answered[0]
+        return usual
     offered = offered_tasks(config.data)
-    if config.task is not None:
-        if config.task not in offered:
-            raise InputError(
-                f"--task {config.task}: the truth of this data set is enough for {', '.join(offered)} only"
-            )
-        return config.task
-    return next((task for task in offered if task in answered), answered[0])
+    named: TaskName | None = config.task
+    if named is not None and named not in offered:
+        raise InputError(
+            f"--task {named}: the truth of this data set is enough for {', '.join(offered)} only"
+        )
+    return named or next((task for task in offered if task in answered), usual)
 
 
 def with_published_files(config: RunConfig, recipe: Recipe | None, fetch: bool = True) -> RunConfig:

@@ -5,7 +5,7 @@ from typing import Literal
 
 from vit_adapter.config import MAX_PIXELS
 
-from .parsing import add_protocol, fail, make_parser, parse, protocol_changes, with_older_flags
+from .parsing import add_protocol, add_task, fail, make_parser, parse, protocol_changes, with_older_flags
 
 DESCRIPTION = """Segments images. Writes a label map and an overlay for each of them, named after the image; the folders
 below a given folder are kept. Results of vit-adapter among the images are left out."""
@@ -87,7 +87,26 @@ def run(words: Sequence[str]) -> int:
     add(
         "--summary",
         action="store_true",
-        help="write summary.csv: pixels and share of every class in every image",
+        help="write summary.csv: pixels and share of every class in every image; for objects objects.csv, a row each",
+    )
+    add_task(parser)
+    add(
+        "--score-threshold",
+        type=float | None,
+        default=None,
+        help="objects: smallest score; segments: smallest probability of their class (default: the model's own)",
+    )
+    add(
+        "--mask-threshold",
+        type=float | None,
+        default=None,
+        help="objects and segments: smallest probability of their pixels (default: the model's own)",
+    )
+    add(
+        "--min-area",
+        type=int | None,
+        default=None,
+        help="objects and segments of fewer pixels are left out (default: the model's own)",
     )
     add("--quiet", action="store_true", help="no progress bar, and no lines about what was done")
     add_protocol(parser)
@@ -119,6 +138,10 @@ def run(words: Sequence[str]) -> int:
         summary=values.summary,
         skip_existing=values.skip_existing,
         quiet=values.quiet,
+        task=values.task,
+        score_threshold=values.score_threshold,
+        mask_threshold=values.mask_threshold,
+        min_area=values.min_area,
     )
     if len(failures) > 1:
         fail(f"vit-adapter: error: {len(failures)} of the images have no result:")

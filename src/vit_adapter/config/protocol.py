@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 from .changes import with_changes
 from .objects import ObjectConfig
 from .pixel_values import check_normalization, check_value_range
-from .values import Checked, number
+from .values import Checked, check_argument, number
 
 
 @dataclass(frozen=True)
@@ -121,3 +121,28 @@ def changed_protocol(
     if changed.crop != base.crop and "stride" not in changes:
         changed = replace(changed, stride=default_stride(changed.crop))
     return changed
+
+
+def with_thresholds(
+    protocol: InferenceConfig,
+    score_threshold: float | None,
+    mask_threshold: float | None,
+    min_area: int | None,
+) -> InferenceConfig:
+    """A protocol with other thresholds for objects and segments; None: as it is.
+
+    Raises:
+        InputError: One is outside its range.
+    """
+    changes: dict[str, float | int] = {}
+    if score_threshold is not None:
+        check_argument("score_threshold", score_threshold, float, at_least=0, at_most=1)
+        # A segment's probability has to be above the threshold, an object's score may be equal to it.
+        changes |= {"score_threshold": score_threshold, "segment_threshold": min(score_threshold, 1 - 1e-9)}
+    if mask_threshold is not None:
+        check_argument("mask_threshold", mask_threshold, float, above=0, below=1)
+        changes["mask_threshold"] = mask_threshold
+    if min_area is not None:
+        check_argument("min_area", min_area, int, at_least=0)
+        changes["min_area"] = min_area
+    return replace(protocol, objects=replace(protocol.objects, **changes)) if changes else protocol

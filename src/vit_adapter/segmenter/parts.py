@@ -1,13 +1,11 @@
 """What a segmenter is given about itself: classes, normalisation, and how to build it again."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from torch import Tensor, nn
 
 from vit_adapter.backbones.backbone import PlainViTBackbone
 from vit_adapter.config import ClassTable, InferenceConfig, InputError, Normalization
-from vit_adapter.config.values import check_argument
 
 
 def class_table(
@@ -82,31 +80,6 @@ def check_number_of_means(normalization: Normalization, channels: int, where: st
             f"the model takes images of {channels} channel{'s' * (channels != 1)} (model.vit.in_chans); "
             "expected one number for each channel"
         )
-
-
-def with_thresholds(
-    protocol: InferenceConfig,
-    score_threshold: float | None,
-    mask_threshold: float | None,
-    min_area: int | None,
-) -> InferenceConfig:
-    """A protocol with other thresholds for objects and segments; None: as it is.
-
-    Raises:
-        InputError: One is outside its range.
-    """
-    changes: dict[str, float | int] = {}
-    if score_threshold is not None:
-        check_argument("score_threshold", score_threshold, float, at_least=0, at_most=1)
-        # A segment's probability has to be above the threshold, an object's score may be equal to it.
-        changes |= {"score_threshold": score_threshold, "segment_threshold": min(score_threshold, 1 - 1e-9)}
-    if mask_threshold is not None:
-        check_argument("mask_threshold", mask_threshold, float, above=0, below=1)
-        changes["mask_threshold"] = mask_threshold
-    if min_area is not None:
-        check_argument("min_area", min_area, int, at_least=0)
-        changes["min_area"] = min_area
-    return replace(protocol, objects=replace(protocol.objects, **changes)) if changes else protocol
 
 
 def check_label_range(labels: Tensor, num_classes: int, ignore_index: int) -> None:

@@ -11,6 +11,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from vit_adapter.config import ClassTable, InferenceConfig, InputError, TaskName
+from vit_adapter.config.protocol import with_thresholds
 from vit_adapter.config.values import check_argument
 from vit_adapter.heads import Detections, Head, Queries, resize_maps
 from vit_adapter.images import ImageRemarks, read_image
@@ -25,7 +26,7 @@ from vit_adapter.tasks import (
 )
 
 from .evaluation_mode import evaluation_mode
-from .parts import channels_of, with_thresholds
+from .parts import channels_of
 
 Prediction = SemanticResult | InstanceResult | PanopticResult
 """What ``Segmenter.predict`` gives for an image, by the task."""
