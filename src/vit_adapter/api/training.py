@@ -150,25 +150,24 @@ def wanted_task(config: RunConfig, recipe: Recipe | None) -> TaskName:
     """
     from vit_adapter.data.dataset import offered_tasks
 
-    answered: tuple[TaskName, ...] = HEADS[config.model.head.kind].tasks
-    usual: TaskName = answered[0]
-    if config.task is None and (recipe is not None or len(answered) == 1):
-        return usual
-    if config.task is not None and config.task not in answered:
-        able = [kind for kind, head in HEADS.items() if config.task in head.tasks]
+    answered = HEADS[config.model.head.kind].tasks
+    named = config.task
+    if named is None and (recipe is not None or len(answered) == 1):
+        return answered[0]
+    if named is not None and named not in answered:
+        able = [kind for kind, head in HEADS.items() if named in head.tasks]
         raise InputError(
-            f"--task {config.task}: the head {config.model.head.kind} answers {', '.join(answered)}"
+            f"--task {named}: the head {config.model.head.kind} answers {', '.join(answered)}"
             + (f"; take --model.head {able[0]}" if able else "")
         )
-    if config.task in (None, "semantic") and len(answered) == 1:
-        return usual
+    if named == "semantic" and len(answered) == 1:
+        return named
     offered = offered_tasks(config.data)
-    named: TaskName | None = config.task
     if named is not None and named not in offered:
         raise InputError(
             f"--task {named}: the truth of this data set is enough for {', '.join(offered)} only"
         )
-    return named or next((task for task in offered if task in answered), usual)
+    return named or next((task for task in offered if task in answered), answered[0])
 
 
 def with_published_files(config: RunConfig, recipe: Recipe | None, fetch: bool = True) -> RunConfig:
