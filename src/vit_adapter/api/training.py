@@ -163,11 +163,14 @@ def wanted_task(config: RunConfig, recipe: Recipe | None) -> TaskName:
     if named == "semantic" and len(answered) == 1:
         return named
     offered = offered_tasks(config.data)
-    if named is not None and named not in offered:
+    able_both: list[TaskName] = [task for task in offered if task in answered]
+    if named is None:
+        return able_both[0] if able_both else answered[0]
+    if named not in offered:
         raise InputError(
             f"--task {named}: the truth of this data set is enough for {', '.join(offered)} only"
         )
-    return named or next((task for task in offered if task in answered), answered[0])
+    return named
 
 
 def with_published_files(config: RunConfig, recipe: Recipe | None, fetch: bool = True) -> RunConfig:

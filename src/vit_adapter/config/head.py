@@ -69,6 +69,7 @@ class Mask2FormerConfig(Checked):
         float32_pixel_decoder: The pixel decoder runs without autocast, its reference points are float32 in every
             precision (DINOv3); otherwise both are as the rest.
         grad_checkpointing: Recompute the feed-forward parts in the backward pass; saves memory.
+        loss_points: Points at which masks are compared in training; fewer are enough for small crops.
     """
 
     section: ClassVar[str] = "model.head"
@@ -85,6 +86,7 @@ class Mask2FormerConfig(Checked):
     matrix_init: Literal["normal", "uniform"] = "normal"
     float32_pixel_decoder: bool = False
     grad_checkpointing: bool = False
+    loss_points: int = number(112 * 112, at_least=4)
 
 
 HeadConfig = UPerNetConfig | FCNConfig | Mask2FormerConfig | ATSSConfig | GFLConfig | SparseRCNNConfig

@@ -86,7 +86,7 @@ class Mask2FormerHead(Head):
             project_inputs=project_inputs,
             grad_checkpointing=config.grad_checkpointing,
         )
-        self.criterion = Mask2FormerLoss(loss_settings)
+        self.criterion = Mask2FormerLoss(loss_settings or LossSettings(points=config.loss_points))
         self.float32_pixel_decoder = config.float32_pixel_decoder
         if config.matrix_init == "uniform":
             self._start_uniform()
