@@ -85,7 +85,7 @@ def test_large_maps_are_cut_in_strips_and_blocks(monkeypatch):
     torch.testing.assert_close(output, expected, rtol=1e-9, atol=1e-11)
 
 
-def wide(kind=torch.float32, side=32):
+def wide(kind=torch.float32, side=48):
     maps = [draw(1, 128, side // factor, side // factor, seed=factor).to(kind) for factor in (1, 2, 4)]
     return maps, draw(128, 3 * 128, 3, 3).to(kind)
 

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from vit_adapter.ops import describe_forms
     from vit_adapter.zoo import list_recipes
 
+    from .benchmark import bench
     from .checking import check_data
     from .demonstration import demo
     from .evaluating import evaluate
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
+        "bench": "benchmark",
         "build": "models",
         "check_data": "checking",
         "choose_device": "models",
@@ -36,6 +38,7 @@ __getattr__, __dir__ = lazy_names(
     },
 )
 __all__ = [
+    "bench",
     "build",
     "check_data",
     "choose_device",

@@ -20,6 +20,7 @@ COMMANDS = {
     "recipe": "print one recipe as YAML",
     "convert": "official checkpoint to model folder, and back",
     "export": "model to an ONNX file for other runtimes, checked",
+    "bench": "time and memory beside the reference forms of the operators",
     "info": "versions, devices and which form of each operator runs",
 }
 """All commands, each in a file of its own name in this folder."""

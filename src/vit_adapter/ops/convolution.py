@@ -28,14 +28,16 @@ def _choose(maps: Tensor, weight: Tensor, bias: Tensor | None = None) -> str:
         return "reference"
     exact = maps.dtype == torch.float32 and autocast_type(maps) in (None, torch.float32)
     wide = min(weight.shape[0], weight.shape[1]) >= 128
-    return "winograd" if exact and wide and maps.shape[-2] * maps.shape[-1] >= 1024 else "reference"
+    # Transformed kernels have four times the size of the kernels; few pixels do not repay making them.
+    many = maps.shape[0] * maps.shape[2] * maps.shape[3] >= 2048
+    return "winograd" if exact and wide and many else "reference"
 
 
 convolution = Operator(
     "convolution",
     _reference,
     _choose,
-    rule="winograd on the CPU in float32, from 1024 pixels and 128 channels on; reference elsewhere and when traced",
+    rule="winograd on the CPU in float32, from 2048 pixels and 128 channels on; reference elsewhere and when traced",
 )
 
 

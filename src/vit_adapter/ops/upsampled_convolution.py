@@ -44,7 +44,7 @@ def _choose(
 ) -> str:
     if is_traced() or maps[0].device.type != "cpu":
         return "reference"
-    if weight.shape[0] < 64 or _size(maps[0])[0] * _size(maps[0])[1] < 1024:
+    if weight.shape[0] < 64 or maps[0][:, 0].numel() * weight.shape[0] < 1 << 16:
         return "reference"
     return "low_resolution" if any(map(_is_coarse, maps, [maps[0]] * len(maps))) else "reference"
 
@@ -53,7 +53,7 @@ upsampled_convolution = Operator(
     "upsampled_convolution",
     _reference,
     _choose,
-    rule="low_resolution on the CPU, from 1024 pixels and 64 channels on; reference elsewhere and when traced",
+    rule="low_resolution on the CPU, from 64 channels and 65536 results on; reference elsewhere and when traced",
 )
 
 
