@@ -1,14 +1,17 @@
 """What every head on every backbone promises. A head or backbone that is registered is tested without a line here."""
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from tiny import SMALL_MASK2FORMER, tiny_model
 from vit_adapter import Segmenter
+from vit_adapter.annotations import Instances
 from vit_adapter.backbones.build import BACKBONES
 from vit_adapter.config import ClassTable, InferenceConfig
-from vit_adapter.heads import HEADS
+from vit_adapter.heads import HEADS, Objects
+from vit_adapter.tasks import DetectionResult
 
 FAMILIES = {
     "plain": {"vit": "vit_tiny_patch16_224"},
@@ -18,20 +21,25 @@ FAMILIES = {
 }
 FAMILIES_OF = {"adapter": tuple(FAMILIES), "beit_pyramid": ("beit",)}
 """ViTs that a backbone is tried with; one that is not named here with the plain one."""
-READ_FEW_MAPS = ("fcn",)
+READ_FEW_MAPS = ("fcn", "atss", "gfl")
 """Heads that leave some maps, and so some weights of a backbone, without a gradient."""
 NUM_CLASSES, SIDE = 3, 32
 SMALL = {
     "mask2former": SMALL_MASK2FORMER,
+    "head.box_width": 16,
+    "head.attention_heads": 3,
+    "head.region_samples": 32,
     "conv_inplanes": 8,
     "injector_init": 0.1,
     "drop_path_rate": 0.0,
     "out_indices": (0, 1, 2, 3),
 }
 
+SCORING = [head for head in HEADS if "semantic" in HEADS[head].tasks]
+"""Heads that score pixels; the others find objects."""
 PAIRS = [
     pytest.param(head, backbone, family, id=f"{head}-{backbone}-{family}")
-    for head in HEADS
+    for head in SCORING
     for backbone in BACKBONES
     for family in FAMILIES_OF.get(backbone, ("plain",))
 ]
@@ -47,6 +55,8 @@ def made(head: str, backbone: str, family: str) -> Segmenter:
     for module in segmenter.modules():
         if isinstance(module, nn.BatchNorm2d):
             nn.init.uniform_(module.running_var, 0.5, 1.5)
+        if isinstance(module, nn.Conv2d) and module.out_channels == NUM_CLASSES and module.bias is not None:
+            nn.init.zeros_(module.bias)  # detectors start from rare objects, of which none would be found
     return segmenter.eval()
 
 
@@ -61,6 +71,12 @@ def labels(height: int = SIDE, width: int = 2 * SIDE) -> torch.Tensor:
     drawn = torch.randint(0, NUM_CLASSES, (2, height, width), generator=generator)
     drawn[:, 0] = 255
     return drawn
+
+
+def untouched(model: Segmenter, head: str) -> list[str]:
+    """Parameters that got no gradient although the head reads them."""
+    missing = [name for name, value in model.named_parameters() if value.grad is None]
+    return [name for name in missing if head not in READ_FEW_MAPS or not name.startswith("backbone.")]
 
 
 @pytest.mark.parametrize(("head", "backbone", "family"), PAIRS)
@@ -80,10 +96,7 @@ class TestEveryModel:
         losses = model.loss(images(), labels())
         losses["loss"].backward()
         assert losses["loss"].isfinite()
-        missing = [name for name, value in model.named_parameters() if value.grad is None]
-        if head in READ_FEW_MAPS:
-            missing = [name for name in missing if not name.startswith("backbone.")]
-        assert missing == []
+        assert untouched(model, head) == []
         values = [value.grad for value in model.parameters() if value.grad is not None]
         assert all(value.isfinite().all() for value in values)
         for part in (model.backbone.vit, model.head):
@@ -127,14 +140,84 @@ class TestEveryModel:
         assert all(value.grad is None or value.grad.isfinite().all() for value in model.parameters())
 
 
+def objects(height: int = SIDE, width: int = 2 * SIDE) -> list[Objects]:
+    """Two objects in the first image, none in the second."""
+    masks = torch.zeros(2, height, width, dtype=torch.bool)
+    masks[0, 2:20, 3:30] = masks[1, 10 : height - 2, 20 : width - 1] = True
+    boxes = torch.tensor([[3, 2, 30, 20], [20, 10, width - 1, height - 2]], dtype=torch.float32)
+    nothing = Objects(torch.zeros(0, dtype=torch.int64), torch.zeros(0, 4), masks[:0])
+    return [Objects(torch.tensor([0, 2]), boxes, masks), nothing]
+
+
+def found_in(model: Segmenter, height: int = SIDE, width: int = 2 * SIDE) -> list[Instances]:
+    """What a model finds in two images, however unsure."""
+    generator = np.random.default_rng(1)
+    pixels = [generator.integers(0, 256, (height, width, 3), dtype=np.uint8) for _ in range(2)]
+    found = model.predict(pixels, task="detection", score_threshold=0.0)
+    return [one.instances for one in found if isinstance(one, DetectionResult)]
+
+
+@pytest.mark.parametrize("head", [head for head in HEADS if head not in SCORING])
+class TestEveryDetector:
+    def test_find(self, head):
+        model = made(head, "adapter", "plain")
+        for instances in found_in(model):
+            assert len(instances) > 0
+            assert instances.scores is not None
+            assert (instances.boxes >= 0).all()
+            assert (instances.boxes <= np.array([2 * SIDE, SIDE] * 2)).all()
+            assert (np.diff(instances.scores) <= 0).all()
+            assert set(instances.classes.tolist()) <= set(range(NUM_CLASSES))
+
+    def test_backward(self, head):
+        model = made(head, "adapter", "plain").train()
+        losses = model.loss(images(), labels(), objects=objects())
+        losses["loss"].backward()
+        assert losses["loss"].isfinite()
+        assert untouched(model, head) == []
+        values = [value.grad for value in model.parameters() if value.grad is not None]
+        assert all(value.isfinite().all() for value in values)
+        for part in (model.backbone.vit, model.head):
+            assert any(value.grad is not None and value.grad.abs().max() > 0 for value in part.parameters())
+
+    def test_images_without_objects(self, head):
+        model = made(head, "adapter", "plain").train()
+        losses = model.loss(images(), labels(), objects=[objects()[1]] * 2)
+        losses["loss"].backward()
+        assert losses["loss"].isfinite()
+        assert untouched(model, head) == []
+
+    def test_odd_size(self, head):
+        model = made(head, "adapter", "plain")
+        for instances in found_in(model, 33, 45):
+            assert (instances.boxes <= np.array([45, 33] * 2)).all()
+        assert model.loss(images(33, 45), labels(33, 45), objects=objects(33, 45))["loss"].isfinite()
+
+    def test_save_and_load(self, head, tmp_path):
+        model = made(head, "adapter", "plain")
+        model.save_pretrained(tmp_path)
+        again = Segmenter.from_pretrained(tmp_path)
+        assert again.model_config == model.model_config
+        for one, other in zip(found_in(model), found_in(again), strict=True):
+            np.testing.assert_array_equal(one.boxes, other.boxes)
+
+    def test_half_precision(self, head):
+        model = made(head, "adapter", "plain")
+        with torch.autocast("cpu", torch.bfloat16):
+            loss = model.loss(images(), labels(), objects=objects())["loss"]
+        assert loss.isfinite()
+        loss.backward()
+        assert all(value.grad is None or value.grad.isfinite().all() for value in model.parameters())
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("part", [*HEADS, *BACKBONES])
+@pytest.mark.parametrize("part", [*SCORING, *BACKBONES])
 @torch.no_grad()
 def test_compile(part):
     """Heads and backbones are compiled each by itself: a model is one behind the other."""
     backbone = part if part in BACKBONES else "pyramid"
-    model = made(part if part in HEADS else "fcn", backbone, FAMILIES_OF.get(backbone, ("plain",))[0])
+    model = made(part if part in SCORING else "fcn", backbone, FAMILIES_OF.get(backbone, ("plain",))[0])
     expected = model(images())
     torch._dynamo.reset()
-    (model.head if part in HEADS else model.backbone).compile(backend="eager", fullgraph=True)
+    (model.head if part in SCORING else model.backbone).compile(backend="eager", fullgraph=True)
     torch.testing.assert_close(model(images()), expected, rtol=1e-4, atol=1e-5)

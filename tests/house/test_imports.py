@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "inference": {"config", "ops", "annotations", "images", "visualization", "weights"},
     "zoo": {"config"},
     "data": {"config", "annotations", "images", "visualization"},
-    "tasks": {"config", "annotations", "images", "visualization", "weights", "heads", "inference", "metrics"},
+    "tasks": {"config", "ops", "annotations", "images", "visualization", "weights", "heads", "inference", "metrics"},
     "segmenter": {
         "config", "ops", "annotations", "images", "visualization", "weights", "backbones", "heads", "inference",
         "metrics", "tasks",

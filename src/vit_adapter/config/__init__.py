@@ -14,6 +14,7 @@ from .protocol import InferenceConfig, Normalization, changed_protocol
 from .run import RunConfig
 from .task import ScoresAre, TaskName
 from .training import TrainingConfig
+from .two_stage_head import CascadeConfig, HTCConfig, MaskRCNNConfig
 from .vit import ViTConfig, ViTSettings
 
 __all__ = [
@@ -24,15 +25,18 @@ __all__ = [
     "BackboneConfig",
     "BeitPyramidConfig",
     "BlockPyramidConfig",
+    "CascadeConfig",
     "ClassTable",
     "DataConfig",
     "EvaluationConfig",
     "FCNConfig",
     "GFLConfig",
+    "HTCConfig",
     "HeadConfig",
     "InferenceConfig",
     "InputError",
     "Mask2FormerConfig",
+    "MaskRCNNConfig",
     "ModelConfig",
     "Normalization",
     "ObjectConfig",

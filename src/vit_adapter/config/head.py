@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from .detection_head import ATSSConfig, GFLConfig, SparseRCNNConfig
+from .two_stage_head import TwoStageConfig
 from .values import Checked, number
 
 
@@ -89,4 +90,6 @@ class Mask2FormerConfig(Checked):
     loss_points: int = number(112 * 112, at_least=4)
 
 
-HeadConfig = UPerNetConfig | FCNConfig | Mask2FormerConfig | ATSSConfig | GFLConfig | SparseRCNNConfig
+HeadConfig = (
+    UPerNetConfig | FCNConfig | Mask2FormerConfig | ATSSConfig | GFLConfig | SparseRCNNConfig | TwoStageConfig
+)

@@ -9,6 +9,7 @@ from .changes import with_changes
 from .detection_head import ATSSConfig, GFLConfig, SparseRCNNConfig
 from .errors import InputError
 from .head import FCNConfig, HeadConfig, Mask2FormerConfig, UPerNetConfig
+from .two_stage_head import CascadeConfig, HTCConfig, MaskRCNNConfig
 from .vit import ViTConfig
 
 BACKBONE_CONFIGS: dict[str, type[BackboneConfig]] = {
@@ -17,7 +18,11 @@ BACKBONE_CONFIGS: dict[str, type[BackboneConfig]] = {
 """By their ``kind``."""
 HEAD_CONFIGS: dict[str, type[HeadConfig]] = {
     one.kind: one
-    for one in (UPerNetConfig, FCNConfig, Mask2FormerConfig, ATSSConfig, GFLConfig, SparseRCNNConfig)
+    for one in (
+        *(UPerNetConfig, FCNConfig, Mask2FormerConfig),
+        *(ATSSConfig, GFLConfig, SparseRCNNConfig),
+        *(MaskRCNNConfig, CascadeConfig, HTCConfig),
+    )
 }
 """By their ``kind``."""
 

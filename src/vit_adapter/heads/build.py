@@ -5,17 +5,24 @@ from collections.abc import Sequence
 
 from vit_adapter.config import (
     ATSSConfig,
+    CascadeConfig,
     FCNConfig,
     GFLConfig,
     HeadConfig,
+    HTCConfig,
     Mask2FormerConfig,
+    MaskRCNNConfig,
     SparseRCNNConfig,
     UPerNetConfig,
 )
 from vit_adapter.ops import NormKind
 
 from .detection.build_one_stage import build_one_stage
+from .detection.build_two_stage import build_two_stage
+from .detection.cascade import CascadeHead
 from .detection.dense_detector import DenseDetector
+from .detection.htc import HTCHead
+from .detection.mask_rcnn import MaskRCNNHead
 from .detection.sparse_detector import SparseDetector
 from .fcn import FCNHead
 from .head import Head
@@ -29,6 +36,9 @@ HEADS: dict[str, type[Head]] = {
     "atss": DenseDetector,
     "gfl": DenseDetector,
     "sparse_rcnn": SparseDetector,
+    "mask_rcnn": MaskRCNNHead,
+    "cascade_mask_rcnn": CascadeHead,
+    "htc": HTCHead,
 }
 """Every head by the ``kind`` of its settings."""
 
@@ -57,6 +67,8 @@ def build_head(
         return Mask2FormerHead(channels, num_classes, config)
     if isinstance(config, (ATSSConfig, GFLConfig, SparseRCNNConfig)):
         return build_one_stage(config, channels, num_classes)
+    if isinstance(config, (MaskRCNNConfig, CascadeConfig, HTCConfig)):
+        return build_two_stage(config, channels, num_classes)
     if isinstance(config, FCNConfig):
         return FCNHead(channels[0], config.channels, num_classes, 0, dropout=config.dropout, norm=norm)
     return UPerHead(channels, config.channels, num_classes, config.pool_scales, config.dropout, norm)
@@ -64,7 +76,7 @@ def build_head(
 
 def maps_taken(config: HeadConfig) -> tuple[int, float]:
     """Smallest and largest number of maps that a head, with its auxiliary head, can be built on."""
-    if isinstance(config, (Mask2FormerConfig, ATSSConfig, GFLConfig, SparseRCNNConfig)):
+    if not isinstance(config, (UPerNetConfig, FCNConfig)):
         return 4, 4
     return (3 if isinstance(config, UPerNetConfig) and config.auxiliary else 1), math.inf
 

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 from vit_adapter.config.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from .detection import DETECTION
+    from .detection_result import DetectionResult
     from .instance import INSTANCE
     from .instance_result import InstanceResult
     from .panoptic import PANOPTIC
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
+        "DETECTION": "detection",
         "INSTANCE": "instance",
         "PANOPTIC": "panoptic",
         "SEMANTIC": "semantic",
@@ -25,6 +28,7 @@ __getattr__, __dir__ = lazy_names(
         "Answers": "task",
         "AnyTask": "table",
         "DecodeSettings": "task",
+        "DetectionResult": "detection_result",
         "InstanceResult": "instance_result",
         "PanopticResult": "panoptic_result",
         "Result": "result",
@@ -34,6 +38,7 @@ __getattr__, __dir__ = lazy_names(
     },
 )
 __all__ = [
+    "DETECTION",
     "INSTANCE",
     "PANOPTIC",
     "SEMANTIC",
@@ -41,6 +46,7 @@ __all__ = [
     "Answers",
     "AnyTask",
     "DecodeSettings",
+    "DetectionResult",
     "InstanceResult",
     "PanopticResult",
     "Result",

@@ -12,6 +12,7 @@ from vit_adapter.heads import Detections, Objects, Queries, Targets
 from vit_adapter.inference.joining import Part, join_objects
 from vit_adapter.metrics import InstanceEvaluator
 
+from .detected import detected_objects
 from .instance_result import InstanceResult
 from .object_windows import FoundInView, find_in_windows
 from .queries import MaskSizes, Size, find_instances
@@ -54,7 +55,7 @@ def instance_results(
 
     def decode(answer: Queries | Detections, sizes: MaskSizes) -> Instances:
         if not isinstance(answer, Queries):
-            raise InputError("this head finds boxes, which the task instance does not take yet")
+            return detected_objects(answer, sizes, wanted, with_masks=True)
         return find_instances(answer.classes[0], answer.masks[0], sizes, things, wanted)
 
     found = find_in_windows(

@@ -58,7 +58,7 @@ class InstanceResult(Result):
             alpha: Opacity of the fillings, 0 to 1.
             legend: With names and numbers of objects beside it; small images are enlarged for it.
         """
-        objects, palette = self.instances, self.palette
+        (objects, shapes), palette = self._drawn(), self.palette
         assert palette is not None
         found = np.unique(objects.classes)
         single = len(found) <= 1
@@ -68,9 +68,7 @@ class InstanceResult(Result):
             for word, score in zip(words, objects.scores.tolist(), strict=True):
                 word.append(f"{score:.2f}")
         texts = [" ".join(word) for word in words]
-        drawn = draw_objects(
-            self.image, masks_in_boxes(objects), objects.boxes, colours, texts, alpha, enlarge=legend
-        )
+        drawn = draw_objects(self.image, shapes, objects.boxes, colours, texts, alpha, enlarge=legend)
         if not legend:
             return drawn
         counts = np.bincount(objects.classes, minlength=len(self.class_names))
@@ -84,6 +82,10 @@ class InstanceResult(Result):
             for label in order
         ]
         return beside(drawn, entries or [LegendEntry("nothing found", None)])
+
+    def _drawn(self) -> tuple[Instances, list[np.ndarray]]:
+        """The objects with boxes of whole pixels, and what of each box is filled, bool [h, w]."""
+        return self.instances, masks_in_boxes(self.instances)
 
     def save(
         self,

@@ -3,6 +3,8 @@
 from vit_adapter.config import TaskName
 from vit_adapter.metrics import InstanceEvaluator, PanopticEvaluator, SemanticEvaluator
 
+from .detection import DETECTION
+from .detection_result import DetectionResult
 from .instance import INSTANCE
 from .instance_result import InstanceResult
 from .panoptic import PANOPTIC
@@ -15,7 +17,8 @@ AnyTask = (
     Task[SemanticResult, SemanticEvaluator]
     | Task[InstanceResult, InstanceEvaluator]
     | Task[PanopticResult, PanopticEvaluator]
+    | Task[DetectionResult, InstanceEvaluator]
 )
 """One of the tasks."""
 
-TASKS: dict[TaskName, AnyTask] = {task.name: task for task in (SEMANTIC, INSTANCE, PANOPTIC)}
+TASKS: dict[TaskName, AnyTask] = {task.name: task for task in (SEMANTIC, INSTANCE, PANOPTIC, DETECTION)}

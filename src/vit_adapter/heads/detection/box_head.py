@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vit_adapter.heads.precision import at_least_float32
+
 from .box_coding import BoxCoding
 from .box_losses import giou_loss, smooth_l1_loss
 from .box_sampler import Samples
@@ -98,7 +100,7 @@ class BoxHead(nn.Module):
         features = self.convs(regions).flatten(1)
         for layer in self.layers:
             features = F.relu(layer(features))
-        return self.classifier(features), self.box_output(features)
+        return at_least_float32(self.classifier(features)), at_least_float32(self.box_output(features))
 
     @torch.no_grad()
     def targets(self, samples: Sequence[Samples]) -> RegionTargets:

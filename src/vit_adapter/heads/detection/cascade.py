@@ -48,6 +48,7 @@ class CascadeHead(TwoStageHead):
     ) -> None:
         super().__init__(neck, proposals, box_heads[0].num_classes, settings)
         self.refinement, self.mask_heads = Refinement(box_heads), nn.ModuleList(mask_heads)
+        self.answers_without_masks()
 
     @property
     def box_stages(self) -> Sequence[BoxHead]:

@@ -8,7 +8,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from ..mask2former.precision import at_least_float32
+from vit_adapter.heads.precision import at_least_float32
+
 from ..processes import mean_over_processes
 from .anchors import grid_anchors, valid_cells
 from .dense_targets import image_targets, join_targets

@@ -7,6 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.ops import roi_align
 
+from vit_adapter.heads.precision import at_least_float32
+
 from .conv_block import NO_NORM, BlockNorm, ConvBlock, kaiming_
 
 
@@ -59,7 +61,7 @@ class MaskHead(nn.Module):
 
     def logits(self, features: Tensor) -> Tensor:
         """[N, channels, s, s] -> [N, num_classes, 2 s, 2 s]."""
-        return self.classifier(F.relu(self.upsample(features)))
+        return at_least_float32(self.classifier(F.relu(self.upsample(features))))
 
     def forward(self, regions: Tensor, before: Tensor | None = None) -> Tensor:
         """Logits [N, num_classes, 2 s, 2 s]; see ``features``."""

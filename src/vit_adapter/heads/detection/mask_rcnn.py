@@ -34,6 +34,7 @@ class MaskRCNNHead(TwoStageHead):
     ) -> None:
         super().__init__(neck, proposals, box_head.num_classes, settings)
         self.box_head, self.mask_head = box_head, mask_head
+        self.answers_without_masks()
 
     @property
     def box_stages(self) -> Sequence[BoxHead]:

@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vit_adapter.heads.precision import at_least_float32
+
 from .anchors import grid_anchors, valid_cells
 from .box_coding import BoxCoding
 from .box_losses import smooth_l1_loss
@@ -134,7 +136,8 @@ class ProposalHead(nn.Module):
     def forward(self, levels: Sequence[Tensor]) -> ProposalPredictions:
         """Levels [B, C, h, w], fine to coarse."""
         features = [F.relu(self.convs(maps)) for maps in levels]
-        return ProposalPredictions(list(map(self.objectness, features)), list(map(self.offsets, features)))
+        scores = [at_least_float32(self.objectness(maps)) for maps in features]
+        return ProposalPredictions(scores, [at_least_float32(self.offsets(maps)) for maps in features])
 
     def level_anchors(self, sizes: Sequence[Size], device: torch.device) -> list[Tensor]:
         """float32 [h w R, 4] xyxy in pixels for each level, whatever the precision of the model."""

@@ -45,6 +45,8 @@ def region_features(
     Returns:
         [N, C, s, s], image by image.
     """
+    # Coordinates and samples do not fit half precision.
+    pyramid = [maps.to(torch.promote_types(maps.dtype, torch.float32)) for maps in pyramid]
     regions = as_regions(boxes).detach().to(pyramid[0].dtype)  # [N, 5]
     everything = torch.cat(list(boxes)).detach()
     levels = region_levels(everything, len(strides), finest)

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vit_adapter.heads.precision import at_least_float32
+
 from .conv_block import ConvBlock, kaiming_
 
 
@@ -58,7 +60,7 @@ class SemanticHead(nn.Module):
             for index, (lateral, level) in enumerate(zip(self.laterals, levels, strict=True))
         ]
         features = self.convs(torch.stack(maps).sum(0))
-        return self.classifier(features), self.embedding(features)
+        return at_least_float32(self.classifier(features)), self.embedding(features)
 
     def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Cross entropy over all pixels, those without a class included: [B, K, h, w], int64 [B, h, w] -> scalar."""

@@ -93,7 +93,9 @@ class SparseDetector(Head):
         frames = [Frame(targets.area, targets.area)] * len(truths)
         predictions = self.predictions(pyramid, frames)
         with torch.autocast(pyramid[0].device.type, enabled=False):
-            return self.refinement.losses(predictions, truths, frames, _divided_by(divisor))
+            losses = self.refinement.losses(predictions, truths, frames, _divided_by(divisor))
+        # ``stage0_loss_cls`` as recorded; a loss begins with "loss" after its last dot (``is_loss``).
+        return {name.replace("_", ".", 1): value for name, value in losses.items()}
 
 
 def _divided_by(divisor: float | None):

@@ -104,6 +104,11 @@ class TwoStageHead(Head):
         self.neck, self.proposals = neck, proposals
         self.num_classes, self.settings = num_classes, settings
 
+    def answers_without_masks(self) -> None:
+        """Of a head without masks only boxes can be asked."""
+        if not self.mask_stages:
+            self.tasks = ("detection",)  # pyright: ignore[reportAttributeAccessIssue] (of this one alone)
+
     @property
     @abstractmethod
     def box_stages(self) -> Sequence[BoxHead]:
@@ -321,8 +326,8 @@ class TwoStageHead(Head):
                     head.decoded(part, part_offsets, frame.size)
                     for part, part_offsets, frame in zip(boxes, parts, frames, strict=True)
                 ]
-        mean = torch.stack(logits).mean(0).to(torch.promote_types(logits[0].dtype, torch.float32))
-        return list(zip(boxes, mean.softmax(1).split(counts), strict=True))
+        probabilities = torch.stack(logits).mean(0).softmax(1)
+        return list(zip(boxes, probabilities.split(counts), strict=True))
 
     @torch.no_grad()
     def masks_of(

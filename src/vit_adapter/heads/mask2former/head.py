@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vit_adapter.config import InputError, Mask2FormerConfig, TrainingConfig
+from vit_adapter.heads.precision import at_least_float32, full_precision
 
 from ..head import Head, Queries, Targets
 from ..resize import resize_maps
@@ -14,7 +15,6 @@ from .attention import Attention
 from .feedforward import FeedForward
 from .loss import LossSettings, Mask2FormerLoss
 from .pixel_decoder import PixelDecoder
-from .precision import at_least_float32, full_precision
 from .targets import masks_of_objects, targets_of
 from .transformer_decoder import Predictions, TransformerDecoder
 

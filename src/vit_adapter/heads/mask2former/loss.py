@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from vit_adapter.heads.precision import at_least_float32, full_precision
+
 from ..processes import mean_over_processes
 from .loss_terms import dice_loss, point_cross_entropy, weighted_class_loss
 from .matching import CostWeights, NotFiniteCosts, match
 from .points import sample_points, uncertain_points, uniform_points
-from .precision import at_least_float32, full_precision
 from .targets import Target
 from .transformer_decoder import Predictions
 

@@ -7,9 +7,10 @@ import torch.nn.functional as F
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
+from vit_adapter.heads.precision import at_least_float32, full_precision
+
 from ..head import LossNotFinite
 from .points import PointSource, sample_points
-from .precision import at_least_float32, full_precision
 from .targets import Target
 
 

@@ -1,0 +1,61 @@
+"""Detection: a box for every object that can be counted."""
+
+from collections.abc import Collection, Sequence
+
+import numpy as np
+
+from vit_adapter.annotations import Instances
+from vit_adapter.config import ClassTable, InputError
+from vit_adapter.heads import Detections, Queries
+from vit_adapter.metrics import InstanceEvaluator
+
+from .detected import detected_objects, joined_boxes
+from .detection_result import DetectionResult
+from .instance import instance_targets, things_of
+from .object_windows import find_in_windows
+from .queries import MaskSizes
+from .task import Answers, DecodeSettings, Task
+
+
+def detection_results(
+    answers: Answers, images: Sequence[np.ndarray], settings: DecodeSettings
+) -> list[DetectionResult]:
+    """Boxes of every image, see ``Task.decode``."""
+    classes, wanted = settings.classes, settings.protocol.objects
+
+    def decode(answer: Queries | Detections, sizes: MaskSizes) -> Instances:
+        if isinstance(answer, Queries):
+            raise InputError("this head finds masks, expected one that finds boxes for the task detection")
+        return detected_objects(answer, sizes, wanted, with_masks=False)
+
+    found = find_in_windows(
+        answers.find, images, settings.protocol, decode, settings.batch_size, settings.device
+    )
+    return [
+        DetectionResult(
+            image=image,
+            class_names=classes.names,
+            palette=None if classes.colours is None else np.array(classes.colours, np.uint8),
+            ids=classes.ids,
+            instances=joined_boxes(view),
+        )
+        for image, view in zip(images, found, strict=True)
+    ]
+
+
+def detection_evaluator(
+    classes: ClassTable, left_out: Collection[int], limit: int = 100
+) -> InstanceEvaluator:
+    """Average precision of boxes, see ``Task.evaluator``; classes without objects are in no mean."""
+    stuff = np.flatnonzero(~things_of(classes)).tolist()
+    return InstanceEvaluator(len(classes), "boxes", limit, {*left_out, *stuff})
+
+
+DETECTION = Task(
+    "detection",
+    instance_targets,
+    detection_results,
+    detection_evaluator,
+    needs_objects=True,
+    measured_with={"score_threshold": 0.0, "min_area": 0},
+)
