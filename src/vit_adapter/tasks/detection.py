@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from vit_adapter.annotations import Instances
+from vit_adapter.annotations import Annotation, Instances
 from vit_adapter.config import ClassTable, InputError
 from vit_adapter.heads import Detections, Queries
 from vit_adapter.metrics import InstanceEvaluator
@@ -51,11 +51,29 @@ def detection_evaluator(
     return InstanceEvaluator(len(classes), "boxes", limit, {*left_out, *stuff})
 
 
+def drawn_boxes(image: np.ndarray, truth: Annotation, classes: ClassTable) -> DetectionResult:
+    """The true boxes as predictions are drawn, see ``Task.drawn``.
+
+    Raises:
+        InputError: The objects are missing.
+    """
+    if truth.instances is None:
+        raise InputError("objects are missing in the truth")
+    return DetectionResult(
+        image=image,
+        class_names=classes.names,
+        palette=None if classes.colours is None else np.array(classes.colours, np.uint8),
+        ids=classes.ids,
+        instances=truth.instances,
+    )
+
+
 DETECTION = Task(
     "detection",
     instance_targets,
     detection_results,
     detection_evaluator,
+    drawn_boxes,
     needs_objects=True,
     measured_with={"score_threshold": 0.0, "min_area": 0},
 )
