@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vit_adapter.annotations import RunLengths, polygon_mask, polygons_mask
+from vit_adapter.annotations import RunLengths, polygon_mask, polygons_mask, polygons_run_lengths
 
 
 @pytest.mark.parametrize(("side", "area"), [(9, 81), (10, 100)])
@@ -50,3 +50,16 @@ def test_equal_to_pycocotools(polygon, height, width):
     assert (polygon_mask(polygon, (height, width)) == expected).all()
     assert (RunLengths.read(runs["counts"], (height, width)).mask() == expected).all()
     assert (RunLengths.read(runs["counts"].decode(), (height, width)).mask() == expected).all()
+
+
+@given(
+    st.lists(st.lists(coordinates, min_size=6, max_size=6), max_size=5),
+    st.integers(1, 40),
+    st.integers(1, 40),
+)
+def test_several_are_their_union(polygons, height, width):
+    runs = polygons_run_lengths(polygons, (height, width))
+    union = np.zeros((height, width), bool)
+    for polygon in polygons:
+        union |= polygon_mask(polygon, (height, width))
+    assert runs == RunLengths.from_mask(union)

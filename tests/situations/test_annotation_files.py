@@ -138,15 +138,12 @@ def _runs(capfd, text):
     return out
 
 
-@pytest.mark.parametrize("form", ["labelme", "labelme in images", "coco", "coco in parts", "coco file"])
-@pytest.mark.parametrize("asked", ["check", "train"])
-def test_s150_the_command_that_converts(tmp_path, capfd, monkeypatch, form, asked):
-    """COCO and labelme annotations are recognised, and the line ends with the command that makes masks of them."""
-    monkeypatch.chdir(tmp_path)
-    root = Path("set")
+def _annotated(root: Path, form: str) -> Path:
+    """A folder of images with annotations; the last JSON of COCO's."""
     parts = ["train/", "valid/"] if form == "coco in parts" else ["images/" if "coco" in form else ""]
     if form == "labelme in images":
         parts = ["images/"]
+    file = root
     for seed, part in enumerate(parts):
         names = [f"{part[:1]}{n}" for n in range(3)]
         for number, name in enumerate(names):
@@ -155,7 +152,35 @@ def test_s150_the_command_that_converts(tmp_path, capfd, monkeypatch, form, aske
                 save_labelme(root / part, name, [("cat", "rectangle", [[0, 0], [9, 9]], {})])
         if "coco" in form:
             place = root / part if form == "coco in parts" else root / "annotations"
-            file = save_coco(place, [(1, 1, SQUARE, {})], [f"{name}.png" for name in names])
+            file = save_coco(
+                place, [(n, 1, SQUARE, {}) for n in (1, 2, 3)], [f"{name}.png" for name in names]
+            )
+    return file
+
+
+@pytest.mark.parametrize(("form", "counts"), [("coco", (2, 1)), ("coco in parts", (3, 3))])
+def test_s150_coco_is_read_as_it_is(tmp_path, capfd, form, counts):
+    """A folder of COCO annotations needs no masks: objects are read from the JSON, label maps are made of them."""
+    _annotated(tmp_path, form)
+    code, out, _ = command(capfd, "data", "check", tmp_path, "--sheet", "")
+    assert code == 0, out
+    assert "layout coco_instances" in out
+    for split, count in zip(("train", "val"), counts):
+        for task in ("semantic", "instance"):
+            dataset = open_dataset(DataConfig(root=str(tmp_path)), split, task=task)
+            assert len(dataset) == count
+            sample = dataset.read(0)
+            assert (sample.labels == dataset.classes.names.index("cat")).sum() == 100
+            assert (sample.annotation.instances is None) == (task == "semantic")
+
+
+@pytest.mark.parametrize("form", ["labelme", "labelme in images", "coco file"])
+@pytest.mark.parametrize("asked", ["check", "train"])
+def test_s150_the_command_that_converts(tmp_path, capfd, monkeypatch, form, asked):
+    """COCO and labelme annotations are recognised, and the line ends with the command that makes masks of them."""
+    monkeypatch.chdir(tmp_path)
+    root = Path("set")
+    file = _annotated(root, form)
     given = file if form == "coco file" else root
     words = ("check", given, "--sheet", "") if asked == "check" else ()
     words = ("data", *words) if words else ("train", "--data.root", given, *TRAINING, "--out", "run")

@@ -5,7 +5,7 @@ from .boxes import Boxes, boxes_of_masks
 from .id_map import run_lengths_of_ids
 from .instance_tensors import InstanceTensors
 from .instances import Instances, Masks
-from .polygons import polygon_mask, polygons_mask
+from .polygons import checked_polygon, polygon_mask, polygons_mask, polygons_run_lengths
 from .run_lengths import RunLengths
 from .segments import Segments
 from .window import Window
@@ -20,7 +20,9 @@ __all__ = [
     "Segments",
     "Window",
     "boxes_of_masks",
+    "checked_polygon",
     "polygon_mask",
     "polygons_mask",
+    "polygons_run_lengths",
     "run_lengths_of_ids",
 ]

@@ -26,6 +26,5 @@ def run_lengths_of_ids(ids: np.ndarray) -> dict[int, RunLengths]:
     masks = {}
     for number, runs in zip(present.tolist(), np.split(order, first[1:]), strict=True):
         places = np.stack([starts[runs], ends[runs]], axis=1).reshape(-1)
-        counts = np.diff(np.concatenate([[0], places, [down.size]])).tolist()
-        masks[number] = RunLengths((height, width), tuple(counts if counts[-1] else counts[:-1]))
+        masks[number] = RunLengths.between(places, (height, width))
     return masks

@@ -13,34 +13,52 @@ import numpy as np
 
 from vit_adapter.config import InputError
 
+from .run_lengths import RunLengths
+
 FINE = 5  # steps of the outline per pixel
 FARTHEST = 1_000_000  # pixels; beyond it walking the outline would take minutes
 
 
 def polygons_mask(polygons: Sequence[Sequence[float]], size: tuple[int, int]) -> np.ndarray:
+    """``polygons_run_lengths`` as bool [H, W]."""
+    return polygons_run_lengths(polygons, size).mask()
+
+
+def polygons_run_lengths(
+    polygons: Sequence[Sequence[float] | np.ndarray], size: tuple[int, int]
+) -> RunLengths:
     """The union of polygons; one inside another cuts no hole.
 
     Args:
         polygons: Each one flat: x0, y0, x1, y1 ... in pixels from the top left corner of the image.
         size: (height, width) in pixels.
 
-    Returns:
-        bool [H, W].
-
     Raises:
         InputError: For a polygon of fewer than three points, an odd count, or numbers that are not finite or
             are more than a million.
     """
-    mask = np.zeros(size, dtype=bool)
-    for polygon in polygons:
-        mask |= polygon_mask(polygon, size)
-    return mask
+    places = [_changes(polygon, size) for polygon in polygons]
+    if len(places) == 1:
+        return RunLengths.between(places[0], size)
+    # One more polygon at every change to inside, one less at every change to outside.
+    joined = np.concatenate([np.zeros(0, np.int64), *places])
+    steps = np.concatenate([np.zeros(0, np.int64), *(1 - 2 * (np.arange(len(some)) % 2) for some in places)])
+    order = np.argsort(joined)
+    at, first = np.unique(joined[order], return_index=True)
+    depth = np.cumsum(np.add.reduceat(steps[order], first)) if len(at) else steps
+    covered = depth > 0
+    return RunLengths.between(at[covered != np.concatenate([[False], covered[:-1]])], size)
 
 
 def polygon_mask(polygon: Sequence[float], size: tuple[int, int]) -> np.ndarray:
-    """One polygon as bool [H, W]; arguments and errors as for ``polygons_mask``."""
+    """One polygon as bool [H, W]; arguments and errors as for ``polygons_run_lengths``."""
+    return polygons_run_lengths([polygon], size).mask()
+
+
+def _changes(polygon: Sequence[float] | np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Pixels, counted down the columns one after the other, at which outside becomes inside, outside ...; ascending."""
     height, width = size
-    corners = _corners(polygon)
+    corners = np.trunc(checked_polygon(polygon).reshape(-1, 2) * FINE + 0.5).astype(np.int64)
     closed = np.concatenate([corners, corners[:1]])
     columns, rows = [], []
     for start, end in pairwise(closed):
@@ -54,13 +72,12 @@ def polygon_mask(polygon: Sequence[float], size: tuple[int, int]) -> np.ndarray:
     column = left[crosses] // FINE
     upper = np.minimum(y[1:], y[:-1])[crosses]
     row = ((upper + FINE // 2) // FINE).clip(0, height)  # first pixel centre at or below the crossing
-    # Inside and outside change at each crossing, counted down the columns one after the other.
-    changes = np.bincount(column * height + row, minlength=height * width + 1)[: height * width]
-    return (np.cumsum(changes) % 2 == 1).reshape(width, height).T.copy()
+    places, count = np.unique(column * height + row, return_counts=True)
+    return places[(count % 2 == 1) & (places < height * width)]  # two changes at one place are none
 
 
-def _corners(polygon: Sequence[float]) -> np.ndarray:
-    """Corners [N, 2] in fine steps."""
+def checked_polygon(polygon: Sequence[float] | np.ndarray) -> np.ndarray:
+    """A polygon as float64 [2 N]; errors as for ``polygons_run_lengths``."""
     try:
         numbers = np.asarray(polygon, dtype=np.float64)
     except (TypeError, ValueError):
@@ -75,7 +92,7 @@ def _corners(polygon: Sequence[float]) -> np.ndarray:
         raise InputError(f"a polygon with the coordinate {numbers[~np.isfinite(numbers)][0]}")
     if np.abs(numbers).max() > FARTHEST:
         raise InputError(f"a polygon with the coordinate {numbers[np.abs(numbers).argmax()]:g}")
-    return np.trunc(numbers.reshape(-1, 2) * FINE + 0.5).astype(np.int64)
+    return numbers
 
 
 def _walk(start: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

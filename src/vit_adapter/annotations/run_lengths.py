@@ -27,9 +27,9 @@ class RunLengths:
 
     def __post_init__(self) -> None:
         height, width = self.size
-        if not all(isinstance(count, int) and not isinstance(count, bool) for count in self.counts):
+        if not {*map(type, self.counts)} <= {int}:
             raise InputError("run lengths that are not whole numbers")
-        if any(count < 0 for count in self.counts):
+        if min(self.counts, default=0) < 0:
             raise InputError(f"a run of the negative length {min(self.counts)}")
         if sum(self.counts) != height * width:
             raise InputError(
@@ -48,6 +48,18 @@ class RunLengths:
             InputError: It is neither, or does not fit the size.
         """
         return cls(size, _expanded(counts) if isinstance(counts, (str, bytes)) else tuple(counts))
+
+    @classmethod
+    def between(cls, places: np.ndarray, size: tuple[int, int]) -> "RunLengths":
+        """Run-lengths from the pixels at which outside becomes inside, outside again ...
+
+        Args:
+            places: int64, ascending, none twice, counted down the columns one after the other.
+            size: (height, width) in pixels.
+        """
+        total = size[0] * size[1]
+        counts = np.diff(np.concatenate([[0], places, [total]])).tolist()
+        return cls(size, tuple(counts if counts[-1] or len(counts) == 1 else counts[:-1]))
 
     @classmethod
     def from_mask(cls, mask: np.ndarray) -> "RunLengths":

@@ -11,6 +11,7 @@ LayoutName = Literal[
     "folder",
     "ade20k",
     "camvid",
+    "coco_instances",
     "coco_panoptic",
     "scenes",
     "cityscapes",
@@ -86,6 +87,7 @@ class DataConfig(Checked):
         nearest_color: Colours outside the colour table are read as the nearest one in it, greys of ``binary`` masks as
             0 or 255: for masks that were smoothed.
         skip_unlabelled: Images without a mask are left out instead of being an error.
+        skip_broken: Objects of a JSON that cannot be drawn are left out and counted instead of being an error.
         no_data: Value of missing data in masks, which is read as ignored ("nan" for not-a-number).
         validation_share: Share of the images kept for validation when the folder has no split; their names determine
             which ones.
@@ -118,6 +120,7 @@ class DataConfig(Checked):
     reduce_zero: bool = False
     nearest_color: bool = False
     skip_unlabelled: bool = False
+    skip_broken: bool = False
     no_data: float | Literal["nan"] | None = field(default=None, metadata={"limits": {"nan": True}})
     validation_share: float = number(0.2, at_least=0, below=1)
     scenes: tuple[int, int] = number((2000, 100), at_least=0)

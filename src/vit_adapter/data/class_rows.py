@@ -36,7 +36,9 @@ _NAMES = ("name", "classname", "labelname", "categoryname", "class", "label", "c
 _PLURALS = ("names", "classes", "labels", "categories", "classnames")  # of files without another name column
 _CHANNELS = {"r": "r", "red": "r", "g": "g", "green": "g", "b": "b", "blue": "b"}
 _COLOURS = ("colour", "color", "rgb", "hex", "colorrgb", "colourrgb")
-_UNUSED = ("a", "alpha", "isthing", "supercategory")  # understood, and no mask values
+_THINGS = ("isthing", "thing")
+_UNUSED = ("a", "alpha", "supercategory", *_THINGS)  # understood, and no mask values
+_YES_OR_NO = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 _WHOLE = re.compile(r"-?(0|[1-9]\d{0,9})")
 
 
@@ -204,7 +206,10 @@ def entries_from_fields(rows: Sequence[dict[str, Any]], path: Path) -> list[Clas
             colour = require_colour([row.get(channel) for channel in columns.channels], path, position)
         elif columns.colour is not None and not _empty(row.get(columns.colour)):
             colour = require_colour(row[columns.colour], path, position)
-        entries.append(ClassEntry(row[columns.name], number, colour))
+        thing = next((row[column] for column in headers if _key(column) in _THINGS and column in row), None)
+        entries.append(
+            ClassEntry(row[columns.name], number, colour, _YES_OR_NO.get(str(thing).strip().lower()))
+        )
     return entries
 
 

@@ -10,7 +10,9 @@ import numpy as np
 from vit_adapter.annotations import Annotation
 from vit_adapter.config import ClassTable, DataConfig, InputError, TaskName
 from vit_adapter.config.mirrored import mirrored_pairs
+from vit_adapter.images import Mask
 
+from .found_objects import ObjectReader, instances_of
 from .image_reading import ImageReading
 from .label_findings import needless_shift, slips, too_large
 from .labels import LabelMapping
@@ -20,6 +22,7 @@ from .sample import AnnotatedImages, Sample
 from .scan import MaskReading, MaskSummary, Palettes, evenly, found_values, hidden_foreground, used_palette
 from .scenes.scene_dataset import SceneDataset
 from .source import Source, find_layout
+from .things import things_only, with_things, with_things_found
 
 SAMPLE = 200  # masks looked through at the start where a class list says what to expect
 
@@ -39,6 +42,8 @@ class FileDataset:
         remarks: Remarks on how its files were understood, one line each.
         images: How image files are read.
         void_labels: Labels of classes whose pixels are all ignored (of a model that knows them).
+        objects: Reads the objects that go with a mask; None: samples hold labels alone.
+        annotation_files: Files that tell of several images.
     """
 
     def __init__(
@@ -50,7 +55,10 @@ class FileDataset:
         palettes: Palettes,
         images: ImageReading,
         remarks: Sequence[str] = (),
+        objects: ObjectReader | None = None,
+        annotation_files: Sequence[Path] = (),
     ) -> None:
+        self.objects, self.annotation_files = objects, tuple(annotation_files)
         self.images = images
         self.config = config
         self.pairs = list(pairs)
@@ -67,7 +75,7 @@ class FileDataset:
         return len(self.pairs)
 
     def read(self, index: int) -> Sample:
-        """Reads an image and its labels.
+        """Reads an image, its labels and, where they are wanted, its objects.
 
         Raises:
             vit_adapter.images.UnreadableImageError: When the image cannot be decoded; such an image may be
@@ -77,23 +85,40 @@ class FileDataset:
         """
         pair = self.pairs[index]
         image = self.images.load(pair.image)
-        labels = self.read_labels(index)
+        mask, labels = self._read_mask(index)
         check_size(pair, image.shape[:2], labels.shape)
-        return Sample(image, Annotation(labels), pair.name)
+        instances = None
+        if self.objects is not None:
+            found = self.objects(pair.mask, mask, self.config.max_pixels)
+            instances = instances_of(found, labels, self.mapping, pair.mask)
+        return Sample(image, Annotation(labels, instances), pair.name)
 
     def read_labels(self, index: int) -> np.ndarray:
         """The labels alone, uint8 or uint16 [H, W]; errors as for ``read``."""
+        return self._read_mask(index)[1]
+
+    def _read_mask(self, index: int) -> tuple[Mask, np.ndarray]:
         file = self.pairs[index].mask
         mask = self.reading.load(file)
         if self.reading.palettes_matter and self.mapping.colours is None and mask.palette is not None:
             problem = self._palettes.problem(file, used_palette(mask))
             if problem is not None:
                 raise InputError(problem)
-        return self.mapping.encode(mask, str(file))
+        return mask, self.mapping.encode(mask, str(file))
 
 
 def check_size(pair: Pair, image: tuple[int, ...], mask: tuple[int, ...]) -> None:
     """Raises InputError when an image and its mask differ in (height, width), in displayed orientation."""
+    if image != mask and pair.mask == pair.image:
+        turned = (
+            "; annotate images as a viewer shows them, turned by their EXIF tag"
+            if image == mask[::-1]
+            else ""
+        )
+        raise InputError(
+            f"{pair.image}: {image[1]}x{image[0]} pixels (width x height), but its annotations are for "
+            f"{mask[1]}x{mask[0]}{turned}"
+        )
     if image != mask:
         turned = (
             "; draw masks as a viewer shows the image, turned by its EXIF tag" if image == mask[::-1] else ""
@@ -142,7 +167,8 @@ def open_dataset(
         scenes = SceneDataset(config, split, task)
         scenes.classes = with_pairs(scenes.classes, config)
         return scenes
-    source = Source.find(config, channels, model_classes)
+    source = Source.find(config, channels, model_classes, task)
+    config = source.config
     part = source.layout.test if split == "test" else source.layout.parts[split]
     if part is None:
         raise InputError(
@@ -164,11 +190,42 @@ def open_dataset(
             f"{', '.join(map(str, sorted(mapping.ignored)))}), nothing is left to learn; see --data.ignore, "
             "--data.classes and --data.label_map"
         )
+    if task != "semantic":
+        mapping = _with_objects(source, mapping, task)
     mapping = replace(mapping, table=with_pairs(mapping.table, config))
     everything = len(summaries) == len(files)
     remarks = [*source.remarks, *needless_shift(source, summaries, everything)]
     remarks += slips(summaries, mapping) if everything else []
-    return FileDataset(config, part.pairs, source.reading, mapping, palettes, source.images, remarks)
+    return FileDataset(
+        config,
+        part.pairs,
+        source.reading,
+        mapping,
+        palettes,
+        source.images,
+        remarks,
+        None if task == "semantic" else source.layout.objects,
+        source.layout.annotation_files,
+    )
+
+
+def _with_objects(source: Source, mapping: LabelMapping, task: TaskName) -> LabelMapping:
+    """The mapping with things told from stuff and, for tasks that know things only, without the rest."""
+    root, entries, things = (
+        str(source.layout.root),
+        source.layout.entries or source.entries,
+        source.layout.things,
+    )
+    if things is None and entries and all(entry.is_thing is not None for entry in entries):
+        things = frozenset(entry.id for entry in entries if entry.is_thing and entry.id is not None)
+    if mapping.table.is_thing is None and things is not None:
+        mapping = with_things(mapping, things, root)
+    if mapping.table.is_thing is None:
+        mapping = with_things_found(source, mapping)
+    if task == "panoptic":
+        return mapping
+    kept = () if source.model_classes is None else source.model_classes.names
+    return things_only(mapping, kept, root)
 
 
 def offered_tasks(config: DataConfig) -> tuple[TaskName, ...]:
@@ -179,7 +236,7 @@ def offered_tasks(config: DataConfig) -> tuple[TaskName, ...]:
     """
     if config.layout == "scenes":
         return SceneDataset.tasks
-    return find_layout(config, ImageReading.of(config).channels).tasks
+    return find_layout(config).tasks
 
 
 def refuse_mask_settings(config: DataConfig) -> None:

@@ -21,8 +21,9 @@ def data_digest(dataset: Any) -> dict[str, Any] | None:
     """What a checkpoint keeps of a data set, to notice that another one is there in its place.
 
     Names and sizes of all files count, and the content of 64 images and 64 masks, of which three pieces are read. A
-    change that leaves all names and sizes as they were and lies in none of these is not seen. The folder's location and
-    the files' timestamps are ignored.
+    change that leaves all names and sizes as they were and lies in none of these is not seen. Of files that tell of
+    several images, such as COCO's JSON, size and three pieces count. The folder's location and the files' timestamps
+    are ignored.
 
     Args:
         dataset: A ``FileDataset``.
@@ -41,6 +42,12 @@ def data_digest(dataset: Any) -> dict[str, Any] | None:
         )
         digest[kind] = hashlib.sha256("\n".join(sizes).encode("utf-8", "surrogateescape")).hexdigest()
         digest[f"content of {kind}"] = _content(evenly(files, LOOKED_INTO))
+    told = [Path(file) for file in getattr(dataset, "annotation_files", ())]
+    if told:
+        digest["annotations"] = hashlib.sha256(
+            "\n".join(str(_size(file)) for file in told).encode()
+        ).hexdigest()
+        digest["content of annotations"] = _content(told)
     return digest
 
 
@@ -55,7 +62,7 @@ def data_changes(before: dict[str, Any] | None, now: dict[str, Any] | None, part
     if before is None or now is None:
         return []
     lines = []
-    for kind in KINDS:
+    for kind in (*KINDS, *(["annotations"] if "annotations" in before and "annotations" in now else [])):
         if before[kind] != now[kind]:
             lines.append(f"{part} {kind}: other files than before (names or sizes differ)")
         elif before[f"content of {kind}"] != now[f"content of {kind}"]:

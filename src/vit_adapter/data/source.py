@@ -1,11 +1,11 @@
 """From the settings to a data set that can be opened: where its files are and how its masks are read."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
-from vit_adapter.config import ClassTable, DataConfig, InputError
+from vit_adapter.config import ClassTable, DataConfig, InputError, TaskName
 
 from .class_files import ClassEntry
 from .image_reading import ImageReading
@@ -18,8 +18,15 @@ from .other_forms import advice
 from .scan import MaskReading
 
 
-def find_layout(config: DataConfig, channels: int = 3) -> Layout:
+def find_layout(
+    config: DataConfig, images: ImageReading | None = None, task: TaskName = "semantic"
+) -> Layout:
     """The data set that ``config.root`` holds.
+
+    Args:
+        config: The settings.
+        images: How images are read; None: as the settings say.
+        task: What it is read for.
 
     Raises:
         InputError: For a folder that is not there, holds no data set of the layout, or could be of several; where it
@@ -34,17 +41,18 @@ def find_layout(config: DataConfig, channels: int = 3) -> Layout:
             raise InputError(converted)
         reason = "is a file, expected a folder" if root.exists() else "there is no such folder"
         raise InputError(f"{root}: {reason} (--data.root)")
+    images = images or ImageReading.of(config)
     if config.layout in READERS:
-        return READERS[config.layout].find(root, config)
+        return READERS[config.layout].find(root, config, images, task)
     if config.layout == "auto":
         fitting = [name for name, reader in READERS.items() if reader.recognises(root)]
         if len(fitting) > 1:
             choices = " or ".join(f"--data.layout {name}" for name in fitting)
             raise InputError(f"{root}: could be read in several ways; choose {choices}")
         if fitting:
-            return READERS[fitting[0]].find(root, config)
+            return READERS[fitting[0]].find(root, config, images, task)
     try:
-        layout = find_folder(root, config, channels)
+        layout = find_folder(root, config, images.channels, task)
     except InputError as error:
         raise InputError(advice(root) or str(error)) from None
     if not any(part.pairs for part in layout.parts.values()):
@@ -80,7 +88,11 @@ class Source:
 
     @classmethod
     def find(
-        cls, config: DataConfig, channels: int | None = None, model_classes: ClassTable | None = None
+        cls,
+        config: DataConfig,
+        channels: int | None = None,
+        model_classes: ClassTable | None = None,
+        task: TaskName = "semantic",
     ) -> "Source":
         """Finds the files and the class list; ``config.classes`` comes before the layout's own.
 
@@ -88,12 +100,21 @@ class Source:
             config: The settings.
             channels: Channels of the model's images; None: see ``ImageReading.of``.
             model_classes: Classes of the trained model that the data set is opened for.
+            task: What it is opened for.
 
         Raises:
-            InputError: For what is not there, and settings that contradict a published data set.
+            InputError: For what is not there or not enough for the task, and settings that contradict a published data
+                set.
         """
         images = ImageReading.of(config, channels)
-        layout = find_layout(config, images.channels)
+        layout = find_layout(config, images, task)
+        if task != "semantic":
+            if layout.objects is None or (task != "detection" and task not in layout.tasks):
+                raise InputError(
+                    f"{layout.root}: is read as {layout.name}, whose truth is enough for {', '.join(layout.tasks)}, "
+                    f"not for --task {task}"
+                )
+            config = replace(config, one_class=True)
         if layout.published and config.reduce_zero and not layout.reduce_zero:
             raise InputError(
                 f"--data.reduce_zero true: {layout.entries_from} have the value 0 among them; set it to false"

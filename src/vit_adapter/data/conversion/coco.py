@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from vit_adapter.annotations import RunLengths, polygons_mask
 from vit_adapter.config import InputError
 from vit_adapter.config.paths import takes_paths
 from vit_adapter.images import read_image
 
 from ..file_tree import FileFinder, folders_near
 from .coco_file import coco_classes, objects_by_image, read_coco, refuse_other_kinds
+from .coco_shape import CocoShape
 from .conversion import FolderWriter, folder_in_place, safe_path, size_problem, write_class_list
 from .painting import DrawnObject, paint
 from .problems import Problems
@@ -149,30 +149,8 @@ def _drawn(
 
 
 def segmentation_mask(segmentation: Any, size: tuple[int, int]) -> np.ndarray:
-    """A COCO segmentation (polygons, run lengths, compressed run lengths) as bool [H, W].
-
-    Raises:
-        InputError: When it is none of these, or is made for another size.
-    """
-    if isinstance(segmentation, dict):
-        declared = segmentation.get("size")
-        if declared != [size[0], size[1]]:
-            raise InputError(
-                f"run lengths for the size {declared} (height, width), but the image has {list(size)}"
-            )
-        counts = segmentation.get("counts")
-        if not isinstance(counts, (list, str)):
-            raise InputError("run lengths without counts")
-        return RunLengths.read(counts, size).mask()
-    if not isinstance(segmentation, list):
-        raise InputError(
-            f"no segmentation (found {type(segmentation).__name__}), expected polygons or run lengths"
-        )
-    if not segmentation:
-        raise InputError("an empty segmentation")
-    if not all(isinstance(polygon, list) for polygon in segmentation):
-        raise InputError("a flat list of numbers, expected a list of polygons [[x0, y0, x1, y1 ...]]")
-    return polygons_mask(segmentation, size)
+    """A COCO segmentation as bool [H, W]; arguments and errors as for ``CocoShape.read``."""
+    return CocoShape.read(segmentation, size).run_lengths().mask()
 
 
 def _image(

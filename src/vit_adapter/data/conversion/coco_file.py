@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from vit_adapter.config import InputError
-from vit_adapter.config.class_table import trimmed_names
+from vit_adapter.config.class_table import check_ids, trimmed_names
 
-from ..class_files import read_text
+from ..class_files import ClassEntry, read_text
 from .problems import Problems
 from .report import BACKGROUND_NAMES
 
@@ -77,6 +77,34 @@ def coco_classes(
     first_value = 1 if background and not rest else 0
     values = {category["id"]: position for position, category in enumerate(ordered, start=first_value)}
     return (["background"] if first_value else []) + names, values
+
+
+def coco_entries(categories: Sequence[dict[str, Any]], file: Path) -> list[ClassEntry]:
+    """The categories in ascending order of their ids, which are the mask values.
+
+    Raises:
+        InputError: An id or name is missing, or occurs twice.
+    """
+    for position, category in enumerate(categories, start=1):
+        if type(category.get("id")) is not int:
+            raise InputError(
+                f"{file}: category {position} has the id {category.get('id')!r}, expected a number"
+            )
+    ordered = sorted(categories, key=lambda category: category["id"])
+    names = trimmed_names([category.get("name") for category in ordered], str(file))  # pyright: ignore
+    check_ids([category["id"] for category in ordered], str(file))
+    colours = [category.get("color") for category in ordered]
+    if not all(isinstance(colour, list) and len(colour) == 3 for colour in colours):
+        colours = [None] * len(ordered)
+    return [
+        ClassEntry(
+            name,
+            category["id"],
+            None if colour is None else tuple(colour),  # pyright: ignore
+            bool(category["isthing"]) if category.get("isthing") in (0, 1) else None,
+        )
+        for name, category, colour in zip(names, ordered, colours)
+    ]
 
 
 def objects_by_image(

@@ -61,13 +61,16 @@ class Problems:
         """Nothing will be kept; what follows is looked at only to name all that is wrong."""
         return bool(self._refused)
 
-    def refuse(self) -> None:
-        """Raises InputError with the first ten lines and the option that leaves all of it out; silent without any."""
+    def refuse(self, remedy: str | None = None) -> None:
+        """Raises InputError with the first ten lines and the option that leaves all of it out; silent without any.
+
+        Args:
+            remedy: That option; None: that of the conversions.
+        """
         if not self._refused:
             return
         lines = [text for _, text in self._refused]
         more = f"; and {len(lines) - TOLD_IN_ERROR} more" if len(lines) > TOLD_IN_ERROR else ""
         kinds = sorted({kind for kind, _ in self._refused} | self.skip)
-        raise InputError(
-            "; ".join(lines[:TOLD_IN_ERROR]) + f"{more}; to convert the rest: --skip {','.join(kinds)}"
-        )
+        remedy = remedy or f"to convert the rest: --skip {','.join(kinds)}"
+        raise InputError("; ".join(lines[:TOLD_IN_ERROR]) + f"{more}; {remedy}")

@@ -1,25 +1,28 @@
-"""COCO panoptic, read as semantic labels: every segment of an image is of a category, the rest is ignored."""
+"""COCO panoptic: every segment of an image is of a category, the rest is ignored; those of things are objects."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from vit_adapter.config import InputError
-from vit_adapter.config.class_table import check_ids, trimmed_names
+from vit_adapter.annotations import run_lengths_of_ids
+from vit_adapter.config import InputError, TaskName
+from vit_adapter.config.class_table import LARGEST_ID
 from vit_adapter.images import Mask, read_mask
 
 from ..class_files import ClassEntry
 from ..codes import pack_colours
-from ..conversion.coco_file import read_coco
+from ..conversion.coco_file import coco_entries, read_coco
 from ..file_tree import FileFinder
+from ..found_objects import FoundObject
 from .layout import Layout
 from .pairs import Pair, Part
 from .split import split_by_name
 
-VOID = 0  # segment id and category of what nobody labelled
+VOID = 0  # segment id of what nobody labelled
+PANOPTIC_TASKS: tuple[TaskName, ...] = ("panoptic", "instance", "semantic")
 ADVICE = (
     "get train2017.zip, val2017.zip and panoptic_annotations_trainval2017.zip from https://cocodataset.org, unpack "
     "them into one folder, and the two archives in annotations too: annotations/panoptic_val2017.json + "
@@ -28,38 +31,85 @@ ADVICE = (
 
 
 @dataclass(frozen=True)
-class PanopticMasks:
-    """Reads panoptic PNG files as category ids.
+class SegmentMask(Mask):
+    """Categories of the pixels, and the segment of each.
 
     Attributes:
-        segments: PNG file to the ids of its segments, ascending, and the category of each.
+        ids: int64 [H, W], segment ids; 0: none.
     """
 
-    segments: dict[Path, tuple[np.ndarray, np.ndarray]]
+    ids: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.int64))
 
-    def __call__(self, file: Path, max_pixels: int) -> Mask:
+
+@dataclass(frozen=True)
+class ListedSegments:
+    """The segments of one file, in ascending order of their ids; the first is 0, what no segment covers.
+
+    Attributes:
+        ids: int64 [N].
+        values: uint16 [N], the category of each.
+        crowd: bool [N].
+    """
+
+    ids: np.ndarray
+    values: np.ndarray
+    crowd: np.ndarray
+
+
+@dataclass(frozen=True)
+class PanopticMasks:
+    """Reads maps of segment ids as category ids.
+
+    Attributes:
+        segments: File to its segments.
+        listed_in: What lists the segments, for messages.
+        needs_colour: Ids are packed in RGB; otherwise a file of one channel holds them as they are.
+    """
+
+    segments: dict[Path, ListedSegments]
+    listed_in: str = "the JSON of the data set"
+    needs_colour: bool = True
+
+    def __call__(self, file: Path, max_pixels: int) -> SegmentMask:
         """Category of every pixel.
 
         Returns:
-            uint16 [H, W]: category ids, 0 where no segment is.
+            uint16 [H, W]: category ids, and that of "no segment" elsewhere.
 
         Raises:
-            InputError: When the file cannot be read or holds a segment that the JSON does not list.
+            InputError: When the file cannot be read, holds a segment that is not listed, or lacks one that is.
         """
-        colours = read_mask(file, max_pixels=max_pixels).colours()
-        if colours is None:
+        mask = read_mask(file, max_pixels=max_pixels)
+        colours = mask.colours() if self.needs_colour or mask.values.ndim == 3 else None
+        if colours is None and self.needs_colour:
             raise InputError(f"{file}: holds one channel, expected the RGB of a panoptic mask")
         # Segment id = R + 256 G + 65536 B: the colour packed in reverse order.
-        codes = pack_colours(colours[..., ::-1])
-        ids, categories = self.segments[file]
-        place = np.searchsorted(ids, codes).clip(max=len(ids) - 1)
-        unknown = ids[place] != codes
+        codes = mask.values.astype(np.int64) if colours is None else pack_colours(colours[..., ::-1])
+        listed = self.segments[file]
+        place = np.searchsorted(listed.ids, codes).clip(max=len(listed.ids) - 1)
+        unknown = listed.ids[place] != codes
         if unknown.any():
             code = int(codes[unknown][0])
             raise InputError(
-                f"{file}: the segment {code} in {int((codes == code).sum())} pixels is not in the JSON of the data set"
+                f"{file}: the segment {code} in {int((codes == code).sum())} pixels is not in {self.listed_in}"
             )
-        return Mask(categories[place])
+        areas = np.bincount(place.reshape(-1), minlength=len(listed.ids))
+        if not areas[1:].all():
+            missing = int(listed.ids[1:][areas[1:] == 0][0])
+            raise InputError(f"{file}: the segment {missing}, which {self.listed_in} lists, is in no pixel")
+        return SegmentMask(listed.values[place], ids=codes)
+
+    def objects(self, file: Path, mask: Mask, max_pixels: int) -> list[FoundObject]:
+        """The segments that a map of ``__call__`` was made of; those of stuff are left out later."""
+        assert isinstance(mask, SegmentMask)
+        listed = self.segments[file]
+        masks = run_lengths_of_ids(mask.ids)
+        rows = zip(listed.ids.tolist(), listed.values.tolist(), listed.crowd.tolist())
+        return [
+            FoundObject(f"segment {number}", masks[number], value, crowd)
+            for number, value, crowd in rows
+            if number != VOID
+        ]
 
 
 def is_coco_panoptic(root: Path) -> bool:
@@ -77,21 +127,23 @@ def find_coco_panoptic(root: Path, validation_share: float) -> Layout:
     Raises:
         InputError: When nothing is arranged like that, or a JSON is broken.
     """
-    files = _annotation_files(root)
+    # Other tools write such files for ADE20K: ade20k_panoptic_train.json.
+    files = _annotation_files(root) or _annotation_files(root, "*_panoptic_*.json")
     if not files:
         raise InputError(f"{root}: is not arranged like COCO panoptic; {ADVICE}")
-    segments: dict[Path, tuple[np.ndarray, np.ndarray]] = {}
+    segments: dict[Path, ListedSegments] = {}
     parts: dict[str, Part] = {}
     entries: list[ClassEntry] = []
+    nothing = VOID
     for file in files:
         content = read_coco(file)
-        found = _classes(content["categories"], file)
+        found = coco_entries(content["categories"], file)
         if entries and found != entries:
             raise InputError(f"{file}: has other categories than {files[0]}")
         entries = found
-        part = _read_part(
-            content, file, root, {entry.id for entry in entries if entry.id is not None}, segments
-        )
+        known = {entry.id for entry in entries if entry.id is not None}
+        nothing = free_value(known)
+        part = _read_part(content, file, root, known, segments, nothing)
         split = next((split for split in ("train", "val") if split in file.stem), "")
         if split in parts:
             raise InputError(f"{root}: holds several panoptic JSON files for one part, such as {file}")
@@ -105,47 +157,46 @@ def find_coco_panoptic(root: Path, validation_share: float) -> Layout:
     for split in ("train", "val"):
         missing = f"{root}: has no annotations/panoptic_{split}2017.json with its folder"
         parts.setdefault(split, Part(problems=[f"{missing}; {ADVICE}"]))
+    reader = PanopticMasks(segments)
+    told = all(entry.is_thing is not None for entry in entries)
     return Layout(
         "coco_panoptic",
         root,
         parts,
         entries,
         f"the {len(entries)} categories of {files[0]}",
-        void_id=VOID,
+        void_id=nothing,
         published=True,
-        reader=PanopticMasks(segments),
+        reader=reader,
+        tasks=PANOPTIC_TASKS if told else ("semantic",),
+        objects=reader.objects if told else None,
+        annotation_files=tuple(files),
     )
 
 
-def _annotation_files(root: Path) -> list[Path]:
+def _annotation_files(root: Path, pattern: str = "panoptic_*.json") -> list[Path]:
     for place in (root / "annotations", root, root / "sample_data"):
-        files = [file for file in sorted(place.glob("panoptic_*.json")) if file.with_suffix("").is_dir()]
+        files = [file for file in sorted(place.glob(pattern)) if file.with_suffix("").is_dir()]
         if files:
             return files
     return []
 
 
-def _classes(categories: Sequence[dict[str, Any]], file: Path) -> list[ClassEntry]:
-    for position, category in enumerate(categories, start=1):
-        if type(category.get("id")) is not int:
-            raise InputError(
-                f"{file}: category {position} has the id {category.get('id')!r}, expected a number"
-            )
-    ordered = sorted(categories, key=lambda category: category["id"])
-    names = trimmed_names([category.get("name") for category in ordered], str(file))  # pyright: ignore
-    check_ids([category["id"] for category in ordered], str(file))
-    colours = [category.get("color") for category in ordered]
-    if not all(isinstance(colour, list) and len(colour) == 3 for colour in colours):
-        colours = [None] * len(ordered)
-    return [
-        ClassEntry(
-            name,
-            category["id"],
-            None if colour is None else tuple(colour),  # pyright: ignore
-            bool(category["isthing"]) if category.get("isthing") in (0, 1) else None,
-        )
-        for name, category, colour in zip(names, ordered, colours)
-    ]
+def free_value(taken: Collection[int]) -> int:
+    """A mask value for what no segment covers: 0 where no class has it."""
+    return next(value for value in (VOID, *range(LARGEST_ID, 0, -1)) if value not in taken)
+
+
+def listed_segments_of(rows: Sequence[tuple[int, int, bool]], nothing: int) -> ListedSegments:
+    """Segments from (id, category, whether it is a crowd) of each.
+
+    Raises:
+        TypeError, ValueError, OverflowError: Ids or categories are no numbers, or too large.
+    """
+    table = {VOID: (nothing, False)} | {number: (category, crowd) for number, category, crowd in rows}
+    ids = np.array(sorted(table), np.int64)
+    values = np.array([table[number][0] for number in ids.tolist()], np.uint16)
+    return ListedSegments(ids, values, np.array([table[number][1] for number in ids.tolist()], bool))
 
 
 def _read_part(
@@ -153,7 +204,8 @@ def _read_part(
     file: Path,
     root: Path,
     known: set[int],
-    segments: dict[Path, tuple[np.ndarray, np.ndarray]],
+    segments: dict[Path, ListedSegments],
+    nothing: int,
 ) -> Part:
     """Pairs of one JSON; ``segments`` gets those of its masks."""
     names = {entry.get("id"): entry.get("file_name") for entry in content["images"]}
@@ -165,12 +217,16 @@ def _read_part(
         if not isinstance(name, str) or not isinstance(mask_name, str) or not isinstance(listed, list):
             raise InputError(f"{where} has no image, file_name or segments_info")
         try:
-            table = {VOID: VOID} | {segment["id"]: segment["category_id"] for segment in listed}
-            ids = np.array(sorted(table), np.int64)
-            categories = np.array([table[number] for number in ids.tolist()], np.uint16)
+            listed_segments = listed_segments_of(
+                [
+                    (segment["id"], segment["category_id"], segment.get("iscrowd") in (1, True))
+                    for segment in listed
+                ],
+                nothing,
+            )
         except (KeyError, TypeError, ValueError, OverflowError):
             raise InputError(f"{where} has a segment without id or category_id") from None
-        strangers = set(categories.tolist()) - known - {VOID}
+        strangers = set(listed_segments.values[1:].tolist()) - known
         if strangers:
             raise InputError(f"{where} has the category {min(strangers)}, which is not in its list")
         image, mask = finder.find(folder, Path(name)), finder.find(file.with_suffix(""), Path(mask_name))
@@ -178,7 +234,7 @@ def _read_part(
             if found is None:
                 part.problems.append(f"{path}: there is no such file, named by {file}; {ADVICE}")
         if image is not None and mask is not None:
-            segments[mask] = ids, categories
+            segments[mask] = listed_segments
             part.pairs.append(Pair(Path(name).with_suffix("").as_posix(), image, mask))
     part.pairs.sort(key=lambda pair: pair.name)
     return part
@@ -186,11 +242,12 @@ def _read_part(
 
 def _image_folder(file: Path, root: Path, names: Any) -> Path:
     """The first of the usual folders that holds the first image."""
-    part = file.stem.removeprefix("panoptic_")
+    part = file.stem.rpartition("panoptic_")[2]
+    training = {"train": "images/training", "val": "images/validation"}.get(part, "images")
     first = next((name for name in names if isinstance(name, str)), "")
     folders = [
         place / name
-        for name in (part, f"images/{part}", "images", "input_images")
+        for name in (part, f"images/{part}", training, "images", "input_images")
         for place in (root, file.parent)
     ]
     return next((folder for folder in folders if (folder / first).is_file()), root / part)

@@ -3,11 +3,12 @@
 from itertools import product
 from pathlib import Path
 
-from vit_adapter.config import DataConfig, InputError
+from vit_adapter.config import DataConfig, InputError, TaskName
 
+from .folder_objects import OBJECT_FOLDERS, find_table, with_object_files, with_table
 from .layout import SPLIT_NAMES, TEST_NAMES, Layout
 from .lists import find_list, read_list
-from .pairs import Part, match_folders
+from .pairs import Part, images_below, match_folders
 from .split import split_by_name
 
 IMAGE_FOLDERS = ("images", "image", "imgs", "img", "JPEGImages", "img_dir")
@@ -17,7 +18,23 @@ FORMS = (
 )
 
 
-def find_folder(root: Path, config: DataConfig, channels: int) -> Layout:
+def find_folder(root: Path, config: DataConfig, channels: int, task: TaskName = "semantic") -> Layout:
+    """Finds a plain folder: images and masks, see ``_find``, and objects beside them.
+
+    Objects are in a folder ``instances`` (or ``instance``, ``inst``, ``objects``, ``instance_masks``,
+    ``SegmentationObject``) that stands beside the folder of masks, in files of the same names. Or there are no masks,
+    and a table (``objects.csv``, ``objects.json`` ...) in the root says of which class each number is.
+
+    Raises:
+        InputError: When none of these is there, or a folder without parts has too few pairs.
+    """
+    table = find_table(root)
+    if table is None:
+        return with_object_files(_find(root, config, channels, MASK_FOLDERS), MASK_FOLDERS)
+    return with_table(_find(root, config, channels, (*OBJECT_FOLDERS, *MASK_FOLDERS)), table, config, task)
+
+
+def _find(root: Path, config: DataConfig, channels: int, mask_folders: tuple[str, ...]) -> Layout:
     """Finds the parts of a plain folder, in this order:
 
     1. lists ``train.txt`` and ``val.txt`` in the root or in ``ImageSets/Segmentation`` (VOC);
@@ -36,9 +53,9 @@ def find_folder(root: Path, config: DataConfig, channels: int) -> Layout:
     if any(lists.values()):
         test = find_list(root, TEST_NAMES)
         wanted = lists if test is None else lists | {"test": test}
-        parts = _by_lists(root, wanted, channels, config.skip_unlabelled)
+        parts = _by_lists(root, wanted, channels, config.skip_unlabelled, mask_folders)
         return Layout("folder", root, parts, test=parts.pop("test", None))
-    folders = {split: _split_folders(root, names) for split, names in SPLIT_NAMES.items()}
+    folders = {split: _split_folders(root, names, mask_folders) for split, names in SPLIT_NAMES.items()}
     if any(folders.values()):
         parts = {}
         for split, found in folders.items():
@@ -46,13 +63,13 @@ def find_folder(root: Path, config: DataConfig, channels: int) -> Layout:
                 parts[split] = Part(problems=[f"{root}: has no {split} part, expected {FORMS}"])
             else:
                 parts[split] = match_folders(*found, channels, skip_unlabelled=config.skip_unlabelled)
-        test = _split_folders(root, TEST_NAMES)
+        test = _split_folders(root, TEST_NAMES, mask_folders)
         # Masks of test images are often kept back.
         third = None
         if test is not None and test[1].is_dir():
             third = match_folders(*test, channels, skip_unlabelled=config.skip_unlabelled)
         return Layout("folder", root, parts, test=third)
-    whole = _whole_folders(root)
+    whole = _whole_folders(root, mask_folders)
     if whole is None:
         raise InputError(f"{root}: holds no data set; expected {FORMS}; found {_listing(root)}")
     everything = match_folders(*whole, channels, skip_unlabelled=config.skip_unlabelled)
@@ -64,10 +81,20 @@ def find_folder(root: Path, config: DataConfig, channels: int) -> Layout:
     return Layout("folder", root, {split: Part(pairs, *rest) for split, pairs in sides.items()})
 
 
+def holds_masks(root: Path) -> bool:
+    """Whether a plain folder of that root has a file of masks."""
+    found = [_whole_folders(root), *(_split_folders(root, names) for names in SPLIT_NAMES.values())]
+    return any(images_below(masks) for _, masks in filter(None, found))
+
+
 def _by_lists(
-    root: Path, lists: dict[str, Path | None], channels: int, skip_unlabelled: bool
+    root: Path,
+    lists: dict[str, Path | None],
+    channels: int,
+    skip_unlabelled: bool,
+    mask_folders: tuple[str, ...],
 ) -> dict[str, Part]:
-    whole = _whole_folders(root)
+    whole = _whole_folders(root, mask_folders)
     everything = (
         match_folders(*whole, channels, skip_unlabelled=skip_unlabelled) if whole is not None else None
     )
@@ -80,9 +107,11 @@ def _by_lists(
     return parts
 
 
-def _split_folders(root: Path, names: tuple[str, ...]) -> tuple[Path, Path] | None:
+def _split_folders(
+    root: Path, names: tuple[str, ...], mask_folders: tuple[str, ...] = MASK_FOLDERS
+) -> tuple[Path, Path] | None:
     incomplete = None
-    for name, images, masks in product(names, IMAGE_FOLDERS, MASK_FOLDERS):
+    for name, images, masks in product(names, IMAGE_FOLDERS, mask_folders):
         for image_folder, mask_folder in (
             (root / images / name, root / masks / name),
             (root / name / images, root / name / masks),
@@ -95,9 +124,9 @@ def _split_folders(root: Path, names: tuple[str, ...]) -> tuple[Path, Path] | No
     return incomplete
 
 
-def _whole_folders(root: Path) -> tuple[Path, Path] | None:
+def _whole_folders(root: Path, mask_folders: tuple[str, ...] = MASK_FOLDERS) -> tuple[Path, Path] | None:
     incomplete = None
-    for images, masks in product(IMAGE_FOLDERS, MASK_FOLDERS):
+    for images, masks in product(IMAGE_FOLDERS, mask_folders):
         if (root / images).is_dir():
             if (root / masks).is_dir():
                 return root / images, root / masks

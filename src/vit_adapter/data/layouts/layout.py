@@ -8,6 +8,7 @@ from vit_adapter.config import TaskName
 from vit_adapter.images import Mask
 
 from ..class_files import ClassEntry
+from ..found_objects import ObjectReader
 from .pairs import Part
 
 
@@ -32,6 +33,9 @@ class Layout:
             read as any mask.
         test: A third part, with masks, that neither training nor validation looks at; None: it has none.
         tasks: What its truth is enough for, the most telling task first.
+        objects: Reads the objects that go with a mask; None: it has none.
+        things: Mask values of the classes that are things; None: as the class list says.
+        annotation_files: Files that tell of several images.
     """
 
     name: str
@@ -48,6 +52,9 @@ class Layout:
     reader: Callable[[Path, int], Mask] | None = None
     test: Part | None = None
     tasks: tuple[TaskName, ...] = ("semantic",)
+    objects: ObjectReader | None = None
+    things: frozenset[int] | None = None
+    annotation_files: tuple[Path, ...] = ()
 
 
 TEST_NAMES = ("test", "testing")

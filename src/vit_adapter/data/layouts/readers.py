@@ -4,14 +4,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from vit_adapter.config import DataConfig
+from vit_adapter.config import DataConfig, TaskName
 
+from ..image_reading import ImageReading
 from .ade20k import ADE20K_150
 from .camvid import find_camvid, is_camvid
 from .chase_db1 import CHASE_DB1
 from .cityscapes import CITYSCAPES
+from .coco_instances import find_coco_instances, is_coco_instances
 from .coco_panoptic import find_coco_panoptic, is_coco_panoptic
 from .coco_stuff import COCO_STUFF_10K, COCO_STUFF_164K
+from .folder import holds_masks
 from .layout import Layout
 from .mapillary_vistas import MAPILLARY_VISTAS
 from .official import OfficialDataset
@@ -29,11 +32,16 @@ class Reader:
     """
 
     recognises: Callable[[Path], bool]
-    find: Callable[[Path, DataConfig], Layout]
+    find: Callable[[Path, DataConfig, ImageReading, TaskName], Layout]
 
 
 def _official(dataset: OfficialDataset) -> Reader:
-    return Reader(dataset.recognises, lambda root, _: dataset.find(root))
+    return Reader(dataset.recognises, lambda root, *_: dataset.find(root))
+
+
+def _only_instances(root: Path) -> bool:
+    """COCO instances, and no truth beside them that tells more or that somebody has prepared."""
+    return is_coco_instances(root) and not is_coco_panoptic(root) and not holds_masks(root)
 
 
 OFFICIAL: dict[str, OfficialDataset] = {
@@ -52,9 +60,10 @@ OFFICIAL: dict[str, OfficialDataset] = {
 }
 
 READERS: dict[str, Reader] = {
-    "camvid": Reader(is_camvid, lambda root, _: find_camvid(root)),
+    "camvid": Reader(is_camvid, lambda root, *_: find_camvid(root)),
+    "coco_instances": Reader(_only_instances, find_coco_instances),
     "coco_panoptic": Reader(
-        is_coco_panoptic, lambda root, config: find_coco_panoptic(root, config.validation_share)
+        is_coco_panoptic, lambda root, config, *_: find_coco_panoptic(root, config.validation_share)
     ),
     **{name: _official(dataset) for name, dataset in OFFICIAL.items()},
 }
