@@ -1,6 +1,7 @@
 """What the options of ``predict`` change about its results."""
 
 import io
+import json
 from pathlib import Path
 
 import numpy as np
@@ -230,3 +231,31 @@ def test_older_names_of_arguments_and_flags(tmp_path, capfd):
             capfd.readouterr().err
             == "note: --batch is --batch-size now; the old name works in this version\n"
         )
+
+
+def test_a_line_of_json_for_each_image(tmp_path, photo, monkeypatch):
+    model = colour_model([RED, BLUE], classes=classes(7, 200))
+    folder = tmp_path / "photos"
+    (folder / "below").mkdir(parents=True)
+    photo.rename(folder / "below/a.png")
+    (folder / "broken.png").write_bytes(b"no image")
+    assert len(predict(model, folder, tmp_path / "out", jsonl=True, quiet=True)) == 1
+    log = tmp_path / "out/results.jsonl"
+    broken, whole = sorted((json.loads(line) for line in log.read_text().splitlines()), key=len)
+    assert broken["image"] == str(folder / "broken.png")
+    assert "broken.png" in broken["error"]
+    assert whole.pop("seconds") >= 0
+    assert whole == {
+        "image": str(folder / "below/a.png"), "result": "below/a_labels.png", "width": 64, "height": 32,
+        "classes": {"road": 0.5, "sky": 0.5},
+    }  # fmt: skip
+    (folder / "broken.png").unlink()
+    # What is skipped keeps its line, and a run from the beginning begins the file anew.
+    predict(model, folder, tmp_path / "out", jsonl=True, skip_existing=True, quiet=True)
+    assert len(log.read_text().splitlines()) == 2
+    predict(model, folder, tmp_path / "out", jsonl=True, quiet=True)
+    assert len(log.read_text().splitlines()) == 1
+    log.write_text("mine")
+    with pytest.raises(InputError, match="exists already and is not a log of vit-adapter"):
+        predict(model, folder, tmp_path / "out", jsonl=True, quiet=True)
+    assert log.read_text() == "mine"

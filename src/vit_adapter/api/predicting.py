@@ -25,6 +25,7 @@ from .prediction_inputs import InputImage, find_images
 from .predictor import Predictor, open_predictor
 from .protocols import ProtocolChanges, applied_protocol
 from .result_folder import Ids, ResultFolder, ResultForm, ends_the_batch
+from .result_log import ResultLog
 from .result_names import result_names
 from .whole_images import warns_about_whole
 
@@ -60,6 +61,7 @@ def predict(
     palette: PaletteForm | None = None,
     scores: bool = False,
     summary: bool = False,
+    jsonl: bool = False,
     skip_existing: bool = False,
     quiet: bool = False,
     task: TaskName | None = None,
@@ -97,6 +99,7 @@ def predict(
         scores: Write probabilities as NPY too.
         summary: Write ``summary.csv``: pixels and share of every class in every image, see ``AreaTable``; of objects
             and segments ``objects.csv``, a row for each, see ``ObjectTable``.
+        jsonl: Write ``results.jsonl``, a line for each image as it is done, see ``ResultLog``.
         skip_existing: Leave images alone whose result is there: all files, of the same model and settings.
         quiet: No progress bar, and no lines about what was done.
         task: What is asked for; None: what the model was trained for.
@@ -142,6 +145,7 @@ def predict(
     folder = ResultFolder(out, form, predictor.fingerprint({**settings, "palette": palette == "instead"}))
     areas = AreaTable(out, predictor.classes, ids == "own") if summary and asked == "semantic" else None
     objects = ObjectTable(out) if summary and asked != "semantic" else None
+    log = ResultLog(out, goes_on=skip_existing) if jsonl else None
     names = result_names(found.images)
     failures, there, warned, remarks = list(found.problems), 0, 0, ImageRemarks()
     begin = time.monotonic()
@@ -149,7 +153,7 @@ def predict(
     def segment(image: InputImage, name: str, progress: ProgressBar) -> bool:
         """Whether a result was made, not found."""
         nonlocal warned
-        files = folder.files(name)
+        files, start = folder.files(name), time.monotonic()
         content = read_content(image.path)  # read once: the result remembers its digest
         if skip_existing and folder.state(name, content) != "missing":
             if areas is not None:
@@ -178,6 +182,8 @@ def predict(
             task=asked,
         )
         folder.write(result, name, content)
+        if log is not None:
+            log.add(str(image.path), next(iter(files.values())), result, time.monotonic() - start)
         if areas is not None and isinstance(result, SemanticResult):
             areas.add(str(image.path), files["labels"], result.labels)
         if objects is not None:
@@ -195,6 +201,8 @@ def predict(
                     if reason is None:
                         raise
                     failures.append((str(image.path), reason))
+                    if log is not None:
+                        log.add_error(str(image.path), reason)
                 else:
                     done += 1
                 progress.advance()
@@ -222,6 +230,8 @@ def predict(
             print(f"areas of the classes: {areas.file}")
         if objects is not None and done:
             print(f"table of all objects: {objects.file}")
+        if log is not None and log.file.exists():
+            print(f"a line for each image: {log.file}")
         if warned > 1:
             print(f"{_images(warned)} of more than 4 megapixels processed whole")
     return failures

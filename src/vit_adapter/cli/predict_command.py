@@ -15,7 +15,11 @@ def run(words: Sequence[str]) -> int:
     """Segments images; exit code 2 if one of them has no result."""
     parser = make_parser("predict", DESCRIPTION)
     add = parser.add_argument
-    add("model", type=str, help="model or run folder, recipe name, or hub repository owner/name")
+    add(
+        "model",
+        type=str,
+        help="model or run folder, exported NAME.onnx, recipe name, or hub repository owner/name",
+    )
     add(
         "images",
         type=str,
@@ -32,6 +36,7 @@ def run(words: Sequence[str]) -> int:
     add("--out", type=str, default="predictions", help="folder for the results")
     add(
         "--skip-existing",
+        "--resume",
         action="store_true",
         help="skip images whose complete result exists already, made by the same model and settings",
     )
@@ -108,6 +113,11 @@ def run(words: Sequence[str]) -> int:
         default=None,
         help="objects and segments of fewer pixels are left out (default: the model's own)",
     )
+    add(
+        "--jsonl",
+        action="store_true",
+        help="write results.jsonl: a line for each image as it is done, with classes, seconds or the error",
+    )
     add("--quiet", action="store_true", help="no progress bar, and no lines about what was done")
     add_protocol(parser)
     values = parse(parser, with_older_flags(words, {"--batch": "--batch-size"}))
@@ -136,6 +146,7 @@ def run(words: Sequence[str]) -> int:
         palette=values.palette,
         scores=values.scores,
         summary=values.summary,
+        jsonl=values.jsonl,
         skip_existing=values.skip_existing,
         quiet=values.quiet,
         task=values.task,

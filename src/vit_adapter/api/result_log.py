@@ -1,0 +1,90 @@
+"""A line of JSON for every image of a batch, written as the batch goes."""
+
+import errno
+import json
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vit_adapter.config import InputError
+from vit_adapter.config.files import FULL
+from vit_adapter.tasks.semantic_result import SemanticResult
+
+if TYPE_CHECKING:
+    from vit_adapter.segmenter.prediction import Prediction
+
+FILE = "results.jsonl"
+FIRST_KEY = "image"
+
+
+class ResultLog:
+    """``results.jsonl``: what became of every image, in the order of the work.
+
+    Keys: "image"; "result", the first file of its result, relative to the folder; "width", "height" in pixels;
+    "seconds" from reading to writing; "classes": of labels the share of each class that occurs, 0..1, of objects and
+    segments how many of each there are; "error" instead of all but the first where there is no result. A line is
+    complete when it is there, so that a batch that was stopped leaves a file that can be read.
+
+    Args:
+        folder: Where the file is.
+        goes_on: Keep the lines that are there, of results that are skipped now; False: begin anew.
+
+    Raises:
+        InputError: There is a file of that name which is not such a log, or it cannot be written.
+    """
+
+    def __init__(self, folder: Path, goes_on: bool) -> None:
+        self.file = folder / FILE
+        if self.file.exists():
+            with self.file.open("rb") as file:
+                start = file.readline(200)
+            if start and not start.startswith(f'{{"{FIRST_KEY}": '.encode()):
+                raise InputError(
+                    f"{self.file}: exists already and is not a log of vit-adapter; choose another folder (--out)"
+                )
+        self._mode = "a" if goes_on else "w"
+
+    def add(self, image: str, result_file: Path, result: "Prediction", seconds: float) -> None:
+        """A result that was written."""
+        height, width = result.image.shape[:2]
+        self._write(
+            {
+                FIRST_KEY: image,
+                "result": result_file.relative_to(self.file.parent).as_posix(),
+                "width": width,
+                "height": height,
+                "seconds": round(seconds, 4),
+                "classes": _classes(result),
+            }
+        )
+
+    def add_error(self, image: str, reason: str) -> None:
+        """An image without a result."""
+        self._write({FIRST_KEY: image, "error": reason})
+
+    def _write(self, line: dict[str, Any]) -> None:
+        try:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            with self.file.open(self._mode, encoding="utf-8", errors="surrogateescape") as file:
+                file.write(json.dumps(line, ensure_ascii=False) + "\n")
+        except OSError as error:
+            full = error.errno == errno.ENOSPC
+            raise InputError(f"{self.file}: {FULL if full else error.strerror}") from None
+        self._mode = "a"
+
+
+def _classes(result: "Prediction") -> dict[str, float | int]:
+    if isinstance(result, SemanticResult):
+        labels, counts = np.unique(result.labels, return_counts=True)
+        return {
+            result.class_names[label]: round(count / result.labels.size, 6)
+            for label, count in zip(labels.tolist(), counts.tolist())
+            if label < len(result.class_names)
+        }
+    said = result.annotation
+    found = said.instances if said.segments is None else said.segments
+    assert found is not None
+    counted = Counter(found.classes.tolist())
+    return {result.class_names[label]: counted[label] for label in sorted(counted)}
