@@ -15,7 +15,7 @@ def page(capsys, *words: str) -> str:
 
 def test_the_kinds_of_heads_and_backbones_are_told(capsys):
     text = page(capsys, "train")
-    assert "same as --model.head.kind, one of upernet, fcn, mask2former;" in text
+    assert "same as --model.head.kind, one of upernet, fcn, mask2former, " in text
     assert "same as --model.backbone.kind, one of" in text
     assert "--model.head.queries" not in text
     other = page(capsys, "train", "--model.head", "mask2former")

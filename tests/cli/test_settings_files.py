@@ -39,7 +39,7 @@ def test_data_check_takes_the_settings_file_of_a_run(settings_file, monkeypatch,
     monkeypatch.setattr(api, "check_data", lambda data, **_: seen.append(data) or True)
     assert main(["data", "check", "--config", str(settings_file)]) == 0
     assert seen[0].ignore == 7
-    unused = "model, training, evaluation: not used by this command"
+    unused = "model, training, evaluation, task: not used by this command"
     assert capsys.readouterr().err == f"note: {settings_file}: {unused}\n"
 
 
