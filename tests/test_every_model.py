@@ -1,9 +1,12 @@
 """What every head on every backbone promises. A head or backbone that is registered is tested without a line here."""
 
+import io
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch._dynamo.testing import CompileCounter
 
 from tiny import SMALL_MASK2FORMER, tiny_model
 from vit_adapter import Segmenter
@@ -221,3 +224,36 @@ def test_compile(part):
     torch._dynamo.reset()
     (model.head if part in SCORING else model.backbone).compile(backend="eager", fullgraph=True)
     torch.testing.assert_close(model(images()), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("head", ["upernet", "mask2former"])
+@torch.no_grad()
+def test_compile_for_sizes_that_change(head):
+    """A whole model is one graph, and the same one for other sizes."""
+    model = made(head, "adapter", "plain")
+    sizes = [(32, 64), (64, 96), (96, 32)]
+    expected = [model(images(*size)) for size in sizes]
+    torch._dynamo.reset()
+    counter = CompileCounter()
+    compiled = torch.compile(model, backend=counter, fullgraph=True, dynamic=True)
+    for size, scores in zip(sizes, expected, strict=True):
+        torch.testing.assert_close(compiled(images(*size)), scores, rtol=1e-4, atol=1e-5)
+    assert counter.frame_count == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("head", ["upernet", "mask2former"])
+@torch.no_grad()
+def test_export_and_read_back(head):
+    """An exported model is made of PyTorch's own operators, so that it runs where this package is not."""
+    model = made(head, "adapter", "plain")
+    program = torch.export.export(model, (images(),))
+    called = {str(node.target) for node in program.graph.nodes if node.op == "call_function"}
+    assert all(name.startswith(("aten.", "<built-in function")) for name in called)
+    assert "aten.grid_sampler.default" in called or "aten.grid_sampler_2d.default" in called
+    file = io.BytesIO()
+    torch.export.save(program, file)
+    file.seek(0)
+    found = torch.export.load(file).module()(images())
+    torch.testing.assert_close(found, model(images()), rtol=1e-4, atol=1e-5)

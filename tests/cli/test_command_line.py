@@ -141,7 +141,8 @@ def test_prediction_goes_on_over_bad_files_and_keeps_equal_stems_apart(folder, t
 
 @pytest.mark.slow
 def test_info_and_zoo_and_recipe():
-    assert "deformable attention" in run("info").stdout
+    information = run("info").stdout
+    assert all(name in information for name in ("deformable_attention", "attention_masks", "mask_matching"))
     assert "upernet_augreg_adapter_large_512_160k_ade20k" in run("zoo").stdout
     page = run("recipe", "upernet_deit_adapter_base_512_160k_ade20k")
     assert "layer_decay: 0.95" in page.stdout

@@ -178,6 +178,18 @@ def test_second_derivatives_agree_with_finite_differences(form):
     assert torch.autograd.gradgradcheck(lambda v, s, w: in_form(form, v, shapes, s, w), inputs)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("given_reference", [False, True])
+def test_row_sum_is_an_operator_as_torch_wants_it(given_reference):
+    """Schema, shapes without values, gradients, and traced with sizes that are symbols."""
+    shapes = [(3, 4), (2, 2)]
+    value, points, weights = (one.float().requires_grad_() for one in make(shapes, 2, 2, 8, 3, 2))
+    reference = torch.rand(1, 3, 1, 2) if given_reference else None
+    inputs = (value, points, weights, reference, [3, 4, 2, 2])
+    torch.library.opcheck(torch.ops.vit_adapter.row_sum, inputs)
+    torch.library.opcheck(torch.ops.vit_adapter.row_sum, (value.detach().bfloat16(), *inputs[1:]))
+
+
 def test_wrong_shapes_are_named():
     value, locations, weights = make([(3, 4)])
     with pytest.raises(ValueError, match=r"12 tokens.*\[\(3, 3\)\]"):

@@ -9,7 +9,7 @@ import torch
 
 from vit_adapter.ops import DeformableAttention, forms, recorded_forms
 from vit_adapter.ops.deformable_attention import OPERATOR
-from vit_adapter.ops.deformable_triton import _attend, attend
+from vit_adapter.ops.deformable_triton import attend
 
 REFERENCE = OPERATOR.forms["reference"]
 Inputs = tuple[torch.Tensor, list[tuple[int, int]], torch.Tensor, torch.Tensor, torch.Tensor | None]
@@ -88,7 +88,9 @@ def autograd_and_registration() -> None:
     assert torch.autograd.gradcheck(lambda v, p, w: attend(v, shapes, p, w, reference), leaves)
     print("gradcheck")
     sides = [side for shape in shapes for side in shape]
-    torch.library.opcheck(_attend, (value, points, weights, reference, sides))
+    torch.library.opcheck(
+        torch.ops.vit_adapter.deformable_attention, (value, points, weights, reference, sides)
+    )
     print("opcheck")
 
 

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 from vit_adapter.config.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from vit_adapter.ops import describe_forms
     from vit_adapter.zoo import list_recipes
 
     from .benchmark import bench
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
     from .evaluating import evaluate
     from .exporting import export
     from .models import build, choose_device, load
+    from .operators import describe_forms
     from .predicting import predict
     from .published import export_official, import_official
     from .training import train
@@ -26,7 +26,7 @@ __getattr__, __dir__ = lazy_names(
         "check_data": "checking",
         "choose_device": "models",
         "demo": "demonstration",
-        "describe_forms": ".ops",
+        "describe_forms": "operators",
         "evaluate": "evaluating",
         "export": "exporting",
         "export_official": "published",

@@ -14,7 +14,6 @@ from vit_adapter.config.normalization import with_protocol_changes
 from vit_adapter.config.output_place import check_output_folder
 from vit_adapter.config.random_state import random_state_kept
 from vit_adapter.heads import HEADS
-from vit_adapter.ops import describe_forms
 from vit_adapter.segmenter import Segmenter
 from vit_adapter.zoo import PRETRAINED, Recipe, find_recipe, get_recipe
 from vit_adapter.zoo.download import download, published_checkpoint
@@ -22,6 +21,7 @@ from vit_adapter.zoo.download import download, published_checkpoint
 from .fine_tuning import start_from
 from .image_settings import check_channels, named_value_range
 from .mirroring import training_notes
+from .operators import describe_forms
 from .protocols import trained_protocol
 from .run_report import print_next_commands, report_run
 

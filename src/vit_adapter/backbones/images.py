@@ -31,10 +31,9 @@ def prepared_images(images: Any, in_chans: int | None, weight: Tensor | None) ->
             f"images are {type(images).__name__}, expected a tensor [B, C, H, W] of normalised floats "
             "(Segmenter.predict takes paths, Pillow images and arrays)"
         )
-    shape = "x".join(map(str, images.shape))
     if images.ndim != 4:
         add = "; add the batch axis with images[None]" if images.ndim == 3 else ""
-        raise InputError(f"images have {images.ndim} axes ({shape}), expected 4: [B, C, H, W]{add}")
+        raise InputError(f"images have {images.ndim} axes ({_shape(images)}), expected 4: [B, C, H, W]{add}")
     if not images.is_floating_point():
         raise InputError(
             f"images are {images.dtype}, expected normalised floats: (pixels - mean) / std, as "
@@ -43,11 +42,11 @@ def prepared_images(images: Any, in_chans: int | None, weight: Tensor | None) ->
     if in_chans is not None and images.shape[1] != in_chans:
         told = "; its last axis looks like the channels" if images.shape[3] == in_chans else ""
         raise InputError(
-            f"images are {shape}, {images.shape[1]} channels, the model was built for {in_chans}: expected "
+            f"images are {_shape(images)}, {images.shape[1]} channels, the model was built for {in_chans}: expected "
             f"[B, {in_chans}, H, W]{told}; set another number with in_chans (--model.vit.in_chans)"
         )
     if images.shape[0] == 0:
-        raise InputError(f"the batch is empty ({shape}), expected at least one image")
+        raise InputError(f"the batch is empty ({_shape(images)}), expected at least one image")
     if (
         weight is not None
         and images.dtype != weight.dtype
@@ -55,6 +54,11 @@ def prepared_images(images: Any, in_chans: int | None, weight: Tensor | None) ->
     ):
         images = images.to(weight.dtype)
     return images
+
+
+def _shape(images: Tensor) -> str:
+    # For messages only: a traced program cannot write sizes that are symbols.
+    return "x".join(map(str, images.shape))
 
 
 def check_sides(images: Tensor, patch_size: int = 16) -> tuple[int, int]:

@@ -7,16 +7,13 @@ kept for the backward pass but the inputs, and the host never waits for the devi
 positions and sums are float32 in any case (float64 for float64 values).
 """
 
-from collections.abc import Sequence
-from typing import Any
-
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
-from .deformable_reference import twice_differentiable, wants_second_derivative
 from .levels import Shapes
+from .registration import register
 from .row_sum import value_gradient
 
 MAX_LEVELS = 4
@@ -219,48 +216,27 @@ def backward_kernel(
             tl.store(to_weights + index, to_share.to(to_weights.dtype.element_ty), mask=valid)
 
 
-def attend(
-    value: Tensor, shapes: Shapes, points: Tensor, weights: Tensor, reference: Tensor | None = None
-) -> Tensor:
-    """Deformable attention; arguments as in ``deformable_attention.OPERATOR``.
-
-    Gradients of first order reach value, points and weights. Those of value are summed in an order that changes from
-    run to run, unless ``torch.use_deterministic_algorithms`` is on.
-    """
-    if reference is not None and reference.requires_grad:
-        raise ValueError("the form triton has no gradient for reference points, take the form reference")
-    return _attend(value, points, weights, reference, [side for shape in shapes for side in shape])
-
-
-@torch.library.custom_op("vit_adapter::deformable_attention", mutates_args=())
-def _attend(
-    value: Tensor, points: Tensor, weights: Tensor, reference: Tensor | None, sides: Sequence[int]
+def _forward(
+    value: Tensor, shapes: Shapes, points: Tensor, weights: Tensor, reference: Tensor | None
 ) -> Tensor:
     value, points, weights = value.contiguous(), points.contiguous(), weights.contiguous()
     batch, _, heads, channels = value.shape
     output = value.new_empty(batch, points.shape[1], heads * channels)
-    grid, arguments, constants = _arguments(value, points, reference, sides)
+    grid, arguments, constants = _arguments(value, points, reference, shapes)
     if output.numel():
         forward_kernel[grid](value, points, weights, arguments[0], output, *arguments[1:], **constants)
     return output
 
 
-@_attend.register_fake
-def _(
-    value: Tensor, points: Tensor, weights: Tensor, reference: Tensor | None, sides: Sequence[int]
-) -> Tensor:
-    return value.new_empty(value.shape[0], points.shape[1], value.shape[2] * value.shape[3])
-
-
-@torch.library.custom_op("vit_adapter::deformable_attention_backward", mutates_args=())
-def _attend_backward(
+def _backward(
     gradient: Tensor,
     value: Tensor,
+    shapes: Shapes,
     points: Tensor,
     weights: Tensor,
     reference: Tensor | None,
-    sides: Sequence[int],
 ) -> tuple[Tensor, Tensor, Tensor]:
+    """Those of value are summed in an order that changes from run to run, unless torch is told to be deterministic."""
     gradient, value = gradient.contiguous(), value.contiguous()
     points, weights = points.contiguous(), weights.contiguous()
     dtype = torch.promote_types(value.dtype, torch.float32)
@@ -268,17 +244,15 @@ def _attend_backward(
     # Sums in half precision would be slow as atomic operations, and wrong.
     to_value = torch.empty_like(value, dtype=dtype) if deterministic else torch.zeros_like(value, dtype=dtype)
     to_points, to_weights = torch.empty_like(points), torch.empty_like(weights, dtype=dtype)
-    grid, arguments, constants = _arguments(value, points, reference, sides)
+    grid, arguments, constants = _arguments(value, points, reference, shapes)
     if gradient.numel():
         backward_kernel[grid](
             value, points, weights, arguments[0], gradient, to_value, to_points, to_weights, *arguments[1:],
             **constants, atomic=not deterministic,
         )  # fmt: skip
     if deterministic:
-        shapes = list(zip(sides[::2], sides[1::2]))
-        to_value = value_gradient(
-            value.to(dtype), shapes, points.to(dtype), weights.to(dtype), reference, gradient
-        )
+        exact = value.to(dtype), shapes, points.to(dtype), weights.to(dtype)
+        to_value = value_gradient(*exact, reference, gradient)
     if reference is not None:
         # The softmax over levels and points.
         shares = weights.to(dtype).flatten(3).softmax(-1).view(weights.shape)
@@ -287,36 +261,10 @@ def _attend_backward(
     return to_value.to(value.dtype), to_points, to_weights.to(weights.dtype)
 
 
-@_attend_backward.register_fake
-def _(
-    gradient: Tensor,
-    value: Tensor,
-    points: Tensor,
-    weights: Tensor,
-    reference: Tensor | None,
-    sides: Sequence[int],
-) -> tuple[Tensor, Tensor, Tensor]:
-    contiguous = torch.contiguous_format
-    return tuple(torch.empty_like(one, memory_format=contiguous) for one in (value, points, weights))  # pyright: ignore
+attend = register("deformable_attention", _forward, _backward)
 
 
-def _keep(ctx: Any, inputs: tuple, output: Tensor) -> None:
-    value, points, weights, reference, ctx.sides = inputs
-    ctx.save_for_backward(value, points, weights, reference)
-
-
-def _differentiate(ctx: Any, gradient: Tensor) -> tuple:
-    value, points, weights, reference = ctx.saved_tensors
-    if wants_second_derivative():
-        shapes = list(zip(ctx.sides[::2], ctx.sides[1::2]))
-        return *twice_differentiable(gradient, value, shapes, points, weights, reference), None, None
-    return *_attend_backward(gradient, value, points, weights, reference, ctx.sides), None, None
-
-
-_attend.register_autograd(_differentiate, setup_context=_keep)
-
-
-def _arguments(value: Tensor, points: Tensor, reference: Tensor | None, sides: Sequence[int]) -> tuple:
+def _arguments(value: Tensor, points: Tensor, reference: Tensor | None, shapes: Shapes) -> tuple:
     """Grid; reference points [1 or B, Q, L, 2] and numbers; constants that a kernel is compiled for."""
     batch, tokens, heads, channels = value.shape
     queries, levels, per_level = points.shape[1], points.shape[3], points.shape[4]
@@ -336,6 +284,7 @@ def _arguments(value: Tensor, points: Tensor, reference: Tensor | None, sides: S
         "block_q": block_q,
         "block_d": block_d,
     }
+    sides = [side for shape in shapes for side in shape]
     numbers = [queries, tokens, step, *sides, *[1] * (2 * MAX_LEVELS - len(sides))]
     grid = (triton.cdiv(queries, block_q), batch * heads)
     return grid, [points if reference is None else reference, *numbers], constants

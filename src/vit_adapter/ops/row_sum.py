@@ -8,17 +8,17 @@ The backward pass is made of the same sum: the gradient of a row is the weighted
 found by sorting the indices. Nothing but the inputs is kept for it.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .deformable_reference import twice_differentiable, wants_second_derivative
 from .levels import Shapes, level_sides
+from .registration import register
 
 _CHUNK = 1 << 20
-"""Rows that are summed at a time where nothing is traced: their indices and weights stay in the cache."""
+"""Rows that are summed at a time: their indices and weights stay in the cache."""
 
 
 class _Layout(NamedTuple):
@@ -56,51 +56,16 @@ def fits_row_sum(value: Tensor, shapes: Shapes) -> bool:
     return batch * heads * _layout(shapes).rows < 2**31
 
 
-def row_sum(
-    value: Tensor, shapes: Shapes, points: Tensor, weights: Tensor, reference: Tensor | None = None
-) -> Tensor:
-    """Deformable attention; arguments as in ``deformable_attention.OPERATOR``.
-
-    Gradients of first order reach value, points and weights.
-    """
-    if reference is not None and reference.requires_grad:
-        raise ValueError("the form row_sum has no gradient for reference points, take the form reference")
-    dtype, result = torch.promote_types(value.dtype, torch.float32), value.dtype
-    value, points, weights = value.to(dtype), points.to(dtype), weights.to(dtype)
-    if torch.is_grad_enabled() and (value.requires_grad or points.requires_grad or weights.requires_grad):
-        sides = [side for shape in shapes for side in shape]
-        return _RowSum.apply(value, points, weights, reference, sides).to(result)  # pyright: ignore
-    return _forward(value, shapes, points, weights, reference).to(result)
-
-
-class _RowSum(torch.autograd.Function):
-    """The sum with its gradients."""
-
-    @staticmethod
-    def forward(ctx: Any, value: Tensor, points: Tensor, weights: Tensor, reference: Tensor | None, sides):
-        ctx.save_for_backward(value, points, weights, reference)
-        ctx.sides = sides
-        return _forward(value, list(zip(sides[::2], sides[1::2])), points, weights, reference)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor):  # pyright: ignore
-        value, points, weights, reference = ctx.saved_tensors
-        shapes = list(zip(ctx.sides[::2], ctx.sides[1::2]))
-        if wants_second_derivative():
-            return *twice_differentiable(gradient, value, shapes, points, weights, reference), None, None
-        return *_backward(value, shapes, points, weights, reference, gradient), None, None
-
-
 def _forward(
     value: Tensor, shapes: Shapes, points: Tensor, weights: Tensor, reference: Tensor | None
 ) -> Tensor:
+    dtype = torch.promote_types(value.dtype, torch.float32)
     batch, _, heads, channels = value.shape
     queries, levels, per_level = points.shape[1], points.shape[3], points.shape[4]
+    points, weights = points.to(dtype), weights.to(dtype)
     layout = _layout(shapes)
-    table = _table(value, shapes, layout)
-    step = queries
-    if not torch.compiler.is_compiling():
-        step = max(1, min(queries, _CHUNK // (batch * heads * levels * per_level * 4)))
+    table = _table(value.to(dtype), shapes, layout)
+    step = max(1, min(queries, _CHUNK // (batch * heads * levels * per_level * 4)))
     output = []
     for first in range(0, max(queries, 1), step):
         part = slice(first, first + step)
@@ -108,18 +73,36 @@ def _forward(
         indices, shares = _rows(found, _attention(weights[:, part], reference), layout)
         output.append(F.embedding_bag(indices, table, mode="sum", per_sample_weights=shares))
         output[-1] = output[-1].view(batch, -1, heads * channels)
-    return output[0] if len(output) == 1 else torch.cat(output, dim=1)
+    return (output[0] if len(output) == 1 else torch.cat(output, dim=1)).to(value.dtype)
 
 
 def _backward(
+    gradient: Tensor,
     value: Tensor,
     shapes: Shapes,
     points: Tensor,
     weights: Tensor,
     reference: Tensor | None,
-    gradient: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradients of value, points and weights for that of the output [B, Q, M * D]."""
+    """Gradients of value, points and weights for that of the output [B, Q, M * D], in their types."""
+    results = value.dtype, points.dtype, weights.dtype
+    dtype = torch.promote_types(value.dtype, torch.float32)
+    gradient, value, points, weights = (one.to(dtype) for one in (gradient, value, points, weights))
+    found = _gradients(gradient, value, shapes, points, weights, reference)
+    return tuple(one.to(result) for one, result in zip(found, results, strict=True))  # pyright: ignore
+
+
+row_sum = register("row_sum", _forward, _backward)
+
+
+def _gradients(
+    gradient: Tensor,
+    value: Tensor,
+    shapes: Shapes,
+    points: Tensor,
+    weights: Tensor,
+    reference: Tensor | None,
+) -> tuple[Tensor, Tensor, Tensor]:
     channels = value.shape[3]
     layout = _layout(shapes)
     table = _table(value, shapes, layout)
@@ -271,9 +254,9 @@ def _transposed_sum(indices: Tensor, shares: Tensor, per_bag: Tensor, rows: int)
 def _row_products(indices: Tensor, table: Tensor, per_bag: Tensor) -> Tensor:
     """[bags, 4 * K]: the product of every row that is read with its bag's gradient."""
     (bags, size), channels = indices.shape, table.shape[1]
-    step = bags if torch.compiler.is_compiling() else max(1, _CHUNK // (32 * size))
+    step = max(1, _CHUNK // (32 * size))
     products = []
-    for first in range(0, bags, step):
+    for first in range(0, max(bags, 1), step):
         part = indices[first : first + step]
         read = table.index_select(0, part.flatten()).view(-1, size, channels)
         products.append(read.mul_(per_bag[first : first + step, None]).sum(-1))

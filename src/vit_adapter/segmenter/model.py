@@ -1,6 +1,5 @@
 """Backbone and head as one model: scores, loss, prediction."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -176,9 +175,10 @@ class Segmenter(AppliedModel):
             images, getattr(self.backbone, "in_chans", None), next(self.parameters(), None)
         )
         height, width = images.shape[-2:]
+        # Whole numbers throughout: sizes may be symbols of a traced program.
         padded = (
-            math.ceil(height / COARSEST_STRIDE) * COARSEST_STRIDE,
-            math.ceil(width / COARSEST_STRIDE) * COARSEST_STRIDE,
+            (height + COARSEST_STRIDE - 1) // COARSEST_STRIDE * COARSEST_STRIDE,
+            (width + COARSEST_STRIDE - 1) // COARSEST_STRIDE * COARSEST_STRIDE,
         )
         if padded != (height, width):
             # Normalised value 0, the mean colour.
