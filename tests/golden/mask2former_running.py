@@ -72,12 +72,14 @@ class RecordedLoss:
         criterion.average = _with_the_other_process(case)
         matching = criterion._match
 
-        def kept(class_logits: Tensor, mask_logits: Tensor, target: Target) -> tuple[Tensor, Tensor]:
-            queries, chosen = matching(class_logits, mask_logits, target)
-            self.found.append(
-                torch.zeros(len(class_logits), dtype=torch.int64).index_put((queries,), chosen + 1)
-            )
-            return queries, chosen
+        def kept(predictions, targets, places):
+            pairs, count = matching(predictions, targets, places)
+            queries = predictions.classes[0].shape[1]
+            for of_images in pairs:
+                for matched, chosen in of_images:
+                    nothing = torch.zeros(queries, dtype=torch.int64)
+                    self.found.append(nothing.index_put((matched,), chosen + 1))
+            return pairs, count
 
         criterion._match = kept
 

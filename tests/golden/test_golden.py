@@ -31,9 +31,11 @@ def parameters(records: list[Record]) -> list:
 
 
 OPERATOR_AREAS = {
+    "attention_masks": ("21_", "22_", "26_"),
     "attention": ("02_", "04_", "09_"),
     "convolution": ("05_", "06_"),
     "deformable_attention": ("01_", "02_", "20_"),
+    "mask_matching": ("24_", "26_"),
     "upsampled_convolution": ("05_", "06_"),
 }
 """Areas that run once more for each form of an operator."""

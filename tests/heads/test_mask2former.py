@@ -9,8 +9,10 @@ from mask2former_parts import SIZES, WIDTHS, label_map, pyramid, shaken, targets
 from golden.mask2former_building import feedforward_width
 from vit_adapter.config import InputError
 from vit_adapter.heads.mask2former import Mask2FormerHead
+from vit_adapter.heads.mask2former.attention_masks import BLOCKED, MaskFeatures
 from vit_adapter.heads.mask2former.head import class_sums
-from vit_adapter.heads.mask2former.transformer_decoder import blocked_positions
+from vit_adapter.heads.mask2former.position_code import map_position_code, sine_position_code
+from vit_adapter.ops import forms, recorded_forms
 
 
 def test_scores_are_sums_over_queries_of_class_times_mask_probability():
@@ -22,9 +24,35 @@ def test_scores_are_sums_over_queries_of_class_times_mask_probability():
     torch.testing.assert_close(class_sums(classes, masks), expected)
 
 
-def test_a_mask_logit_of_exactly_zero_is_open():
+@pytest.mark.parametrize("form", BLOCKED.forms)
+def test_a_mask_logit_of_exactly_zero_is_open(form):
     logits = torch.tensor([-1.0, -0.0, 0.0, 1.0]).reshape(1, 1, 1, 4)
-    assert blocked_positions(logits, (1, 4)).tolist() == [[[True, False, False, False]]]
+    with forms(attention_masks=form):
+        blocked = BLOCKED(torch.ones(1, 1, 1), MaskFeatures(logits, [(1, 4)]), 0)
+    assert blocked.tolist() == [[[True, False, False, False]]]
+
+
+@torch.no_grad()
+def test_predicting_reads_no_more_masks_than_it_needs():
+    head, maps = shaken(tiny_head()).eval(), pyramid()
+    with recorded_forms() as ran:
+        scores = head(maps)
+    assert ran["attention_masks"] == {"resized_features": 3}
+    with forms(attention_masks="reference"):
+        torch.testing.assert_close(head(maps), scores, rtol=1e-5, atol=1e-6)
+    everything, last = head.predictions(maps), head.predictions(maps, last_only=True)
+    assert (len(everything.masks), len(last.masks), len(last.classes)) == (4, 1, 1)
+    torch.testing.assert_close(last.masks[0], everything.masks[-1], rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(last.classes[0], everything.classes[-1], rtol=1e-5, atol=1e-6)
+    for ours, theirs in zip(last.attention_masks, everything.attention_masks, strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def test_position_codes_of_one_line_and_one_column_are_those_of_the_map():
+    maps = torch.zeros(1, 24, 5, 7)
+    nowhere = torch.zeros(1, 5, 7, dtype=torch.bool)
+    expected = sine_position_code(nowhere, 12).flatten(2).transpose(1, 2)
+    assert torch.equal(map_position_code(maps), expected)
 
 
 def test_a_query_that_is_blocked_everywhere_looks_everywhere():

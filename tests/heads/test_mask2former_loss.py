@@ -16,6 +16,7 @@ from mask2former_parts import (
     targets_for,
     tiny_head,
 )
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from vit_adapter.config import InputError
 from vit_adapter.heads import Targets
@@ -26,9 +27,10 @@ from vit_adapter.heads.mask2former import (
     NotFiniteCosts,
     Predictions,
 )
-from vit_adapter.heads.mask2former.matching import weighted_costs
+from vit_adapter.heads.mask2former.matching import MATCHING, weighted_costs
 from vit_adapter.heads.mask2former.points import sample_points, uncertain_points
 from vit_adapter.heads.mask2former.targets import target_of, targets_of
+from vit_adapter.ops import forms
 
 
 def criterion_with_fixed_points() -> Mask2FormerLoss:
@@ -219,6 +221,60 @@ def test_half_precision_costs_and_losses_are_close_to_double(scale):
     for name, value in rounded.items():
         assert value.dtype == torch.float32
         torch.testing.assert_close(value.double(), losses[name], rtol=3e-3, atol=3e-3)
+
+
+@pytest.mark.parametrize("masks", [[[3], [0, 1, 2, 3, 4]], [[0, 1], []], [[0, 1, 2, 3, 4]] * 2])
+def test_matching_in_a_batch_is_matching_one_by_one(masks):
+    """Also where an image shows nothing, or more than there are queries (3 here)."""
+    queries = 3 if len(masks[1]) == 5 and len(masks[0]) == 5 else 7
+    predictions = random_predictions(2, queries, sets=3)
+    maps = [label_map(classes) if classes else torch.full((64, 96), 255) for classes in masks]
+    targets = targets_of(torch.stack(maps), 5, 255)
+    results = []
+    for form in MATCHING.forms:
+        criterion = Mask2FormerLoss(LossSettings(points=POINTS))
+        torch.manual_seed(0)  # the same points are asked for in the same order
+        leaves = images(predictions, slice(None), requires_grad=True)
+        with forms(mask_matching=form):
+            losses = criterion(leaves, targets)
+        torch.stack(list(losses.values())).sum().backward()
+        results.append([losses, [level.grad for level in leaves.classes + leaves.masks]])
+    torch.testing.assert_close(results[1], results[0], rtol=1e-5, atol=1e-7)
+
+
+def test_the_host_waits_for_the_device_once(monkeypatch):
+    """One copy to the host a step, whatever the number of sets and images, and no number is asked for beside it."""
+    predictions = images(random_predictions(2, sets=4), slice(None), requires_grad=True)
+    targets = targets_of(torch.stack([label_map([3]), label_map([0, 1, 2])]), 5, 255)
+    criterion = Mask2FormerLoss(LossSettings(points=POINTS))
+    copies, waits, on_host = [], [], [False]
+    copy, matching = torch.Tensor.cpu, criterion._match
+
+    class Watch(TorchDispatchMode):
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            name = function.name()
+            if not on_host[0] and name in ("aten::_local_scalar_dense", "aten::nonzero", "aten::_unique2"):
+                waits.append(name)
+            return function(*args, **(kwargs or {}))
+
+    def copied(tensor, *args, **kwargs):
+        if not on_host[0]:
+            copies.append(tensor.shape)
+        on_host[0] = True
+        return copy(tensor, *args, **kwargs)
+
+    def matched(*inputs):
+        try:
+            return matching(*inputs)
+        finally:
+            on_host[0] = False
+
+    monkeypatch.setattr(torch.Tensor, "cpu", copied)
+    criterion._match = matched
+    with Watch():
+        torch.stack(list(criterion(predictions, targets).values())).sum().backward()
+    assert waits == []
+    assert copies == [(2 + 4 * 7 * 3 * (1 + 3),)], "number of masks, trouble, and three costs of all sets"
 
 
 def test_class_weights_change_the_class_loss_alone():

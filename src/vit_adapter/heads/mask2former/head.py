@@ -128,11 +128,14 @@ class Mask2FormerHead(Head):
 
     def find(self, pyramid: Sequence[Tensor], area: tuple[int, int] | None = None) -> Queries:
         """Class and mask logits after the last layer, see ``Head.find``; masks at stride 4, over the whole pyramid."""
-        predictions = self.predictions(pyramid)
+        predictions = self.predictions(pyramid, last_only=True)
         return Queries(predictions.classes[-1], predictions.masks[-1])
 
     def predictions(
-        self, pyramid: Sequence[Tensor], attention_masks: Sequence[Tensor] | None = None
+        self,
+        pyramid: Sequence[Tensor],
+        attention_masks: Sequence[Tensor] | None = None,
+        last_only: bool = False,
     ) -> Predictions:
         """Class and mask logits before the first layer and after each one.
 
@@ -140,13 +143,14 @@ class Mask2FormerHead(Head):
             pyramid: See ``forward``.
             attention_masks: bool [B, Q, S] for each layer, true where a query must not look, instead of what the
                 predictions say; S is the area of the map at stride 32, 16, 8, 32 ...
+            last_only: Of classes and masks the last set alone.
         """
         if self.float32_pixel_decoder:
             with full_precision(pyramid[0].device.type):
                 maps, mask_features = self.pixel_decoder([at_least_float32(level) for level in pyramid])
         else:
             maps, mask_features = self.pixel_decoder(pyramid)
-        return self.transformer_decoder(maps, mask_features, attention_masks)
+        return self.transformer_decoder(maps, mask_features, attention_masks, last_only)
 
     def configure_loss(
         self, training: TrainingConfig, class_weights: Sequence[float] | None, ignore_index: int

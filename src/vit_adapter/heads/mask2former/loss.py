@@ -10,7 +10,7 @@ from vit_adapter.heads.precision import at_least_float32, full_precision
 
 from ..processes import mean_over_processes
 from .loss_terms import dice_loss, point_cross_entropy, weighted_class_loss
-from .matching import CostWeights, NotFiniteCosts, match
+from .matching import MATCHING, CostWeights, Pairs
 from .points import sample_points, uncertain_points, uniform_points
 from .targets import Target
 from .transformer_decoder import Predictions
@@ -51,7 +51,7 @@ class Mask2FormerLoss(nn.Module):
 
     Attributes:
         draw: Source of random points. They are asked for set by set: for matching image by image, then
-            candidates and fresh points of all matched masks (behaviour 64).
+            candidates and fresh points of all matched masks (behaviour 64). All are asked for before the first match.
         average: Mean of a vector over all processes.
     """
 
@@ -84,94 +84,117 @@ class Mask2FormerLoss(nn.Module):
         Raises:
             NotFiniteCosts: Predictions of some process hold NaN or infinity; all processes raise it.
         """
+        with full_precision(predictions.masks[0].device.type):
+            return self._losses(predictions, targets, num_masks)
+
+    def _losses(
+        self, predictions: Predictions, targets: Sequence[Target], num_masks: float | None
+    ) -> dict[str, Tensor]:
+        settings, sets = self.settings, len(predictions.classes)
+        places, others = self._draw_points(predictions.masks[0], targets, sets)
+        pairs, count = self._match(predictions, targets, places)
+        divisor = max(count, 1.0) if num_masks is None else num_masks
+        rows, chosen = _links(pairs, targets, predictions.masks[0])  # [sets, N] each
+
+        class_logits = torch.stack([at_least_float32(logits).flatten(0, 1) for logits in predictions.classes])
+        no_object = class_logits.shape[-1] - 1
+        labels = torch.full(class_logits.shape[:2], no_object, device=class_logits.device)
+        labels.scatter_(1, rows, torch.cat([target.classes for target in targets])[chosen])
+        class_sums, weight_sums = weighted_class_loss(class_logits, labels, self._label_weights(class_logits))
+
+        wanted_masks = (
+            torch.cat([target.masks for target in targets]).to(class_logits.dtype) if others else None
+        )
         losses: dict[str, Tensor] = {}
-        last = len(predictions.classes) - 1
-        for index, (classes, masks) in enumerate(zip(predictions.classes, predictions.masks, strict=True)):
-            prefix = "" if index == last else f"d{index}."
-            with full_precision(masks.device.type):
-                parts = self._one_set(
-                    at_least_float32(classes), at_least_float32(masks), targets, num_masks, index
-                )
-            losses |= {prefix + name: value for name, value in parts.items()}
+        for index in range(sets):
+            mask_logits = predictions.masks[index]
+            if wanted_masks is None:
+                # Nothing to find, but the graph stays whole (behaviour 67).
+                mask_sum = dice_sum = at_least_float32(mask_logits).sum() * 0.0
+            else:
+                logits = at_least_float32(mask_logits.flatten(0, 1)[rows[index]])  # [N, h, w]
+                mask_sum, dice_sum = self._mask_sums(logits, wanted_masks, chosen[index], others[index])
+            prefix = "" if index == sets - 1 else f"d{index}."
+            losses |= {
+                f"{prefix}loss_cls": settings.class_weight * class_sums[index] / weight_sums[index],
+                f"{prefix}loss_mask": settings.mask_weight * mask_sum / (divisor * settings.points),
+                f"{prefix}loss_dice": settings.dice_weight * dice_sum / divisor,
+            }
         return losses
 
-    def _one_set(
-        self,
-        class_logits: Tensor,
-        mask_logits: Tensor,
-        targets: Sequence[Target],
-        num_masks: float | None,
-        index: int,
-    ) -> dict[str, Tensor]:
-        """class_logits [B, Q, K + 1], mask_logits [B, Q, h, w]."""
-        settings = self.settings
-        pairs, trouble = [], ""
-        for image, target in enumerate(targets):
-            try:
-                pairs.append(self._match(class_logits[image], mask_logits[image], target))
-            except NotFiniteCosts as error:
-                trouble = f"prediction set {index}, image {image} of the batch: {error}"
-                break
-        matched = sum(len(queries) for queries, _ in pairs)
-        # One process alone must not stop: the others would wait for it.
-        count, troubled = self.average(mask_logits.new_tensor([matched, float(bool(trouble))])).tolist()
-        if troubled > 0:
-            raise NotFiniteCosts(trouble or "matching costs are not finite in another process")
-        divisor = max(count, 1.0) if num_masks is None else num_masks
+    def _draw_points(
+        self, mask_logits: Tensor, targets: Sequence[Target], sets: int
+    ) -> tuple[list[list[Tensor]], list[list[Tensor]]]:
+        """All random points, in the order in which a set after another asks for them (behaviour 64).
 
-        labels = _query_labels(class_logits, targets, pairs)
-        class_sum, weight_sum = weighted_class_loss(
-            class_logits.flatten(0, 1), labels.flatten(), self._label_weights(class_logits)
+        Returns:
+            Of every set those for matching, [1, P, 2] an image, and those for its N matched masks: candidates
+            and, unless all points are uncertain ones, fresh points; empty without matched masks.
+        """
+        settings, queries = self.settings, mask_logits.shape[1]
+        like = at_least_float32(mask_logits.detach()[:0])
+        matched = sum(min(len(target.classes), queries) for target in targets)
+        important = int(settings.importance * settings.points)
+        numbers = [int(settings.points * settings.oversampling), settings.points - important]
+        places, others = [], []
+        for _ in range(sets):
+            places.append([self.draw(1, settings.points, like) for _ in targets])
+            if matched:
+                others.append([self.draw(matched, number, like) for number in numbers if number])
+        return places, others
+
+    def _match(
+        self, predictions: Predictions, targets: Sequence[Target], places: list[list[Tensor]]
+    ) -> tuple[list[list[Pairs]], float]:
+        return MATCHING(
+            predictions.classes, predictions.masks, targets, self.settings.costs, places, self.average
         )
-        if matched:
-            mask_sum, dice_sum = self._mask_sums(mask_logits, targets, pairs)
-        else:
-            mask_sum = dice_sum = (
-                mask_logits.sum() * 0.0
-            )  # nothing to find, but the graph stays whole (behaviour 67)
-        return {
-            "loss_cls": settings.class_weight * class_sum / weight_sum,
-            "loss_mask": settings.mask_weight * mask_sum / (divisor * settings.points),
-            "loss_dice": settings.dice_weight * dice_sum / divisor,
-        }
 
     def _label_weights(self, class_logits: Tensor) -> Tensor:
         """[K + 1], in the type of the logits: 0.1 rounded to float32 would be seen in float64."""
         classes = self.settings.class_weights or (1.0,) * (class_logits.shape[-1] - 1)
-        return class_logits.new_tensor([*classes, self.settings.no_object_weight])
-
-    def _match(self, class_logits: Tensor, mask_logits: Tensor, target: Target) -> tuple[Tensor, Tensor]:
-        return match(class_logits, mask_logits, target, self.settings.costs, self.settings.points, self.draw)
+        weights = torch.tensor([*classes, self.settings.no_object_weight], dtype=class_logits.dtype)
+        return weights.to(class_logits.device, non_blocking=True)
 
     def _mask_sums(
-        self, mask_logits: Tensor, targets: Sequence[Target], pairs: Sequence[tuple[Tensor, Tensor]]
+        self, logits: Tensor, masks: Tensor, chosen: Tensor, drawn: list[Tensor]
     ) -> tuple[Tensor, Tensor]:
-        """Sums of cross entropy over all points and of Dice over all masks; N matched masks in all."""
-        logits = torch.cat(
-            [image[queries] for image, (queries, _) in zip(mask_logits, pairs, strict=True)]
-        )  # [N, h, w]
+        """Sums of cross entropy over all points and of Dice over all masks of one set.
+
+        Args:
+            logits: [N, h, w] of the matched queries.
+            masks: [T, H, W] of all images.
+            chosen: int64 [N], which of them each query gets.
+            drawn: Candidates and fresh points.
+        """
+        settings, source = self.settings, iter(drawn)
         points = uncertain_points(
             logits.detach(),
-            self.settings.points,
-            self.settings.oversampling,
-            self.settings.importance,
-            self.draw,
+            settings.points,
+            settings.oversampling,
+            settings.importance,
+            lambda sets, points, like: next(source),
         )  # [N, P, 2]
         with torch.no_grad():
-            masks = torch.cat(
-                [target.masks[chosen] for target, (_, chosen) in zip(targets, pairs, strict=True)]
-            )  # [N, H, W]
-            wanted = sample_points(masks[:, None].to(logits.dtype), points)[:, 0]  # [N, P]
+            # In the order of the masks, which then need no copy unless some are left out.
+            order = chosen.argsort()
+            masks = masks if len(masks) == len(chosen) else masks[chosen[order]]
+            wanted = sample_points(masks[:, None], points[order])[:, 0][order.argsort()]  # [N, P]
         predicted = sample_points(logits[:, None], points)[:, 0]
         return point_cross_entropy(predicted, wanted).sum(), dice_loss(predicted, wanted).sum()
 
 
-def _query_labels(
-    class_logits: Tensor, targets: Sequence[Target], pairs: Sequence[tuple[Tensor, Tensor]]
-) -> Tensor:
-    """int64 [B, Q]: the class of each query's mask, K where it has none (behaviour 62)."""
-    batch, queries, columns = class_logits.shape
-    labels = torch.full((batch, queries), columns - 1, dtype=torch.int64, device=class_logits.device)
-    for row, target, (matched, chosen) in zip(labels, targets, pairs, strict=True):
-        row[matched] = target.classes[chosen]
-    return labels
+def _links(
+    pairs: Sequence[Sequence[Pairs]], targets: Sequence[Target], mask_logits: Tensor
+) -> tuple[Tensor, Tensor]:
+    """int64 [sets, N] rows of queries and of masks, each counted through all images of the batch (behaviour 62)."""
+    queries, rows, chosen = mask_logits.shape[1], [], []
+    for of_images in pairs:
+        first = 0
+        for image, (target, (matched, masks)) in enumerate(zip(targets, of_images, strict=True)):
+            rows.append(matched + image * queries)
+            chosen.append(masks + first)
+            first += len(target.classes)
+    both = torch.stack([torch.cat(rows), torch.cat(chosen)]).view(2, len(pairs), -1)
+    rows, chosen = both.to(mask_logits.device, non_blocking=True)
+    return rows, chosen

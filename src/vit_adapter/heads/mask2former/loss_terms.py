@@ -8,14 +8,15 @@ def weighted_class_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> tupl
     """Cross entropy in which classes count differently (behaviour 65).
 
     Args:
-        logits: [N, K + 1]; the last column is "no object".
-        labels: int64 [N], 0..K.
+        logits: [..., N, K + 1]; the last column is "no object".
+        labels: int64 [..., N], 0..K.
         weights: [K + 1], of each label.
 
     Returns:
-        Weighted sum, and the sum of the weights of the labels.
+        [...] weighted sums, and sums of the weights of the labels.
     """
-    return F.cross_entropy(logits, labels, weights, reduction="sum"), weights[labels].sum()
+    each = F.cross_entropy(logits.flatten(0, -2), labels.flatten(), weights, reduction="none")
+    return each.view(labels.shape).sum(-1), weights[labels].sum(-1)
 
 
 def point_cross_entropy(logits: Tensor, masks: Tensor) -> Tensor:

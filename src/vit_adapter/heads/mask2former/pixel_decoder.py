@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from vit_adapter.config import InputError
 from vit_adapter.heads.resize import resize_maps
-from vit_adapter.ops import DeformableAttention
+from vit_adapter.ops import DeformableAttention, convolution
 
 from .feedforward import FeedForward
 from .position_code import map_position_code
@@ -41,7 +41,9 @@ class ConvGroupNorm(nn.Module):
         # torch's own GroupNorm refuses a single value per group, which an image of 32x32 pixels gives narrow heads;
         # it becomes 0, as any constant group does.
         norm = self.norm
-        return torch.group_norm(self.conv(maps), norm.num_groups, norm.weight, norm.bias, norm.eps)
+        wide = self.conv.kernel_size == (3, 3) and self.conv.bias is None
+        convolved = convolution(maps, self.conv.weight) if wide else self.conv(maps)
+        return torch.group_norm(convolved, norm.num_groups, norm.weight, norm.bias, norm.eps)
 
 
 class EncoderLayer(nn.Module):
@@ -142,8 +144,8 @@ class PixelDecoder(nn.Module):
         for projection in self.input_projections:
             nn.init.xavier_uniform_(projection.conv.weight)  # pyright: ignore
             nn.init.zeros_(projection.conv.bias)  # pyright: ignore
-        for convolution in (self.lateral.conv, self.output.conv, self.mask_projection):
-            unit_gain_uniform(convolution)
+        for layer in (self.lateral.conv, self.output.conv, self.mask_projection):
+            unit_gain_uniform(layer)
 
     def forward(self, pyramid: Sequence[Tensor]) -> tuple[list[Tensor], Tensor]:
         """Decodes a pyramid of any size.

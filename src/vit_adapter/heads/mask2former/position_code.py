@@ -55,7 +55,12 @@ def map_position_code(maps: Tensor) -> Tensor:
     Returns:
         [1, H * W, C] in the type of ``maps``, but at least float32.
     """
-    nowhere = torch.zeros(1, *maps.shape[-2:], dtype=torch.bool, device=maps.device)
-    code = sine_position_code(nowhere, maps.shape[1] // 2)
+    height, width, features = maps.shape[-2], maps.shape[-1], maps.shape[1] // 2
+    # Without padding all columns have the same row codes: one line and one column of them are enough.
+    nowhere = torch.zeros(1, height, 1, dtype=torch.bool, device=maps.device)
+    rows = sine_position_code(nowhere, features)[:, :features].expand(-1, -1, -1, width)
+    nowhere = torch.zeros(1, 1, width, dtype=torch.bool, device=maps.device)
+    columns = sine_position_code(nowhere, features)[:, features:].expand(-1, -1, height, -1)
+    code = torch.cat([rows, columns], dim=1)
     dtype = torch.promote_types(maps.dtype, torch.float32)
     return code.flatten(2).transpose(1, 2).to(dtype)  # [1, C, H, W] -> [1, H*W, C]

@@ -8,9 +8,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vit_adapter.config import InputError
-from vit_adapter.heads.resize import resize_maps
 
 from .attention import Attention
+from .attention_masks import BLOCKED, MaskFeatures
 from .feedforward import FeedForward
 from .pixel_decoder import LEVELS, unit_gain_uniform
 from .position_code import map_position_code
@@ -18,7 +18,7 @@ from .position_code import map_position_code
 
 @dataclass
 class Predictions:
-    """What the queries predict before the first layer and after each one: layers + 1 sets.
+    """What the queries predict before the first layer and after each one: layers + 1 sets, or the last alone.
 
     Attributes:
         classes: Logits [B, Q, K + 1] of every set; the last column is "no object".
@@ -153,6 +153,7 @@ class TransformerDecoder(nn.Module):
         maps: Sequence[Tensor],
         mask_features: Tensor,
         attention_masks: Sequence[Tensor] | None = None,
+        last_only: bool = False,
     ) -> Predictions:
         """Predicts classes and masks of all queries.
 
@@ -161,6 +162,7 @@ class TransformerDecoder(nn.Module):
             mask_features: [B, mask_channels, H, W].
             attention_masks: What to block in each layer instead of what the predictions say, as ``Predictions``
                 has it.
+            last_only: Of classes and masks the last set alone, which is all that prediction needs.
 
         Returns:
             All sets, from the first to the last.
@@ -173,37 +175,26 @@ class TransformerDecoder(nn.Module):
         queries = self.query_content.expand(len(mask_features), -1, -1)  # [B, Q, C]
         positions = self.query_positions[None]
 
-        predictions = Predictions()
-        self._predict(predictions, queries, mask_features)
+        sizes = [(level.shape[-2], level.shape[-1]) for level in maps]
+        features, predictions = MaskFeatures(mask_features, sizes), Predictions()
         for index, layer in enumerate(self.layers):
             level = index % LEVELS
+            # The norm is for the prediction alone; the layer gets the queries without it (behaviour 46).
+            normed = self.prediction_norm(queries)
+            embedding = self.mask_embedding(normed)
+            masks = None
+            if not last_only:
+                masks = features.masks(embedding)
+                predictions.classes.append(self.classifier(normed))
+                predictions.masks.append(masks)
             if attention_masks is None:
-                size = maps[level].shape[-2], maps[level].shape[-1]
-                blocked = blocked_positions(predictions.masks[-1], size)
+                with torch.no_grad():
+                    blocked = BLOCKED(embedding, features, level, masks)
             else:
                 blocked = attention_masks[index]
             predictions.attention_masks.append(blocked)
             queries = layer(queries, positions, keys[level], values[level], blocked)
-            self._predict(predictions, queries, mask_features)
+        normed = self.prediction_norm(queries)
+        predictions.classes.append(self.classifier(normed))
+        predictions.masks.append(features.masks(self.mask_embedding(normed)))
         return predictions
-
-    def _predict(self, predictions: Predictions, queries: Tensor, mask_features: Tensor) -> None:
-        # The norm is for the prediction alone; the next layer gets the queries without it (behaviour 46).
-        queries = self.prediction_norm(queries)
-        predictions.classes.append(self.classifier(queries))
-        embedding = self.mask_embedding(queries)
-        predictions.masks.append(torch.einsum("bqc,bchw->bqhw", embedding, mask_features))
-
-
-@torch.no_grad()
-def blocked_positions(mask_logits: Tensor, size: tuple[int, int]) -> Tensor:
-    """Where the next layer's queries must not look: outside their masks (behaviour 48).
-
-    Args:
-        mask_logits: [B, Q, H, W].
-        size: (height, width) of the map that the layer reads.
-
-    Returns:
-        bool [B, Q, height * width], true where the probability is below one half; exactly one half is open.
-    """
-    return (resize_maps(mask_logits, size).sigmoid() < 0.5).flatten(2)
