@@ -9,8 +9,9 @@ from vit_adapter.config import RunConfig
 from vit_adapter.config.output_place import check_output_folder
 from vit_adapter.config.paths import takes_paths
 from vit_adapter.config.values import check_argument
-from vit_adapter.zoo import DEMO_STEPS, demo_config
+from vit_adapter.zoo.demo import DemoHead, demo_config
 
+from .evaluating import evaluate
 from .run_report import report_run
 from .training import run_and_data
 
@@ -19,18 +20,20 @@ from .training import run_and_data
 def demo(
     out: str | None = None,
     *,
-    steps: int = DEMO_STEPS,
+    steps: int | None = None,
     seed: int = 0,
     quiet: bool = False,
+    head: DemoHead = "upernet",
     console: Console | None = None,
 ) -> dict[str, Any]:
     """Trains, measures on scenes never seen, and leaves images and the commands to go on.
 
     Args:
         out: Run folder; None: a new one under ``runs/``.
-        steps: Optimiser steps; the number decides the score, the machine only the time.
+        steps: Optimiser steps; the number decides the score, the machine only the time. None: those of the demo.
         seed: Of weights and order.
         quiet: No progress bar.
+        head: "upernet": a class for every pixel; "mask2former": every car and person as well.
         console: Where lines go; None: standard output.
 
     Returns:
@@ -39,22 +42,30 @@ def demo(
     Raises:
         InputError: The folder cannot be written.
     """
-    check_argument("--steps", steps, int, at_least=1)
+    check_argument("--steps", steps, int | None, at_least=1)
     check_argument("--seed", seed, int, at_least=0)
     if out is not None:
         check_output_folder(out, "--out")
     console = console or Console()
-    config = demo_config(out, steps, seed, quiet)
+    config = demo_config(out, steps, seed, quiet, head)
+    wanted = "to segment embedded street scenes"
+    if head == "mask2former":
+        wanted += ", every car and every person by itself"
     console.print(
-        "A small plain ViT with adapter and UperNet learns, from random weights, to segment embedded street scenes.\n",
+        f"A small plain ViT with adapter and {config.model.head.title} learns, from random weights, {wanted}.\n",
         highlight=False,
+        soft_wrap=True,
     )
     done = run_and_data(config)
     assert done is not None
     run, config, scenes = done
     sizes = _sizes(config)
     title = f"Held-out scenes, model of step {run.best_step}:"
-    values = report_run(run, config, scenes, console=console, title=title, extra={"object_sizes": sizes})
+    extra: dict[str, Any] = {"object_sizes": sizes}
+    values = report_run(run, config, scenes, console=console, title=title, extra=extra)
+    if values is not None and head == "mask2former":
+        labels = evaluate(run.model_folder, config.data, config.evaluation, task="semantic", quiet=True)
+        values["mIoU"] = labels.score
     console.print(f"\n{_size_line(sizes)}", highlight=False, soft_wrap=True)
     console.print(_next_steps(run.folder), highlight=False, markup=False, soft_wrap=True)
     return values or {}

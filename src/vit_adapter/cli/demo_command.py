@@ -7,14 +7,25 @@ from .parsing import make_parser, parse
 
 def run(words: Sequence[str]) -> int:
     """Trains the demo model."""
-    from vit_adapter.zoo import DEMO_STEPS
+    from vit_adapter.zoo.demo import DEMO_STEPS, OBJECT_DEMO_STEPS
 
     parser = make_parser(
         "demo",
         "Trains a small ViT-Adapter on embedded street scenes and shows what it learnt (minutes on a laptop).",
     )
     parser.add_argument("--out", type=str, default=None, help="run folder; a new one under runs/ by default")
-    parser.add_argument("--steps", type=int, default=DEMO_STEPS, help="optimiser steps")
+    parser.add_argument(
+        "--steps",
+        type=int | None,
+        default=None,
+        help=f"optimiser steps; by default {DEMO_STEPS}, with mask2former {OBJECT_DEMO_STEPS}",
+    )
+    parser.add_argument(
+        "--head",
+        choices=["upernet", "mask2former"],
+        default="upernet",
+        help="upernet: a class for every pixel; mask2former: every car and person as well (panoptic)",
+    )
     parser.add_argument(
         "--seed", type=int, default=0, help="seed of the initial weights and the order of images"
     )
@@ -23,5 +34,5 @@ def run(words: Sequence[str]) -> int:
 
     from vit_adapter import api
 
-    api.demo(values.out, steps=values.steps, seed=values.seed, quiet=values.quiet)
+    api.demo(values.out, steps=values.steps, seed=values.seed, quiet=values.quiet, head=values.head)
     return 0
