@@ -43,7 +43,7 @@ def test_kernels_compile_for_a_gpu(kernel, dtype):
     function = getattr(deformable_triton, kernel)
     value, points = torch.empty(1, 21, 6, 24, dtype=dtype), torch.empty(1, 9, 6, 2, 4, 2)
     _, arguments, constants = deformable_triton._arguments(
-        value, points, torch.empty(1, 9, 1, 2), [4, 4, 1, 5]
+        value, points, torch.empty(1, 9, 1, 2), [(4, 4), (1, 5)]
     )
     constants |= {"atomic": True} if "atomic" in function.arg_names else {}
     own = {torch.float32: "*fp32", torch.bfloat16: "*bf16"}[dtype]
