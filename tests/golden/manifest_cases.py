@@ -5,21 +5,36 @@ import json
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from vit_adapter.api import build
-from vit_adapter.weights.official import DERIVED, from_official, official_name, our_name, to_official
+from vit_adapter.weights.official import DERIVED, PANOPTIC_HEAD, from_official, to_official
+from vit_adapter.weights.official import official_name as official_name_in_model
+from vit_adapter.weights.official import our_name as our_name_in_model
 from vit_adapter.zoo.recipes import RECIPES
 
 
 def run_manifest(path: Path) -> None:
     """Names one to one in both directions, shapes, buffers, and the number of parameters of every part."""
-    manifest = json.loads(gzip.decompress(path.read_bytes()))
+    check_manifest(json.loads(gzip.decompress(path.read_bytes())))
+
+
+def check_manifest(manifest: dict[str, Any], panoptic: bool = False) -> None:
+    """The same; ``panoptic``: the head has its name in the file of COCO panoptic."""
+
+    def official_name(name: str) -> str:
+        official = official_name_in_model(name)
+        return official.replace("decode_head.", PANOPTIC_HEAD, 1) if panoptic else official
+
+    def our_name(official: str) -> str:
+        return our_name_in_model(official.replace(PANOPTIC_HEAD, "decode_head.", 1) if panoptic else official)
+
     with torch.device("meta"):  # no memory, no numbers
         model = build(manifest["recipe"])
     state = model.state_dict()
-    official = to_official(state)
+    official = to_official(state, panoptic=panoptic)
     shapes = {name: list(tensor.shape) for name, tensor in official.items()}
     assert shapes.keys() == manifest["keys"].keys(), sorted(shapes.keys() ^ manifest["keys"].keys())[:20]
     different = {name for name, shape in manifest["keys"].items() if shapes[name] != shape}

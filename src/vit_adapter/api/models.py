@@ -9,7 +9,14 @@ from vit_adapter.config.paths import near_path, takes_paths
 from vit_adapter.segmenter import Segmenter
 from vit_adapter.weights.files import is_weights_file
 from vit_adapter.weights.model_folder import find_model_folder
-from vit_adapter.zoo import Recipe, find_recipe, get_recipe
+from vit_adapter.zoo import (
+    DetectionRecipe,
+    OwnData,
+    Recipe,
+    find_detection_recipe,
+    find_recipe,
+    get_recipe,
+)
 
 from .published import load_published
 
@@ -39,17 +46,18 @@ def build(name: str, *, num_classes: int | None = None) -> Segmenter:
     """A published model with random weights; no network is needed.
 
     Args:
-        name: Recipe, as ``list_recipes`` gives it.
+        name: Recipe, as ``list_recipes`` or ``list_detection_recipes`` gives it.
         num_classes: Number of classes; None: the recipe's, with their names.
 
     Raises:
         InputError: The recipe is unknown.
     """
-    recipe = get_recipe(name)
+    recipe = find_detection_recipe(name) or get_recipe(name)
     config = recipe.config()
     classes = recipe.classes() if num_classes is None else ClassTable.numbered(num_classes)
-    protocol = recipe.test_protocol if isinstance(recipe, Recipe) else None
-    return Segmenter.from_config(config.model.with_pretrained(False), classes, protocol)
+    protocol = None if isinstance(recipe, OwnData) else recipe.test_protocol
+    task = recipe.task if isinstance(recipe, DetectionRecipe) else None
+    return Segmenter.from_config(config.model.with_pretrained(False), classes, protocol, task)
 
 
 @takes_paths("name", "checkpoint")

@@ -12,8 +12,8 @@ def run(words: Sequence[str]) -> int:
     values = parse(parser, words)
 
     from vit_adapter.config.plain import to_yaml
-    from vit_adapter.zoo import get_recipe
+    from vit_adapter.zoo import find_detection_recipe, get_recipe
 
-    recipe = get_recipe(values.name)
+    recipe = find_detection_recipe(values.name) or get_recipe(values.name)
     print(to_yaml(recipe.config()), end="")
     return 0

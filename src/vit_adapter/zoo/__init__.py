@@ -2,6 +2,8 @@
 
 from .datasets import DATASETS, PublishedDataset
 from .demo import DEMO_STEPS, demo_config
+from .detection import find_detection_recipe, list_detection_recipes
+from .detection_recipe import DetectionRecipe
 from .pretraining import MODEL_LICENCE, PRETRAINED, PretrainedViT
 from .recipe import OwnData, Recipe
 from .recipes import find_recipe, get_recipe, list_recipes
@@ -11,12 +13,15 @@ __all__ = [
     "DEMO_STEPS",
     "MODEL_LICENCE",
     "PRETRAINED",
+    "DetectionRecipe",
     "OwnData",
     "PretrainedViT",
     "PublishedDataset",
     "Recipe",
     "demo_config",
+    "find_detection_recipe",
     "find_recipe",
     "get_recipe",
+    "list_detection_recipes",
     "list_recipes",
 ]
