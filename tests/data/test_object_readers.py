@@ -1,5 +1,6 @@
 """Objects as data sets of every layout have them: classes, masks, crowds; labels as without them."""
 
+import io
 import json
 import os
 from pathlib import Path
@@ -9,10 +10,13 @@ import pytest
 from folders import save_image, save_mask
 from miniatures import SIZE, ade20k, cityscapes, cityscapes_label_ids, coco_panoptic
 from PIL import Image
+from rich.console import Console
 
 from vit_adapter.annotations import Instances
 from vit_adapter.config import AugmentationConfig, DataConfig, InputError, Normalization
+from vit_adapter.data.check import check_dataset
 from vit_adapter.data.dataset import offered_tasks, open_dataset
+from vit_adapter.data.scenes import render_scene
 from vit_adapter.data.training_set import TrainingSet
 
 ALL_TASKS = ("panoptic", "instance", "semantic")
@@ -226,3 +230,52 @@ def test_numbers_and_a_table(tmp_path, form, bits):
     table.write_text(table.read_text().replace("5", "6"))
     with pytest.raises(InputError, match=r"the segment 5 in 10 pixels is not in .*objects"):
         opened(tmp_path, "instance").read(0)
+
+
+def test_the_check_counts_objects(tmp_path):
+    """Counts by class and part, areas, objects an image, cut objects, overlaps, images without an object."""
+    squares = [(4, 4, 8), (8, 4, 8), (0, 12, 4)]  # left, top, side: two overlap, one touches the border
+    for part, shown in (("train", squares), ("val", squares[:1])):
+        images = [save_image(tmp_path / part / "images" / f"{n}.png", n, (24, 24)) for n in range(2)]
+        content = {
+            "images": [
+                {"id": n, "file_name": image.name, "height": 24, "width": 24}
+                for n, image in enumerate(images)
+            ],
+            "categories": [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}],
+            "annotations": [
+                {
+                    "id": n,
+                    "image_id": 0,
+                    "category_id": 1,
+                    "segmentation": [[x, y, x + a, y, x + a, y + a, x, y + a]],
+                    "iscrowd": 0,
+                }
+                for n, (x, y, a) in enumerate(shown)
+            ],
+        }
+        (tmp_path / part / "annotations.json").write_text(json.dumps(content))
+    report = check_dataset(DataConfig(root=str(tmp_path)))
+    assert report.ok
+    cat, dog = report.object_rows
+    assert (cat.name, cat.train, cat.val, cat.crowds) == ("cat", 3, 1, 0)
+    assert (cat.smallest, cat.median, cat.largest) == (16, 64, 64)
+    assert (dog.train, dog.val, dog.largest) == (0, 0, 0)
+    assert report.objects_per_image == (0.5, 3)
+    assert report.tasks == ("instance", "semantic")
+    notes = [finding.text for finding in report.findings]
+    assert "images without an object: 2 of 4" in notes
+    assert "objects cut by the border of their image: 1 of 4 (25.0%)" in notes
+    assert "pixels of two objects or more: 32 (18.2% of those of objects)" in notes
+    output = io.StringIO()
+    report.print(Console(file=output, width=120))
+    assert "objects an image: median 0.5, at most 3" in output.getvalue()
+    assert "enough for --task instance, semantic" in output.getvalue()
+
+
+def test_the_check_of_scenes_counts_objects():
+    report = check_dataset(DataConfig(layout="scenes", scenes=(3, 1), scene_size=64))
+    counted = {row.name: row.train for row in report.object_rows}
+    expected = [render_scene(index, (64, 64)).segments() for index in range(3)]
+    for label, name in ((5, "car"), (6, "person")):
+        assert counted[name] == sum(one.class_index == label for segments in expected for one in segments)

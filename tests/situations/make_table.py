@@ -127,7 +127,6 @@ TITLES = {
 """The first situations by number, under their headings; later files bring a HEADING and TITLES of their own."""
 
 NOT_YET = {
-    "Instance and panoptic data and their metrics": [35, 36, 73, 74, 75, 76, 77, 78, 79, 80],
     "Export": [68],
 }
 """What waits for a part of the tool that does not exist."""

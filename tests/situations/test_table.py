@@ -6,7 +6,7 @@ from .make_table import NOT_YET, PAGE, TITLES, all_titles, expected_numbers, fin
 def test_every_situation_that_applies_has_a_test():
     numbers = [number for titles in TITLES.values() for number in titles]
     assert numbers == list(range(1, 82))
-    assert 81 - sum(map(len, NOT_YET.values())) == 70
+    assert 81 - sum(map(len, NOT_YET.values())) == 80
     every = [number for titles in all_titles().values() for number in titles]
     assert len(set(every)) == len(every)
     assert set(numbers) <= set(every)

@@ -46,10 +46,12 @@ def check_data(config: DataConfig, *, sample: int | None = None, sheet: str | Pa
 
 
 def _draw(config: DataConfig, path: Path) -> None:
-    from vit_adapter.data.dataset import open_dataset
+    from vit_adapter.data.dataset import offered_tasks, open_dataset
+    from vit_adapter.tasks import InstanceResult
     from vit_adapter.visualization import LegendEntry, contact_sheet, default_palette, overlay
 
-    dataset = open_dataset(config, "train")
+    task = offered_tasks(config)[0]
+    dataset = open_dataset(config, "train", task=task)
     count = min(SHEET_IMAGES, len(dataset))
     classes = dataset.classes
     palette = default_palette(len(classes))
@@ -61,7 +63,14 @@ def _draw(config: DataConfig, path: Path) -> None:
             drawn = dataset.read(int(index))
         except InputError:
             continue  # named in the report
-        cells.append(overlay(drawn.image, drawn.labels, palette, classes.names, legend=False))
+        objects = drawn.annotation.instances
+        shown = drawn.image
+        if objects is None or task == "panoptic":
+            shown = overlay(shown, drawn.labels, palette, classes.names, legend=False)
+        if objects is not None:  # outlined, and each of a colour of its own where there is a single class
+            truth = InstanceResult(image=shown, class_names=classes.names, palette=palette, instances=objects)
+            shown = np.asarray(truth.overlay(0.1 if task == "panoptic" else 0.5, legend=False))
+        cells.append(shown)
         captions.append(drawn.name)
     if not cells:
         return

@@ -12,14 +12,18 @@ from vit_adapter.config.mirrored import mirror_warning
 from vit_adapter.images import ImageRemarks, UnreadableImageError
 
 from .codes import count_codes
-from .dataset import check_size, dropped, only_void, open_dataset, with_pairs
+from .dataset import FileDataset, check_size, dropped, only_void, open_dataset, with_pairs
 from .image_reading import ImageReading
 from .label_findings import needless_shift, report_unknown, slips, too_large, unlabelled
 from .labels import LabelMapping
+from .layouts.folder_objects import FolderObjects
+from .layouts.layout import Layout
 from .layouts.pairs import Pair
 from .mapping import require_two_classes
+from .object_check import ObjectsSeen, look_at_objects, objects_seen, report_objects
 from .report import ClassRow, Report
 from .scan import THREADS, MaskReading, MaskSummary, Palettes, found_values, hidden_foreground
+from .scenes.scene_dataset import SceneDataset
 from .source import Source
 
 SCENES_LOOKED_AT = 100
@@ -80,7 +84,31 @@ def check_dataset(config: DataConfig, sample: int | None = None) -> Report:
     report_files(report, config, looked)
     report_copies(report, looked)
     _report_labels(report, source, looked)
+    if source.layout.objects is not None and report.ok:
+        _report_objects(report, config, source.layout, looked)
     return report
+
+
+def _report_objects(report: Report, config: DataConfig, layout: Layout, looked: Sequence[Looked]) -> None:
+    """Objects of the images that were looked at; what their files lack is an error."""
+    report.tasks = layout.tasks
+    seen: list[ObjectsSeen] = []
+    table = None
+    for part in ("train", "val"):
+        try:
+            dataset = open_dataset(config, part, task=layout.tasks[0])
+        except InputError as error:
+            report.add("error", str(error))
+            return
+        assert isinstance(dataset, FileDataset)
+        table = dataset.classes
+        wanted = {item.pair.mask for item in looked if item.part == part}
+        files = [(index, pair.image) for index, pair in enumerate(dataset.pairs) if pair.mask in wanted]
+        found, errors = look_at_objects(dataset, part, files)
+        report.add("error", errors)
+        seen += found
+    if table is not None and report.ok:
+        report_objects(report, table, seen, isinstance(layout.objects, FolderObjects))
 
 
 def look(images: ImageReading, reading: MaskReading, part: str, pair: Pair) -> Looked:
@@ -261,6 +289,17 @@ def _check_scenes(config: DataConfig, sample: int | None) -> Report:
             for label, count in count_codes(dataset.read(index).labels).items():
                 pixels[label] = pixels.get(label, 0) + count
                 images[part][label] = images[part].get(label, 0) + 1
+    things = open_dataset(config, "train", task="panoptic")
+    seen = []
+    for part in ("train", "val"):
+        dataset = open_dataset(config, part, task="panoptic")
+        for index in range(min(len(dataset), sample or SCENES_LOOKED_AT)):
+            drawn = dataset.read(index)
+            assert drawn.annotation.instances is not None
+            height, width = drawn.labels.shape
+            seen.append(objects_seen(part, drawn.name, (height, width), drawn.annotation.instances))
+    report.tasks = SceneDataset.tasks
+    report_objects(report, things.classes, seen, by_pixels=False)
     total = max(sum(pixels.values()), 1)
     table = open_dataset(config, "train").classes
     for label, (name, id_) in enumerate(zip(table.names, table.ids)):

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from vit_adapter.annotations import Annotation
+from vit_adapter.annotations import Annotation, Instances
 from vit_adapter.config import ClassTable, DataConfig, InputError, TaskName
 from vit_adapter.config.mirrored import mirrored_pairs
 from vit_adapter.images import Mask
@@ -87,15 +87,22 @@ class FileDataset:
         image = self.images.load(pair.image)
         mask, labels = self._read_mask(index)
         check_size(pair, image.shape[:2], labels.shape)
-        instances = None
-        if self.objects is not None:
-            found = self.objects(pair.mask, mask, self.config.max_pixels)
-            instances = instances_of(found, labels, self.mapping, pair.mask)
-        return Sample(image, Annotation(labels, instances), pair.name)
+        return Sample(image, Annotation(labels, self._objects_of(index, mask, labels)), pair.name)
 
     def read_labels(self, index: int) -> np.ndarray:
         """The labels alone, uint8 or uint16 [H, W]; errors as for ``read``."""
         return self._read_mask(index)[1]
+
+    def read_annotation(self, index: int) -> Annotation:
+        """Labels and, where they are wanted, objects, without the image; errors as for ``read``."""
+        mask, labels = self._read_mask(index)
+        return Annotation(labels, self._objects_of(index, mask, labels))
+
+    def _objects_of(self, index: int, mask: Mask, labels: np.ndarray) -> Instances | None:
+        if self.objects is None:
+            return None
+        file = self.pairs[index].mask
+        return instances_of(self.objects(file, mask, self.config.max_pixels), labels, self.mapping, file)
 
     def _read_mask(self, index: int) -> tuple[Mask, np.ndarray]:
         file = self.pairs[index].mask

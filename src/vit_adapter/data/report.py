@@ -1,7 +1,7 @@
 """What a data check found, for the user and for programs."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -36,6 +36,29 @@ class ClassRow:
 
 
 @dataclass(frozen=True)
+class ObjectRow:
+    """The objects of a class.
+
+    Attributes:
+        name: Class name.
+        train: Objects in training images.
+        val: Objects in validation images.
+        crowds: Regions of many objects that were not annotated one by one.
+        smallest: Pixels of the smallest object.
+        median: Pixels of the median object.
+        largest: Pixels of the largest object.
+    """
+
+    name: str
+    train: int
+    val: int
+    crowds: int
+    smallest: int
+    median: float
+    largest: int
+
+
+@dataclass(frozen=True)
 class Finding:
     """One thing to know.
 
@@ -62,6 +85,9 @@ class Report:
         ignored_share: Share of the pixels that are ignored, 0..1.
         unknown_share: Share of the pixels with unknown values, 0..1.
         findings: Errors, warnings and notes, in this order.
+        tasks: What the truth is enough for.
+        object_rows: The classes that are things; empty without objects.
+        objects_per_image: Median and largest number; None without objects.
     """
 
     root: str
@@ -73,6 +99,9 @@ class Report:
     ignored_share: float = 0.0
     unknown_share: float = 0.0
     findings: list[Finding] = field(default_factory=list)
+    tasks: tuple[str, ...] = ("semantic",)
+    object_rows: list[ObjectRow] = field(default_factory=list)
+    objects_per_image: tuple[float, int] | None = None
 
     @property
     def ok(self) -> bool:
@@ -126,6 +155,8 @@ class Report:
             if self.unknown_share:
                 table.add_row("", Text("(unknown values)", "red"), f"{self.unknown_share:.2%}", "", "")
             console.print(table)
+        if self.object_rows:
+            self._print_objects(console, encoding, show)
         styles = {"error": "bold red", "warning": "yellow", "note": ""}
         for level, style in styles.items():
             texts = _told_briefly([finding.text for finding in self.findings if finding.level == level])
@@ -134,6 +165,27 @@ class Report:
             if len(texts) > most:
                 show(f"and {len(texts) - most} further {level}s", style)
         show("everything fits" if self.ok else "training would stop because of the errors")
+
+    def _print_objects(self, console: Console, encoding: str, show: Callable[[str], None]) -> None:
+        shown = [row for row in self.object_rows if row.train + row.val + row.crowds]
+        headers = ("objects of", "in train", "in val", "crowds", "smallest", "median", "largest (pixels)")
+        table = Table(*headers, box=None, header_style="bold")
+        for column in table.columns[1:]:
+            column.justify = "right"
+        for row in shown:
+            numbers = (row.train, row.val, row.crowds, row.smallest, row.median, row.largest)
+            table.add_row(Text(printable(row.name, encoding)), *map(_plain_number, numbers))
+        console.print(table)
+        if len(shown) < len(self.object_rows):
+            show(f"and {len(self.object_rows) - len(shown)} classes of things without an object")
+        if self.objects_per_image is not None:
+            median, most = self.objects_per_image
+            show(f"objects an image: median {_plain_number(median)}, at most {most}")
+        show(f"enough for --task {', '.join(self.tasks)}")
+
+
+def _plain_number(value: float) -> str:
+    return f"{value:.0f}" if value == int(value) else f"{value:.1f}"
 
 
 def _told_briefly(texts: Sequence[str]) -> list[str]:
