@@ -4,8 +4,11 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
 
 from vit_adapter.config import InputError, TaskName
 from vit_adapter.config.older_names import takes_older_names
@@ -21,6 +24,7 @@ from vit_adapter.tasks.semantic_result import PaletteForm, SemanticResult, check
 from .area_table import AreaTable
 from .mirroring import application_notes, print_notes
 from .object_table import ObjectTable
+from .overlapping import WriteBehind, read_ahead
 from .prediction_inputs import InputImage, find_images
 from .predictor import Predictor, open_predictor
 from .protocols import ProtocolChanges, applied_protocol
@@ -32,8 +36,11 @@ from .whole_images import warns_about_whole
 if TYPE_CHECKING:
     from vit_adapter.segmenter import Segmenter
     from vit_adapter.segmenter.optimizing import OptimizeType
+    from vit_adapter.segmenter.prediction import Prediction
 
 PRECISIONS = ("float32", "bfloat16", "float16")
+EXPECTED = (InputError, MemoryError, RuntimeError)
+"""What may go wrong with one image and leave the others."""
 
 
 @takes_older_names(multi_scale="tta")
@@ -150,17 +157,12 @@ def predict(
     failures, there, warned, remarks = list(found.problems), 0, 0, ImageRemarks()
     begin = time.monotonic()
 
-    def segment(image: InputImage, name: str, progress: ProgressBar) -> bool:
-        """Whether a result was made, not found."""
-        nonlocal warned
-        files, start = folder.files(name), time.monotonic()
+    def read(item: tuple[InputImage, str]) -> tuple[bytes, np.ndarray | None]:
+        """An image's file and pixels; no pixels where its result is there."""
+        image, name = item
         content = read_content(image.path)  # read once: the result remembers its digest
         if skip_existing and folder.state(name, content) != "missing":
-            if areas is not None:
-                areas.add_values(str(image.path), files["labels"], folder.read_labels(name))
-            if objects is not None:
-                objects.add(str(image.path), files["table"])
-            return False
+            return content, None
         if problem := folder.problem(name):
             raise InputError(problem)
         pixels = read_image(
@@ -171,8 +173,12 @@ def predict(
             remarks=remarks,
             name=str(image.path),
         )
+        return content, pixels
+
+    def segment(image: InputImage, pixels: np.ndarray, progress: ProgressBar) -> "Prediction":
+        nonlocal warned
         warned += warns_about_whole(str(image.path), pixels, applied, said=warned > 0)
-        result = predictor.segment(
+        return predictor.segment(
             pixels,
             protocol=applied,
             batch_size=batch_size,
@@ -181,31 +187,58 @@ def predict(
             bar=progress,
             task=asked,
         )
-        folder.write(result, name, content)
-        if log is not None:
-            log.add(str(image.path), next(iter(files.values())), result, time.monotonic() - start)
+
+    def write(
+        image: InputImage, name: str, content: bytes, result: "Prediction | None", seconds: float
+    ) -> None:
+        """Writes a result, or takes the one that is there, and counts it in the tables."""
+        files, start = folder.files(name), time.monotonic()
+        if result is not None:
+            folder.write(result, name, content)
+            if log is not None:
+                seconds += time.monotonic() - start
+                log.add(str(image.path), next(iter(files.values())), result, seconds)
         if areas is not None and isinstance(result, SemanticResult):
             areas.add(str(image.path), files["labels"], result.labels)
+        elif areas is not None and result is None:
+            areas.add_values(str(image.path), files["labels"], folder.read_labels(name))
         if objects is not None:
             objects.add(str(image.path), files["table"])
-        return True
 
     done = 0
+
+    def settled(item: tuple[InputImage, bool], error: Exception | None) -> None:
+        """Counts an image that is finished, one way or the other."""
+        nonlocal done, there
+        image, found_there = item
+        if error is None:
+            done, there = done + 1, there + found_there
+        else:
+            reason = _reason(error, image.path, out) if isinstance(error, EXPECTED) else None
+            if reason is None:
+                raise error
+            failures.append((str(image.path), reason))
+            if log is not None:
+                log.add_error(str(image.path), reason)
+        progress.advance()
+
+    progress = ProgressBar("images", len(names), shown=not quiet)
     try:
-        with ProgressBar("images", len(names), shown=not quiet) as progress:
-            for image, name in zip(found.images, names, strict=True):
+        with progress, WriteBehind(settled) as writing:
+            for (image, name), content_of in read_ahead(zip(found.images, names, strict=True), read):
+                start = time.monotonic()
                 try:
-                    there += not segment(image, name, progress)
-                except (InputError, MemoryError, RuntimeError) as error:
-                    reason = _reason(error, image.path, out)
-                    if reason is None:
-                        raise
-                    failures.append((str(image.path), reason))
-                    if log is not None:
-                        log.add_error(str(image.path), reason)
-                else:
-                    done += 1
-                progress.advance()
+                    content, pixels = content_of()
+                    result = None if pixels is None else segment(image, pixels, progress)
+                except EXPECTED as error:
+                    writing.settle()
+                    settled((image, False), error)
+                    continue
+                work = partial(write, image, name, content, result, time.monotonic() - start)
+                writing.submit((image, result is None), work)
+                if scores:
+                    writing.settle()  # probabilities are made while they are written, by the model
+                del content, pixels, result, work
     except BaseException:
         if done and not quiet:
             line = f"stopped: {_images(done)} of {len(names)} done; --skip-existing continues from there"
