@@ -115,7 +115,7 @@ def evaluate(
 def truth_for(model: Segmenter) -> TaskName:
     """The task that a data set is opened for, so that its classes are the model's."""
     things = model.classes.is_thing
-    if model.task_name == "instance" and things is not None and not all(things):
+    if model.task_name in ("instance", "detection") and things is not None and not all(things):
         return "panoptic"  # for instances alone the classes of stuff would be left out
     return model.task_name
 

@@ -13,6 +13,7 @@ from vit_adapter.config.files import FULL
 from vit_adapter.config.output_place import longest_name
 from vit_adapter.config.own_files import read_mark
 from vit_adapter.images import read_mask
+from vit_adapter.tasks.detection_result import detection_files
 from vit_adapter.tasks.instance_result import instance_files
 from vit_adapter.tasks.panoptic_result import panoptic_files
 from vit_adapter.tasks.semantic_result import PaletteForm, SemanticResult, result_files
@@ -38,7 +39,7 @@ class ResultForm:
 
     def kinds(self) -> str:
         """The files in words."""
-        first = {"instance": "objects", "panoptic": "segments"}
+        first = {"instance": "objects", "panoptic": "segments", "detection": "boxes"}
         words = [first.get(self.task, "label maps")]
         words += ["overlays"] if self.overlay else []
         words += ["palette images"] if self.palette == "beside" else []
@@ -60,10 +61,13 @@ class ResultFolder:
         self._longest = longest_name(folder)
 
     def files(self, name: str) -> dict[str, Path]:
-        """The files of a result by what they are; first a PNG: the label map, or numbers of objects or segments."""
+        """The files of a result by what they are; first one with a mark: the label map, numbers of objects or segments,
+        or the table of boxes."""
         form = self.form
         if form.task == "instance":
             names = instance_files(name, form.overlay)
+        elif form.task == "detection":
+            names = detection_files(name, form.overlay)
         elif form.task == "panoptic":
             names = panoptic_files(name, form.overlay)
         else:

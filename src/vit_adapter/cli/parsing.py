@@ -4,7 +4,7 @@ import re
 import sys
 from collections.abc import Sequence
 from contextvars import ContextVar
-from typing import Any, Literal
+from typing import Any
 
 import yaml
 from jsonargparse import SUPPRESS, ArgumentParser, Namespace, set_loader
@@ -16,6 +16,7 @@ from vit_adapter.config import (
     InputError,
     ModelConfig,
     RunConfig,
+    TaskName,
     TrainingConfig,
 )
 from vit_adapter.config.changes import with_changes
@@ -114,7 +115,7 @@ def add_task(parser: ArgumentParser) -> None:
     """Adds ``--task``; a settings file of a run may name it, too."""
     parser.add_argument(
         "--task",
-        type=Literal["semantic", "instance", "panoptic"] | None,  # pyright: ignore
+        type=TaskName | None,  # pyright: ignore
         default=None,
         help="what the model is asked for; by default what it was trained for, or what data and head allow",
     )

@@ -1,4 +1,4 @@
-"""The mark in every PNG that this tool writes, so that results are never taken for photos."""
+"""The mark in the results that this tool writes, so that they are never taken for photos or for others' files."""
 
 import json
 import os
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 KEYWORD = "vit-adapter"
-"""Of the PNG text block that is the mark; its text is a JSON object."""
+"""Of the PNG text block that is the mark; its text is a JSON object. In COCO's JSON a key of "info"."""
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _LONGEST_TEXT = 1 << 16
 
@@ -32,16 +32,16 @@ def marked_png(image: Any, facts: dict[str, Any] | None = None) -> Callable[[Pat
 
 
 def read_mark(path: str | Path) -> dict[str, Any] | None:
-    """What the mark of a PNG says; None for files without one, and for what is no PNG or cannot be read.
+    """What the mark of a PNG, or of a file in COCO's form, says; None for files without one or that cannot be read.
 
-    Only the blocks before the pixels are looked at.
+    Of a PNG only the blocks before the pixels are looked at.
     """
     if not os.path.isfile(path):  # opening a pipe would wait for its other end
         return None
     try:
         with open(path, "rb") as file:
             if file.read(8) != _SIGNATURE:
-                return None
+                return _mark_of_table(Path(path)) if str(path).endswith(".json") else None
             while True:
                 length, kind = struct.unpack(">I4s", file.read(8))
                 if kind in (b"IDAT", b"IEND"):
@@ -56,3 +56,10 @@ def read_mark(path: str | Path) -> dict[str, Any] | None:
                     file.seek(length + 4, os.SEEK_CUR)
     except (OSError, ValueError, struct.error):
         return None
+
+
+def _mark_of_table(path: Path) -> dict[str, Any] | None:
+    values = json.loads(path.read_text(encoding="utf-8"))
+    info = values.get("info") if isinstance(values, dict) else None
+    facts = info.get(KEYWORD) if isinstance(info, dict) else None
+    return facts if isinstance(facts, dict) else None

@@ -243,7 +243,12 @@ def offered_tasks(config: DataConfig) -> tuple[TaskName, ...]:
     """
     if config.layout == "scenes":
         return SceneDataset.tasks
-    return find_layout(config).tasks
+    tasks = find_layout(config).tasks
+    if "instance" not in tasks or "detection" in tasks:
+        return tasks
+    # Objects with masks have boxes, too.
+    after = tasks.index("instance") + 1
+    return (*tasks[:after], "detection", *tasks[after:])
 
 
 def refuse_mask_settings(config: DataConfig) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 
 from vit_adapter.annotations import Instances
 from vit_adapter.config.files import write_together
-from vit_adapter.config.own_files import marked_png
+from vit_adapter.config.own_files import KEYWORD, marked_png
 
 from .instance_result import InstanceResult
 from .object_files import coco_instances, json_writer
@@ -63,7 +63,7 @@ class DetectionResult(InstanceResult):
         files = {kind: Path(folder) / name for kind, name in detection_files(stem, overlay).items()}
         assert self.ids is not None
         values = coco_instances(self.instances, self.size, Path(stem).name, self.class_names, self.ids)
-        writers = {"table": json_writer(values)}
+        writers = {"table": json_writer({"info": {KEYWORD: facts or {}}, **values})}
         if overlay:
             drawn = self.overlay(alpha, legend)
             writers["overlay"] = marked_png(drawn, {**(facts or {}), "alpha": alpha, "legend": legend})

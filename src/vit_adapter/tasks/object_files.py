@@ -59,6 +59,8 @@ def coco_instances(
         if masks:
             entry["area"] = masks[index].area
             entry["segmentation"] = {"size": list(size), "counts": masks[index].compressed()}
+        else:
+            entry["area"] = (right - left) * (bottom - top)
         annotations.append(entry)
     return {
         "images": [_image(size, file_name)],

@@ -22,12 +22,13 @@ class SceneDataset:
     """Scenes number 0 to n - 1 of a split, drawn when they are first read and kept while there is room.
 
     Attributes:
-        classes: The seven classes of the scenes; for the task "instance" only those that are things.
+        classes: The seven classes of the scenes; for the tasks "instance" and "detection" only those that are
+            things.
         names: "train_00000", "train_00001" ...
         config: The settings: ``scenes`` and ``scene_size`` count.
     """
 
-    tasks: tuple[TaskName, ...] = ("panoptic", "instance", "semantic")
+    tasks: tuple[TaskName, ...] = ("panoptic", "instance", "detection", "semantic")
 
     def __init__(self, config: DataConfig, split: str, task: TaskName = "semantic") -> None:
         if split not in ("train", "val"):
