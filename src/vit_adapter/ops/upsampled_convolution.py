@@ -77,15 +77,15 @@ def _low_resolution(
         )
         if not coarse:
             return output
-        bands, products = _tap_products(coarse, size, align_corners)
         batch, channels = output.shape[:2]
         # [B, D, H, W] -> [B, H, W*D]
         rows = output.permute(0, 2, 3, 1).reshape(batch, size[0], size[1] * channels)
-        wanted = torch.is_grad_enabled() and (
-            rows.requires_grad or any(one.requires_grad for one in products)
-        )
-        summed = rows + banded_sum(bands, products) if wanted else banded_sum(bands, products, into=rows)
-        return summed.view(batch, *size, channels).permute(0, 3, 1, 2)
+        if torch.is_grad_enabled() and any(one.requires_grad for one in (rows, weight, *maps)):
+            rows = rows + banded_sum(*_tap_products(coarse, size, align_corners))
+        else:
+            for pair in coarse:  # the products of one map at a time are held
+                banded_sum(*_tap_products([pair], size, align_corners), into=rows)
+        return rows.view(batch, *size, channels).permute(0, 3, 1, 2)
 
 
 def _tap_products(
