@@ -33,7 +33,8 @@ def demo(
         steps: Optimiser steps; the number decides the score, the machine only the time. None: those of the demo.
         seed: Of weights and order.
         quiet: No progress bar.
-        head: "upernet": a class for every pixel; "mask2former": every car and person as well.
+        head: "upernet": a class for every pixel; "mask2former": every car and person as well; "mask_rcnn": their boxes
+            and masks.
         console: Where lines go; None: standard output.
 
     Returns:
@@ -51,6 +52,8 @@ def demo(
     wanted = "to segment embedded street scenes"
     if head == "mask2former":
         wanted += ", every car and every person by itself"
+    if head == "mask_rcnn":
+        wanted = "to find the cars and people of embedded street scenes"
     console.print(
         f"A small plain ViT with adapter and {config.model.head.title} learns, from random weights, {wanted}.\n",
         highlight=False,

@@ -22,9 +22,10 @@ def run(words: Sequence[str]) -> int:
     )
     parser.add_argument(
         "--head",
-        choices=["upernet", "mask2former"],
+        choices=["upernet", "mask2former", "mask_rcnn"],
         default="upernet",
-        help="upernet: a class for every pixel; mask2former: every car and person as well (panoptic)",
+        help="upernet: a class for every pixel; mask2former: every car and person as well (panoptic); mask_rcnn: "
+        "their boxes and masks",
     )
     parser.add_argument(
         "--seed", type=int, default=0, help="seed of the initial weights and the order of images"

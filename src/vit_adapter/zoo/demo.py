@@ -10,6 +10,7 @@ from vit_adapter.config import (
     InferenceConfig,
     InputError,
     Mask2FormerConfig,
+    MaskRCNNConfig,
     ModelConfig,
     ObjectConfig,
     RunConfig,
@@ -25,7 +26,7 @@ DEMO_STEPS = 540
 OBJECT_DEMO_STEPS = 900
 """The same with Mask2Former."""
 
-DemoHead = Literal["upernet", "mask2former"]
+DemoHead = Literal["upernet", "mask2former", "mask_rcnn"]
 
 
 def demo_config(
@@ -37,7 +38,8 @@ def demo_config(
 ) -> RunConfig:
     """The settings of the demo: a ViT of four blocks, 128-pixel scenes, random weights.
 
-    With UperNet it learns a class for every pixel; with Mask2Former every car and every person as well (panoptic).
+    With UperNet it learns a class for every pixel; with Mask2Former every car and every person as well (panoptic);
+    with Mask R-CNN the boxes and masks of cars and people, measured by their boxes.
     Steps are ``DEMO_STEPS`` or ``OBJECT_DEMO_STEPS`` unless their number is given.
 
     One cheap interaction around all blocks: from random weights the spatial prior earns the gain, more interactions
@@ -48,8 +50,10 @@ def demo_config(
     """
     if head == "mask2former":
         return _with_objects(demo_config(out, steps or OBJECT_DEMO_STEPS, seed, quiet))
+    if head == "mask_rcnn":
+        return _with_boxes(demo_config(out, steps, seed, quiet))
     if head != "upernet":
-        raise InputError(f"--head {head}: expected upernet or mask2former")
+        raise InputError(f"--head {head}: expected upernet, mask2former or mask_rcnn")
     steps = steps or DEMO_STEPS
     return RunConfig(
         model=ModelConfig(
@@ -113,4 +117,26 @@ def _with_objects(base: RunConfig) -> RunConfig:
         model=replace(base.model, head=head),
         training=replace(base.training, learning_rate=2e-3, warmup_steps=min(100, base.training.steps // 4)),
         protocol=replace(base.protocol, objects=ObjectConfig(segment_threshold=0.5, overlap_threshold=0.6)),
+    )
+
+
+def _with_boxes(base: RunConfig) -> RunConfig:
+    """A small Mask R-CNN on the same pyramid.
+
+    Half of the cars and people are smaller than 12 x 12 pixels, so the finest anchors have sides of 8.
+    """
+    head = MaskRCNNConfig(
+        channels=48,
+        anchor_scale=2.0,
+        box_width=128,
+        training_proposals=100,
+        proposals=100,
+        proposal_samples=64,
+        region_samples=64,
+    )
+    return replace(
+        base,
+        task="detection",
+        model=replace(base.model, head=head),
+        training=replace(base.training, learning_rate=4e-3),
     )
