@@ -28,11 +28,11 @@ class MaskFeatures:
     def masks_at(self, embedding: Tensor, level: int) -> Tensor:
         """Mask logits [B, Q, h * w] at the size of a map: those of the resized features, since resizing is linear.
 
-        The features are resized once for all layers that read the map.
+        The features are resized once for all layers that read the map, and without gradients.
         """
         resized = self._resized[level]
         if resized is None:
-            resized = self._resized[level] = resize_maps(self.full, self.sizes[level]).flatten(2)
+            resized = self._resized[level] = resize_maps(self.full.detach(), self.sizes[level]).flatten(2)
         return embedding @ resized
 
 
@@ -74,6 +74,6 @@ Arguments:
     level: Number of the map that the layer reads.
     masks: [B, Q, H, W] logits at stride 4 where they exist already.
 
-Returns bool [B, Q, height * width], true where the probability is below one half. To be called without gradients.
+Returns bool [B, Q, height * width], true where the probability is below one half. The inputs are detached already.
 """
 BLOCKED.form("resized_features")(_from_resized_features)

@@ -188,8 +188,9 @@ class TransformerDecoder(nn.Module):
                 predictions.classes.append(self.classifier(normed))
                 predictions.masks.append(masks)
             if attention_masks is None:
-                with torch.no_grad():
-                    blocked = BLOCKED(embedding, features, level, masks)
+                # Nothing flows back through a threshold. Exported programs cannot hold no_grad, so all is detached.
+                seen = None if masks is None else masks.detach()
+                blocked = BLOCKED(embedding.detach(), features, level, seen)
             else:
                 blocked = attention_masks[index]
             predictions.attention_masks.append(blocked)
