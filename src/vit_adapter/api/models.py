@@ -105,5 +105,6 @@ def load_named(
         return Segmenter.from_pretrained(name).to(target), None
     except InputError as error:
         text = str(error).replace("no such recipe", "no such recipe, folder or file")
-        near = None if "did you mean" in text else near_path(Path(name))
+        path = Path(name)
+        near = None if "did you mean" in text or path.exists() else near_path(path)
         raise InputError(text if near is None else f"{text}; did you mean {near}?") from error

@@ -133,7 +133,10 @@ def _recognised(state: dict[str, Tensor], where: str) -> Recipe:
         if same and kinds == {name.split(".")[1] for name in own if name.startswith("head.")}:
             fitting.append(candidate)
     if not fitting:
-        raise InputError(f"{where}: no recipe has a model of these weights; see `vit-adapter zoo`")
+        raise InputError(
+            f"{where}: no recipe has a model of these weights (see `vit-adapter zoo`); of a model of your own keep the "
+            "model folder, or start a run of the same model from these weights with --init"
+        )
     # Recipes that share an architecture differ in their data: the classifier decides, as far as it can.
     rows = [len(state[name]) for name in _CLASSIFIERS if name in state]
     named = [

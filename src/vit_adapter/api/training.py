@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from vit_adapter.config.output_place import check_output_folder
 from vit_adapter.config.random_state import random_state_kept
 from vit_adapter.heads import HEADS
 from vit_adapter.segmenter import Segmenter
+from vit_adapter.weights.files import read_state_dict
 from vit_adapter.zoo import PRETRAINED, Recipe, find_recipe, get_recipe
 from vit_adapter.zoo.download import download, published_checkpoint
 
@@ -114,6 +116,7 @@ def run_and_data(
     crop_note += training_notes(training.classes, augmentation)
     if dry_run and not resume:
         model, notes = bare_model(config, training.classes), sources(config, published)
+        notes += checked_files(model, config, as_published)
     else:
         model, notes = prepare_model(config, training.classes, as_published)
     train_set = TrainingSet(
@@ -230,6 +233,27 @@ def sources(config: RunConfig, recipe: Recipe | None) -> list[str]:
         if pretrained is True
         else f"pretrained ViT: {pretrained}"
     ]
+
+
+def checked_files(model: Segmenter, config: RunConfig, as_published: bool) -> list[str]:
+    """Tries the files that a run would start from; gives what ``start_from`` says of them.
+
+    Args:
+        model: Without allocated weights.
+        config: Everything that the run needs.
+        as_published: See ``prepare_model``.
+
+    Raises:
+        InputError: A file is not there, cannot be read or does not fit.
+    """
+    pretrained, init = config.model.vit.pretrained, config.training.init
+    if isinstance(pretrained, str):
+        read_state_dict(pretrained)
+    if init is None:
+        return []
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*meta parameter.*")  # nothing is to be kept
+        return [start_from(model, init, as_published)]
 
 
 def prepare_model(

@@ -7,7 +7,7 @@ from typing import Any
 from jsonargparse import ArgumentParser
 
 from vit_adapter.config import InputError, RunConfig
-from vit_adapter.config.paths import user_path
+from vit_adapter.config.paths import near_path, user_path
 from vit_adapter.config.values import complaint, describe
 
 from .settings import FlagSetting, is_section, setting_type, settings_of
@@ -42,7 +42,11 @@ def checked_words(parser: ArgumentParser, words: Sequence[str]) -> tuple[list[st
             value = str(user_path(value))
             if Path(value).is_dir():
                 raise InputError(f"--config {value}: is a folder, expected a YAML file")
-            if Path(value).exists() and (unused := check_settings_file(Path(value), _top_level(parser))):
+            if not Path(value).exists():
+                near = near_path(Path(value))
+                hint = "" if near is None else f"; did you mean {near}?"
+                raise InputError(f"--config {value}: there is no such file{hint}")
+            if unused := check_settings_file(Path(value), _top_level(parser)):
                 notes.append(f"{value}: {', '.join(unused)}: not used by this command")
             checked[index + (not equals)] = f"--config={value}" if equals else value
             continue

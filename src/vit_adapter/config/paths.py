@@ -36,7 +36,7 @@ def near_path(path: Path) -> Path | None:
         names = [name for name in os.listdir(path.parent) if not name.startswith(".")]
     except OSError:
         return None
-    near = difflib.get_close_matches(path.name, names, n=1, cutoff=0.75)
+    near = difflib.get_close_matches(path.name, names, n=1)
     return path.with_name(near[0]) if near and near[0] != path.name else None
 
 

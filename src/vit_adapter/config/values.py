@@ -163,7 +163,9 @@ def shown(value: Any) -> str:
 
 
 def _alternatives(hint: Any) -> list[str]:
-    return list(map(repr, typing.get_args(hint))) if typing.get_origin(hint) is Literal else [describe(hint)]
+    if typing.get_origin(hint) is Literal:
+        return list(map(repr, typing.get_args(hint)))
+    return ["true", "false"] if hint is bool else [describe(hint)]
 
 
 def _either(words: Iterable[str]) -> str:

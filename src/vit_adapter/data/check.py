@@ -14,7 +14,7 @@ from vit_adapter.images import ImageRemarks, UnreadableImageError
 from .codes import count_codes
 from .dataset import FileDataset, check_size, dropped, only_void, open_dataset, with_pairs
 from .image_reading import ImageReading
-from .label_findings import needless_shift, report_unknown, slips, too_large, unlabelled
+from .label_findings import needless_shift, report_unknown, slips, too_large, unlabelled, void_classes
 from .labels import LabelMapping
 from .layouts.folder_objects import FolderObjects
 from .layouts.layout import Layout
@@ -207,7 +207,7 @@ def _report_labels(report: Report, source: Source, looked: Sequence[Looked]) -> 
     report.add(
         "warning", [*unlabelled(summaries, mapping), *(slips(summaries, mapping) if everything else [])]
     )
-    report.add("note", needless_shift(source, summaries, everything))
+    report.add("note", [*needless_shift(source, summaries, everything), *void_classes(mapping.table)])
     if summaries and only_void(summaries, mapping):
         report.add_unless_sampled(f"{report.root}: all pixels of all {len(summaries)} masks are ignored")
 

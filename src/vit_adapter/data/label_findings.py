@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from vit_adapter.config import ClassTable
 from vit_adapter.config.class_table import LARGEST_ID
 
 from .codes import NO_DATA
@@ -15,6 +16,7 @@ SLIP_SHARE = 1e-3  # ... if they are less than this share of all pixels
 SLIP_IMAGES = 2
 MANY = 3  # unknown values of one file that are worth one line each
 MOST = 5
+VOID_NAMES = ("void", "unlabeled", "unlabelled", "ignore", "ignored")
 
 
 def report_unknown(report: Report, mapping: LabelMapping, summaries: Sequence[MaskSummary]) -> None:
@@ -101,6 +103,16 @@ def slips(summaries: Sequence[MaskSummary], mapping: LabelMapping) -> list[str]:
         more = f"{len(lines) - MOST} further classes have at most {SLIP_PIXELS} pixels each; were the masks smoothed?"
         return [*lines[:MOST], more]
     return lines
+
+
+def void_classes(table: ClassTable) -> list[str]:
+    """A line on each class whose name says that its pixels are not labelled."""
+    return [
+        f"class {name!r} (mask value {id_}) is learnt and counted like any other; where it means unlabelled pixels, "
+        f'--data.ignored_values "[{id_}]" ignores them'
+        for name, id_ in zip(table.names, table.ids, strict=True)
+        if name.strip().lower().replace("_", " ") in VOID_NAMES
+    ]
 
 
 def needless_shift(source: Source, summaries: Sequence[MaskSummary], everything: bool) -> list[str]:

@@ -8,6 +8,7 @@ import numpy as np
 from torch import nn
 
 from vit_adapter.config import TrainingConfig
+from vit_adapter.config.counting import counted
 
 from .schedule import Schedule
 
@@ -63,8 +64,8 @@ class StartBlock:
         frozen = sum(p.numel() for p in model.parameters() if not p.requires_grad)
         base = config.learning_rate
         facts = {
-            "data": f"{self.training_images} training and {self.validation_images} validation images, "
-            f"{len(self.class_names)} classes",
+            "data": f"{self.training_images} training and {counted(self.validation_images, 'validation image')}, "
+            f"{len(self.class_names)} class{'' if len(self.class_names) == 1 else 'es'}",
             "steps": f"{config.steps - self.first_step} to go, {config.steps} in all ({passes:.1f} passes), "
             f"warm-up {schedule.warmup_steps}",
             "validation": self.validation,
@@ -77,7 +78,7 @@ class StartBlock:
             if config.ema_decay is None
             else f"exponential average of the weights, decay {config.ema_decay:g}: validated and saved instead of them",
             "precision": config.precision,
-            "operators": ", ".join(f"{name}: {form}" for name, form in self.operator_forms.items()),
+            "operators": f"\n{'':<15}".join(f"{name}: {form}" for name, form in self.operator_forms.items()),
             "class weights": self._weights(),
             "folder": str(folder),
         }

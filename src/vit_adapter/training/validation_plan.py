@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from vit_adapter.config import InferenceConfig, InputError, RunConfig, TrainingConfig
+from vit_adapter.config.counting import counted
 from vit_adapter.data.sample import AnnotatedImages
 from vit_adapter.evaluation.loop import new_evaluator
 from vit_adapter.images import UnreadableImageError
@@ -92,9 +93,10 @@ class ValidationPlan:
         every = "after each step" if self.every == 1 else f"every {self.every} steps"
         every = every if self.count > 1 else "at the end"
         if self.sample is None:
-            text = f"{every} on all {self.images} images"
+            images = f"all {self.images} images" if self.images > 1 else "1 image"
+            text = f"{every} on {images}"
         else:
-            text = f"{every} on a fixed sample of {self.sample} images, at the end on all {self.images}"
+            text = f"{every} on a fixed sample of {counted(self.sample, 'image')}, at the end on all {self.images}"
         return text if self.share is None else f"{text}; {_percent(self.share)} of the run's time"
 
     def advice(self, training: TrainingConfig) -> list[str]:
@@ -104,7 +106,8 @@ class ValidationPlan:
         takes = f"validation takes {_percent(self.share)} of the run's time:"
         if training.validate_every is None:
             return [
-                f"{takes} the run is short for {self.images} images; evaluation.limit measures only the first ones"
+                f"{takes} the run is short for {counted(self.images, 'image')}"
+                + ("; evaluation.limit measures only the first ones" if self.images > 1 else "")
             ]
         return [
             f"{takes} leave out training.validate_every ({_percent(LARGEST_SHARE)}), or set how many images to measure "

@@ -111,6 +111,13 @@ def _check_images_folder(content: dict[str, Any], images: Path, json_file: Path)
 
     # Few are named one by one; of a file of the same name elsewhere below, the line about each image says where.
     few = len(names) < LOOKED_FOR
+    above = next(
+        (p for p in (images.parent, images.parent.parent) if all(held(p, name) for name in some)), None
+    )
+    if above is not None and not held(images, names[0]):
+        raise InputError(
+            f"{images}: the names in {json_file} begin further up, such as {names[0]}: --images {above}"
+        )
     if few or any(held(images, name) for name in names) or any(finder.similar(images, Path(n)) for n in some):
         return
     near = folders_near(json_file.parent)
