@@ -60,8 +60,14 @@ def build(name: str, *, num_classes: int | None = None) -> Segmenter:
     return Segmenter.from_config(config.model.with_pretrained(False), classes, protocol, task)
 
 
-@takes_paths("name", "checkpoint")
-def load(name: str | Path, checkpoint: str | Path | None = None, *, device: str = "cpu") -> Segmenter:
+@takes_paths("name", "checkpoint", "vit")
+def load(
+    name: str | Path,
+    checkpoint: str | Path | None = None,
+    *,
+    device: str = "cpu",
+    vit: str | Path | None = None,
+) -> Segmenter:
     """A trained model: weights or an error, never a model without weights.
 
     Args:
@@ -69,6 +75,7 @@ def load(name: str | Path, checkpoint: str | Path | None = None, *, device: str 
             "owner/name", or recipe.
         checkpoint: For a recipe: "published" (downloaded if it is not there) or a file in official form.
         device: Device that it is moved to; "auto": CUDA where there is one.
+        vit: For a recipe whose checkpoint lacks the ViT (DINOv3's): the ViT's own file.
 
     Returns:
         The model in evaluation mode; ``load_report`` tells what was loaded from an official file.
@@ -76,12 +83,15 @@ def load(name: str | Path, checkpoint: str | Path | None = None, *, device: str 
     Raises:
         InputError: There is no such model, or its weights do not fit.
     """
-    return load_named(name, checkpoint, device)[0]
+    return load_named(name, checkpoint, device, vit)[0]
 
 
-@takes_paths("name", "checkpoint")
+@takes_paths("name", "checkpoint", "vit")
 def load_named(
-    name: str | Path, checkpoint: str | Path | None = None, device: str = "cpu"
+    name: str | Path,
+    checkpoint: str | Path | None = None,
+    device: str = "cpu",
+    vit: str | Path | None = None,
 ) -> tuple[Segmenter, Recipe | None]:
     """As ``load``, with the recipe where the name is one; a folder of that name comes first."""
     target = choose_device(device)
@@ -94,7 +104,9 @@ def load_named(
         return Segmenter.from_pretrained(folder).to(target), None
     recipe = find_recipe(str(name))
     if recipe is not None:
-        return load_published(recipe, checkpoint or "published").to(target), recipe
+        return load_published(recipe, checkpoint or "published", vit).to(target), recipe
+    if vit is not None:
+        raise InputError(f"{name} is no recipe, so it has its own ViT; leave out vit={vit}")
     if is_weights_file(name):
         if checkpoint is not None:
             raise InputError(f"{name} is a file with weights of its own; leave out checkpoint={checkpoint}")

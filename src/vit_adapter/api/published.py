@@ -1,5 +1,6 @@
 """Published checkpoints: loaded, and converted to model folders and back, bit for bit."""
 
+import sys
 from pathlib import Path
 
 import torch
@@ -17,6 +18,7 @@ from vit_adapter.weights.files import WeightsFile, is_weights_file, read_state_d
 from vit_adapter.weights.load import fit_state
 from vit_adapter.weights.model_folder import find_model_folder
 from vit_adapter.weights.official import from_official, to_official
+from vit_adapter.weights.official_dinov3 import from_dinov3, has_dinov3_form, is_dinov3, to_dinov3
 from vit_adapter.zoo import Recipe, get_recipe, list_recipes
 from vit_adapter.zoo.download import published_checkpoint
 
@@ -24,8 +26,14 @@ from vit_adapter.zoo.download import published_checkpoint
 _CLASSIFIERS = tuple(f"{layer}.bias" for layer in CLASS_LAYERS if layer.startswith("head."))
 
 
-@takes_paths("checkpoint")
-def load_published(recipe: Recipe, checkpoint: str | Path = "published") -> Segmenter:
+VIT = "backbone.vit."
+"""Beginning of the ViT's entries in a model."""
+
+
+@takes_paths("checkpoint", "vit")
+def load_published(
+    recipe: Recipe, checkpoint: str | Path = "published", vit: str | Path | None = None
+) -> Segmenter:
     """A recipe's model with weights from a file in official form.
 
     A file that was fine-tuned on other classes loads too: their number is read from its classifier, names and
@@ -34,6 +42,7 @@ def load_published(recipe: Recipe, checkpoint: str | Path = "published") -> Segm
     Args:
         recipe: The published model.
         checkpoint: "published": downloaded unless it is in the cache; or a file.
+        vit: The ViT's own file, for a checkpoint that lacks the ViT (DINOv3's); where both hold it, this one counts.
 
     Returns:
         The model in evaluation mode; ``load_report`` tells what happened to every entry.
@@ -43,30 +52,58 @@ def load_published(recipe: Recipe, checkpoint: str | Path = "published") -> Segm
     """
     if checkpoint == "published":
         checkpoint = published_checkpoint(recipe)
+    _show_licence(recipe)
     state, file = read_state_dict(checkpoint)
-    return _fill(recipe, _ours(state, file), file)
+    return _fill(recipe, _ours(state, file), file, vit)
+
+
+def _show_licence(recipe: Recipe) -> None:
+    """Says under which licence a model is, before any of its files is read, where that is none of the usual ones."""
+    if recipe.origin == "dinov3":
+        print(
+            f"{recipe.name}: the weights are under the {recipe.licence} ({recipe.source.homepage}); whoever passes on "
+            "them, or what was made of them, passes on that licence as well",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 def _ours(state: dict[str, Tensor], file: WeightsFile) -> dict[str, Tensor]:
     if any(name.startswith("backbone.vit.") for name in state):
         return state
     try:
-        return from_official(state)
+        return from_dinov3(state) if is_dinov3(state) else from_official(state)
     except InputError as error:
         raise InputError(
             f"{file.path}: is not an official checkpoint of a segmentation model: {error}"
         ) from error
 
 
-def _fill(recipe: Recipe, state: dict[str, Tensor], file: WeightsFile) -> Segmenter:
+def _fill(
+    recipe: Recipe, state: dict[str, Tensor], file: WeightsFile, vit: str | Path | None = None
+) -> Segmenter:
+    stored = sum(name.startswith(VIT) for name in state)
+    if vit is None and not stored:
+        raise InputError(
+            f"{file.path}: holds no ViT; name the file of {recipe.source.label} as well: "
+            f"vit-adapter convert {file.path} --recipe {recipe.name} --vit FILE -o FOLDER, or load(..., vit=FILE)"
+        )
     with random_state_kept():  # no random weight survives
         model = Segmenter.from_config(
-            recipe.config().model.with_pretrained(False),
+            recipe.config().model.with_pretrained(False if vit is None else str(vit)),
             _classes(recipe, state, file),
             recipe.test_protocol,
         )
-    chosen, report = fit_state(model.state_dict(), state, file=file)
-    model.load_state_dict(chosen)
+    own, notes = model.state_dict(), []
+    if vit is not None:
+        own = {name: value for name, value in own.items() if not name.startswith(VIT)}
+        state = {name: value for name, value in state.items() if not name.startswith(VIT)}
+        assert model.load_report is not None
+        notes = [f"the ViT's weights are those of {vit}: {model.load_report.summary()}"]
+        if stored:
+            notes.append(f"{stored} entries of another ViT in {file.path} were left out (behaviour 121)")
+    chosen, report = fit_state(own, state, file=file, notes=notes)
+    model.load_state_dict(chosen, strict=vit is None)
     model.load_report = report
     model.training_facts = {"pretrained": True}
     return model.eval()
@@ -87,14 +124,17 @@ def _classes(recipe: Recipe, state: dict[str, Tensor], file: WeightsFile) -> Cla
     return ClassTable.numbered(count)
 
 
-@takes_paths("source", "out")
-def import_official(source: str | Path, out: str | Path, recipe: str | None = None) -> Segmenter:
+@takes_paths("source", "out", "vit")
+def import_official(
+    source: str | Path, out: str | Path, recipe: str | None = None, vit: str | Path | None = None
+) -> Segmenter:
     """Writes a model folder from a checkpoint in official form.
 
     Args:
         source: The file, or a run's checkpoint, which needs no recipe.
         out: The folder.
         recipe: The published model; None: found by the names and shapes of its weights.
+        vit: The ViT's own file, see ``load_published``.
 
     Raises:
         InputError: The file is not an official checkpoint, or no recipe or several fit it.
@@ -110,7 +150,8 @@ def import_official(source: str | Path, out: str | Path, recipe: str | None = No
     chosen = get_recipe(recipe) if recipe is not None else _recognised(ours, file.path)
     if not isinstance(chosen, Recipe):
         raise InputError(f"--recipe {recipe}: is not a published model")
-    model = _fill(chosen, ours, file)
+    _show_licence(chosen)
+    model = _fill(chosen, ours, file, vit)
     model.save_pretrained(out)
     print(f"{chosen.name}\n{model.load_report}\nwritten to {out}")
     return model
@@ -121,14 +162,20 @@ def _recognised(state: dict[str, Tensor], where: str) -> Recipe:
     backbone = {name: value.shape for name, value in state.items() if name.startswith("backbone.")}
     kinds = {name.split(".")[1] for name in state if name.startswith("head.")}
     fitting = []
+    alone = not any(name.startswith(VIT) for name in state)  # DINOv3's second file
+    dinov3 = alone or has_dinov3_form(state)
     for name in list_recipes():
         candidate = get_recipe(name)
         assert isinstance(candidate, Recipe)
+        if candidate.origin == "own" or (candidate.origin == "dinov3") != dinov3:
+            continue
         with torch.device("meta"):
             model = Segmenter.from_config(
                 candidate.config().model.with_pretrained(False), candidate.classes()
             )
         own = model.state_dict()
+        if alone:
+            own = {name: value for name, value in own.items() if not name.startswith(VIT)}
         same = {name: value.shape for name, value in own.items() if name.startswith("backbone.")} == backbone
         if same and kinds == {name.split(".")[1] for name in own if name.startswith("head.")}:
             fitting.append(candidate)
@@ -171,6 +218,6 @@ def export_official(source: str | Path, out: str | Path) -> None:
         "CLASSES": list(classes.names),
         "PALETTE": [list(colour) for colour in classes.colours or ()] or None,
     }
-    content = {"meta": meta, "state_dict": to_official(state)}
+    content = {"meta": meta, "state_dict": to_dinov3(state) if has_dinov3_form(state) else to_official(state)}
     write_atomically(out, lambda path: torch.save(content, path))
     print(f"written to {out}")

@@ -15,6 +15,12 @@ def run(words: Sequence[str]) -> int:
     parser.add_argument(
         "--recipe", type=str, default=None, help="the published model; inferred from the weights if omitted"
     )
+    parser.add_argument(
+        "--vit",
+        type=str,
+        default=None,
+        help="the ViT's own file, where the official file lacks it (DINOv3's)",
+    )
     parser.add_argument("--to-official", action="store_true", help="from a model folder to the official form")
     values = parse(parser, words)
 
@@ -23,5 +29,5 @@ def run(words: Sequence[str]) -> int:
     if values.to_official:
         api.export_official(values.source, values.out)
     else:
-        api.import_official(values.source, values.out, recipe=values.recipe)
+        api.import_official(values.source, values.out, recipe=values.recipe, vit=values.vit)
     return 0

@@ -38,6 +38,12 @@ def published_checkpoint(recipe: Recipe, *, quiet: bool = False) -> Path:
     Raises:
         InputError: It was not published, or cannot be obtained.
     """
+    if recipe.origin == "dinov3":
+        raise InputError(
+            f"{recipe.name}: its authors give its two files to those who accept the {recipe.licence}, at "
+            f"{recipe.source.homepage}; name both: load({recipe.name!r}, checkpoint=HEAD, vit=VIT), or make a model "
+            f"folder: vit-adapter convert HEAD --recipe {recipe.name} --vit VIT -o FOLDER"
+        )
     if recipe.checkpoint_url is None:
         raise InputError(
             f"{recipe.name}: no checkpoint was published for it; train it, or give a file of your own"

@@ -115,7 +115,8 @@ def _own_patch_size(name: str, options: dict) -> int:
     if "patch_size" in options:
         return int(options["patch_size"])
     with torch.device("meta"):
-        return int(_first_convolution(timm.create_model(name, num_classes=0)).kernel_size[0])
+        one_block = timm.create_model(name, num_classes=0, depth=1)
+        return int(_first_convolution(one_block).kernel_size[0])
 
 
 def _first_convolution(module: nn.Module) -> nn.Conv2d:
