@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from vit_adapter.config import InputError, ScoresAre, TaskName, TrainingConfig
@@ -158,6 +159,23 @@ class Head(nn.Module, ABC):
             InputError: This head does not score pixels.
         """
         return resize_maps(self(pyramid), size)
+
+    def stand_in_loss(self, pyramid: Sequence[Tensor], area: tuple[int, int], ignore_index: int) -> Tensor:
+        """A scalar whose making and backward pass hold as much as the loss of usual images.
+
+        It looks at no value, so that memory can be counted with tensors that have none.
+
+        Args:
+            pyramid: See ``forward``.
+            area: (height, width) that the pyramid covers.
+            ignore_index: Label of pixels without a class.
+
+        Raises:
+            InputError: This head learns from objects alone.
+        """
+        labels = torch.zeros(len(pyramid[0]), *area, dtype=torch.int64, device=pyramid[0].device)
+        parts = self.loss(pyramid, Targets(labels, ignore_index, area))
+        return torch.stack([value.sum() for name, value in parts.items() if is_loss(name)]).sum()
 
     def find(self, pyramid: Sequence[Tensor], area: tuple[int, int]) -> Queries | list[Detections]:
         """The objects of each image.

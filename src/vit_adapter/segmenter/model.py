@@ -254,6 +254,12 @@ class Segmenter(AppliedModel):
         targets = self.task.targets(_truth(labels, objects), self.classes, area)
         return self.head.count(targets)
 
+    def stand_in_loss(self, images: Tensor) -> Tensor:
+        """What ``loss`` holds in memory, without looking at any value, see ``Head.stand_in_loss``."""
+        pyramid, area = self._pyramid(images)
+        heads = self._trained_heads()
+        return torch.stack([head.stand_in_loss(pyramid, area, self.ignore_index) for head in heads]).sum()
+
     @takes_paths("save_directory")
     def save_pretrained(
         self,

@@ -126,6 +126,10 @@ class Mask2FormerHead(Head):
             ]
         )
 
+    def stand_in_loss(self, pyramid: Sequence[Tensor], area: tuple[int, int], ignore_index: int) -> Tensor:
+        """See ``Head.stand_in_loss``; every image has ten masks."""
+        return self.criterion.stand_in(self.predictions(pyramid), min(10, self.num_queries), area)
+
     def find(self, pyramid: Sequence[Tensor], area: tuple[int, int] | None = None) -> Queries:
         """Class and mask logits after the last layer, see ``Head.find``; masks at stride 4, over the whole pyramid."""
         predictions = self.predictions(pyramid, last_only=True)

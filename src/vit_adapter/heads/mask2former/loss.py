@@ -150,6 +150,31 @@ class Mask2FormerLoss(nn.Module):
             predictions.classes, predictions.masks, targets, self.settings.costs, places, self.average
         )
 
+    def stand_in(self, predictions: Predictions, masks: int, area: tuple[int, int]) -> Tensor:
+        """A sum that holds as much memory as the losses do, whatever the tensors hold: nothing is matched by value.
+
+        Args:
+            predictions: All sets.
+            masks: Masks in every image, the first queries being matched with them.
+            area: (height, width) of the masks.
+        """
+        device = predictions.masks[0].device
+        first = torch.arange(masks, device=device)
+        targets = [
+            Target(torch.zeros_like(first), torch.zeros(masks, *area, dtype=torch.bool, device=device))
+        ] * len(predictions.masks[0])
+        pairs = [(first, first)] * len(targets)
+        sums = []
+        for class_logits, mask_logits in zip(predictions.classes, predictions.masks, strict=True):
+            with full_precision(device.type):
+                class_logits, mask_logits = at_least_float32(class_logits), at_least_float32(mask_logits)
+                labels = _query_labels(class_logits, targets, pairs)
+                sums += weighted_class_loss(
+                    class_logits.flatten(0, 1), labels.flatten(), self._label_weights(class_logits)
+                )
+                sums += self._mask_sums(mask_logits, targets, pairs)
+        return torch.stack(sums).sum()
+
     def _label_weights(self, class_logits: Tensor) -> Tensor:
         """[K + 1], in the type of the logits: 0.1 rounded to float32 would be seen in float64."""
         classes = self.settings.class_weights or (1.0,) * (class_logits.shape[-1] - 1)
