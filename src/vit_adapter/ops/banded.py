@@ -30,8 +30,6 @@ class Band:
     @cached_property
     def blocks(self) -> list[tuple[int, int, int, int, Tensor]]:
         """(first row, row after the last, first column, column after the last, that part) of every block."""
-        if is_fake(self.matrix):  # without values, as where memory is counted: one block has the same results
-            return [(0, self.matrix.shape[0], 0, self.matrix.shape[1], self.matrix)]
         found = []
         touched = (self.matrix != 0).cpu()
         for top in range(0, self.matrix.shape[0], BLOCK_ROWS):
@@ -95,6 +93,8 @@ class _BandedSum(torch.autograd.Function):
 
 def _accumulate(bands: Sequence[Band], inputs: Sequence[Tensor], output: Tensor, fresh: bool) -> Tensor:
     """Adds every product to ``output``, or writes the first over it where it is ``fresh``."""
+    if is_fake(output):  # it has no values, as where memory is counted, and the products take none
+        return output
     for index in range(len(bands[0].blocks)):
         for position, (band, values) in enumerate(zip(bands, inputs, strict=True)):
             top, bottom, left, right, part = band.blocks[index]

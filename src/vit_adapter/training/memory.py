@@ -5,10 +5,12 @@ something holds it: what autograd saves, what is recomputed, gradients as they a
 What operators take inside themselves is not seen, nor what an allocator keeps in reserve.
 """
 
+import os
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,8 +19,10 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from vit_adapter.config import ClassTable, ModelConfig, TrainingConfig
+from vit_adapter.backbones.backbone import PlainViTBackbone
+from vit_adapter.config import ClassTable, ModelConfig, RunConfig, TrainingConfig
 from vit_adapter.config.backbone import COARSEST_STRIDE
+from vit_adapter.config.random_state import random_state_kept
 from vit_adapter.segmenter import Segmenter
 
 PRECISIONS = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.bfloat16}
@@ -60,11 +64,99 @@ class StepMemory:
         )
 
 
+def device_bytes(accelerator: str) -> int | None:
+    """Memory of a device: of a GPU its own, of the CPU main memory, or what the system allows this process of it.
+
+    Args:
+        accelerator: "cpu", "cuda" ...
+
+    Returns:
+        Bytes; None where it cannot be found out.
+    """
+    if accelerator == "cuda" and torch.cuda.is_available():
+        return torch.cuda.get_device_properties(0).total_memory
+    if accelerator != "cpu":
+        return None
+    limits = []
+    for file in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        try:
+            limits.append(int(Path(file).read_text()))
+        except (OSError, ValueError):  # another system, or no limit ("max")
+            continue
+    with suppress(AttributeError, OSError, ValueError):  # Windows has no such call
+        limits.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    return min(limits, default=None)
+
+
+def bound(model: Segmenter, training: TrainingConfig, crop: int) -> int | None:
+    """Bytes that a step surely stays below, in an instant; several times what is counted. None for other backbones.
+
+    Args:
+        model: What is trained.
+        training: Settings.
+        crop: Side of a training image in pixels.
+    """
+    config = model.model_config
+    if config is None or not isinstance(model.backbone, PlainViTBackbone):
+        return None
+    wrapper = model.backbone.wrapper
+    per_pixel = (
+        wrapper.depth * wrapper.dim / 4 + 12 * wrapper.dim + 12 * getattr(config.head, "channels", 256)
+    )
+    per_pixel += 8 * model.num_classes + 20 * getattr(config.head, "queries", 0)
+    weights = sum(tensor.nbytes for tensor in (*model.parameters(), *model.buffers()))
+    return int(6 * weights + 4 * training.batch_size * (crop + COARSEST_STRIDE) ** 2 * per_pixel)
+
+
+def memory_note(model: Segmenter, config: RunConfig, accelerator: str, processes: int = 1) -> str | None:
+    """A warning that a run will hardly fit into its device; None where it fits, or where nothing can be said.
+
+    Args:
+        model: What is trained.
+        config: All settings; the crop is known.
+        accelerator: Kind of device.
+        processes: Processes that share its memory: on the CPU all of this machine's.
+    """
+    available, crop = device_bytes(accelerator), config.data.augmentation.crop
+    if available is None or crop is None or model.model_config is None:
+        return None
+    most = bound(model, config.training, crop)
+    if most is None or processes * most <= available:
+        return None
+    needed = step_memory(model.model_config, model.classes, config.training, crop)
+    if processes * needed.total <= available:
+        return None
+    return (
+        f"memory: {'each of ' + str(processes) + ' processes needs ' if processes > 1 else ''}{needed.words()}; here "
+        f"are {gigabytes(available)}, so the run will hardly fit. A smaller --training.batch_size (with "
+        "--training.accumulate), a smaller --data.augmentation.crop, --model.vit.grad_checkpointing true, or "
+        "--model.vit.frozen vit with --model.backbone.injectors false need less"
+    )
+
+
+def memory_words(model: Segmenter, config: RunConfig, accelerator: str) -> str | None:
+    """What a step needs, for a dry run: counted where it may come near to what the device has, else its bound.
+
+    Args:
+        model: What would be trained; one on the meta device will do.
+        config: All settings.
+        accelerator: Kind of device.
+    """
+    available, crop = device_bytes(accelerator), config.data.augmentation.crop
+    most = None if crop is None else bound(model, config.training, crop)
+    if crop is None or most is None or model.model_config is None:
+        return None
+    if available is not None and 8 * most < available:
+        return f"below {gigabytes(most)}, an eighth of what is here"
+    return step_memory(model.model_config, model.classes, config.training, crop).words()
+
+
 def gigabytes(size: int) -> str:
     """``1.2 GB``."""
     return f"{size / 1e9:.1f} GB" if size >= 95_000_000 else f"{size / 1e9:.2f} GB"
 
 
+@random_state_kept()
 def step_memory(model: ModelConfig, classes: ClassTable, training: TrainingConfig, crop: int) -> StepMemory:
     """Counts a training step.
 

@@ -13,6 +13,7 @@ from vit_adapter.weights.official import official_name
 
 from .checks import check_batch_norm, check_settings
 from .engine import choose_accelerator, count_devices
+from .memory import memory_words
 from .parameter_groups import count_layers, layer_of, parameter_groups
 from .printing import print_lines
 from .start_block import PUBLISHED_BATCH, StartBlock
@@ -78,11 +79,11 @@ def rule_name(name: str) -> str:
         return name
 
 
-def plan_lines(model: nn.Module, config: RunConfig, official: Callable[[str], str]) -> list[str]:
-    """The whole configuration as YAML, the optimiser's groups as a table, and what the optimiser keeps in memory.
+def plan_lines(model: Segmenter, config: RunConfig, official: Callable[[str], str]) -> list[str]:
+    """The whole configuration as YAML, the optimiser's groups as a table, and what is needed in memory.
 
     Args:
-        model: A ``Segmenter``; one on the meta device will do.
+        model: What would be trained; one on the meta device will do.
         config: All settings of the run.
         official: Our parameter name to the official one, for the layer rules.
     """
@@ -91,11 +92,10 @@ def plan_lines(model: nn.Module, config: RunConfig, official: Callable[[str], st
     layers = count_layers(official(name) for name, _ in model.named_parameters())
     table = group_table(groups, config.training, layers, official)
     held = state_bytes(model, config.training)
-    memory = (
-        f"{held / 1e9:.2f} GB for weights, gradients and the optimiser's averages; what the passes need comes on top "
-        "and is not estimated"
-    )
-    return [*text.splitlines(), "", *table, "", f"{'memory':<14} {memory}"]
+    memory = f"{held / 1e9:.2f} GB for weights, gradients and the optimiser's averages"
+    lines = [*text.splitlines(), "", *table, "", f"{'memory':<14} {memory}"]
+    step = memory_words(model, config, choose_accelerator(config.training))
+    return lines if step is None else [*lines, f"{'a step':<14} {step}"]
 
 
 def group_table(

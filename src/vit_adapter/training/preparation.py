@@ -22,6 +22,7 @@ from .class_weights import class_weights
 from .engine import choose_accelerator, count_devices
 from .facts import note_facts
 from .folders import with_absolute_paths
+from .memory import memory_note
 from .resume import changes_of, check_same_run, fingerprint
 from .start_block import StartBlock
 from .validation import ValidationState
@@ -110,6 +111,8 @@ def prepare_run(
     files, remembered, start, lines = _read_checkpoint(config, model, run)
     plan = None if validation_set is None else plan_of(config, model, validation_set, world)
     lines += [] if plan is None else plan.advice(training)
+    warning = memory_note(model, config, accelerator, world if accelerator == "cpu" else 1)
+    lines += [] if warning is None else [warning]
     block = StartBlock(
         training_images=len(train_set),
         validation_images=0 if validation_set is None else len(validation_set),
