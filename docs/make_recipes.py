@@ -208,7 +208,7 @@ def make_page(records: list[str]) -> str:
         "",
         "DINOv3's published model, and our own for modern ViTs, whose settings stand with their reasons in",
         "`zoo/modern.py`. `_frozen` behind a name: the ViT runs without gradients, extractors alone read it; otherwise",
-        "everything is trained.",
+        "everything is trained. [which-vit.md](which-vit.md) says which to take and what memory they need.",
         "",
         *further_table(),
         "",
