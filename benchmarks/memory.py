@@ -168,9 +168,9 @@ def write_tables() -> None:
     """Puts the tables into the page, each between its marks."""
     text = PAGE.read_text(encoding="utf-8")
     for name, lines in zip(("counted", "measured"), tables(), strict=True):
-        begin, end = f"<!-- {name} -->\n", f"\n<!-- end of {name} -->"
+        begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
         before, rest = text.split(begin)
-        text = before + begin + "\n".join(lines) + end + rest.split(end)[1]
+        text = before + begin + "\n".join([*lines, ""]) + end + rest.split(end)[1]
     PAGE.write_text(text, encoding="utf-8")
 
 
