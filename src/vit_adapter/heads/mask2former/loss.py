@@ -88,11 +88,17 @@ class Mask2FormerLoss(nn.Module):
             return self._losses(predictions, targets, num_masks)
 
     def _losses(
-        self, predictions: Predictions, targets: Sequence[Target], num_masks: float | None
+        self,
+        predictions: Predictions,
+        targets: Sequence[Target],
+        num_masks: float | None,
+        pairs: list[list[Pairs]] | None = None,
     ) -> dict[str, Tensor]:
         settings, sets = self.settings, len(predictions.classes)
         places, others = self._draw_points(predictions.masks[0], targets, sets)
-        pairs, count = self._match(predictions, targets, places)
+        count = 1.0
+        if pairs is None:
+            pairs, count = self._match(predictions, targets, places)
         divisor = max(count, 1.0) if num_masks is None else num_masks
         rows, chosen = _links(pairs, targets, predictions.masks[0])  # [sets, N] each
 
@@ -158,22 +164,13 @@ class Mask2FormerLoss(nn.Module):
             masks: Masks in every image, the first queries being matched with them.
             area: (height, width) of the masks.
         """
-        device = predictions.masks[0].device
-        first = torch.arange(masks, device=device)
-        targets = [
-            Target(torch.zeros_like(first), torch.zeros(masks, *area, dtype=torch.bool, device=device))
-        ] * len(predictions.masks[0])
-        pairs = [(first, first)] * len(targets)
-        sums = []
-        for class_logits, mask_logits in zip(predictions.classes, predictions.masks, strict=True):
-            with full_precision(device.type):
-                class_logits, mask_logits = at_least_float32(class_logits), at_least_float32(mask_logits)
-                labels = _query_labels(class_logits, targets, pairs)
-                sums += weighted_class_loss(
-                    class_logits.flatten(0, 1), labels.flatten(), self._label_weights(class_logits)
-                )
-                sums += self._mask_sums(mask_logits, targets, pairs)
-        return torch.stack(sums).sum()
+        device, images = predictions.masks[0].device, len(predictions.masks[0])
+        first = torch.arange(masks)
+        target = Target(first.to(device) * 0, torch.zeros(masks, *area, dtype=torch.bool, device=device))
+        pairs = [[(first, first)] * images] * len(predictions.classes)
+        with full_precision(device.type):
+            losses = self._losses(predictions, [target] * images, 1.0, pairs)
+        return torch.stack([*losses.values()]).sum()
 
     def _label_weights(self, class_logits: Tensor) -> Tensor:
         """[K + 1], in the type of the logits: 0.1 rounded to float32 would be seen in float64."""
