@@ -1,4 +1,4 @@
-"""Chooses the repository's own records from a full root: python tests/golden/select_subset.py ROOT
+"""Chooses the repository's own records from full roots: python tests/golden/select_subset.py ROOT [ROOT ...]
 
 First what is kept whole: manifests, optimiser groups, data-set facts. Then one record of every form, where a form is
 what the specification says of how a record was made: area, official class or step, mode, kind of tolerance, with or
@@ -72,9 +72,9 @@ def is_training(record: Record) -> bool:
     return read_spec(record.path).get("mode") == "train"
 
 
-def main(root: Path) -> None:
+def main(roots: list[Path]) -> None:
     """Replaces the repository's records by the chosen ones."""
-    records = find_records([root])
+    records = find_records(roots)
     later = [r for r in records if r.path.name.startswith(LATER) and r.folder in ("cases", "metrics")]
     records = [r for r in records if r not in later or size_of(r) <= LATER_LIMIT]
     records = [record for record in records if size_of(record) <= LARGEST]
@@ -98,4 +98,4 @@ def main(root: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main([Path(root) for root in sys.argv[1:]])
