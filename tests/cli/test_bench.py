@@ -83,6 +83,7 @@ def test_rows_by_group_and_name():
     assert len({row.name for row in every}) == len(every)
     assert rows.find_rows(["main"]) == list(rows.MAIN)
     assert [row.name for row in rows.find_rows(["labels"], 128)] == ["UperNet T, labels only, 128 pixels"]
+    assert rows.find_rows(["UperNet T"]) == [rows.MAIN[0]]  # a whole name means that row alone
     for names, size, told in (
         (["nothing"], None, "no rows are named 'nothing'"),
         (["main"], 100, "multiple of 32"),

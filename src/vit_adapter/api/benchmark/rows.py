@@ -110,7 +110,8 @@ def find_rows(names: tuple[str, ...] | list[str], size: int | None = None) -> li
     every = [row for group in GROUPS.values() for row in group]
     found: list[Row] = []
     for name in names:
-        rows = every if name == "all" else GROUPS.get(name) or [row for row in every if name in row.name]
+        rows = every if name == "all" else GROUPS.get(name) or [row for row in every if name == row.name]
+        rows = rows or [row for row in every if name in row.name]
         if not rows:
             raise InputError(
                 f"bench: no rows are named {name!r}; there are the groups {', '.join(GROUPS)}, all, and "
