@@ -1,6 +1,7 @@
 """Class tables: which column holds the mask values, and which list counts."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -92,7 +93,8 @@ def test_s121_several_columns_of_ids(tmp_path):
     (tmp_path / "t.json").write_text(
         '[{"id": 7, "name": "sky", "isthing": 0}, {"id": 0, "name": "road", "isthing": 1}]'
     )
-    assert read_class_file(tmp_path / "t.json") == RIGHT[:2]
+    told = [replace(entry, is_thing=thing) for entry, thing in zip(RIGHT[:2], (False, True))]
+    assert read_class_file(tmp_path / "t.json") == told
 
 
 @pytest.mark.parametrize(
