@@ -25,8 +25,9 @@ def pixel_centres(shapes: list[Size], device: torch.device | None = None) -> Ten
     """
     levels = []
     for height, width in shapes:
-        rows = torch.linspace(0.5, height - 0.5, height, dtype=torch.float32, device=device) / height
-        columns = torch.linspace(0.5, width - 0.5, width, dtype=torch.float32, device=device) / width
+        # Counted, not by linspace, which would fix the size in a compiled program; the same numbers.
+        rows = (torch.arange(height, dtype=torch.float32, device=device) + 0.5) / height
+        columns = (torch.arange(width, dtype=torch.float32, device=device) + 0.5) / width
         y, x = torch.meshgrid(rows, columns, indexing="ij")
         levels.append(torch.stack([x.flatten(), y.flatten()], dim=-1))  # [h*w, 2]
     return torch.cat(levels)[None, :, None, :]
