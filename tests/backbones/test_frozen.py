@@ -37,7 +37,7 @@ def test_flags_and_files(monkeypatch, tmp_path, text, meant):
 
 def test_settings():
     with pytest.raises(
-        InputError, match=r"model\.vit\.frozen is 'head': expected 'vit', true or false or none"
+        InputError, match=r"model\.vit\.frozen is 'head': expected 'vit', true, false or none"
     ):
         ViTConfig(frozen="head")  # pyright: ignore
 
