@@ -5,7 +5,7 @@ from typing import Any
 
 from rich.console import Console
 
-from vit_adapter.config import RunConfig
+from vit_adapter.config import RunConfig, TaskName
 from vit_adapter.config.output_place import check_output_folder
 from vit_adapter.config.paths import takes_paths
 from vit_adapter.config.values import check_argument
@@ -14,6 +14,14 @@ from vit_adapter.zoo.demo import DemoHead, demo_config
 from .evaluating import evaluate
 from .run_report import report_run
 from .training import run_and_data
+
+AIMS: dict[TaskName, str] = {
+    "semantic": "to segment embedded street scenes",
+    "panoptic": "to segment embedded street scenes, every car and every person by itself",
+    "instance": "to cut out the cars and people of embedded street scenes",
+    "detection": "to find the cars and people of embedded street scenes",
+}
+"""What a model learns, by its task."""
 
 
 @takes_paths("out")
@@ -49,11 +57,7 @@ def demo(
         check_output_folder(out, "--out")
     console = console or Console()
     config = demo_config(out, steps, seed, quiet, head)
-    wanted = "to segment embedded street scenes"
-    if head == "mask2former":
-        wanted += ", every car and every person by itself"
-    if head == "mask_rcnn":
-        wanted = "to find the cars and people of embedded street scenes"
+    wanted = AIMS[config.task or "semantic"]
     console.print(
         f"A small plain ViT with adapter and {config.model.head.title} learns, from random weights, {wanted}.\n",
         highlight=False,
@@ -66,7 +70,7 @@ def demo(
     title = f"Held-out scenes, model of step {run.best_step}:"
     extra: dict[str, Any] = {"object_sizes": sizes}
     values = report_run(run, config, scenes, console=console, title=title, extra=extra)
-    if values is not None and head == "mask2former":
+    if values is not None and config.task == "panoptic":
         labels = evaluate(run.model_folder, config.data, config.evaluation, task="semantic", quiet=True)
         values["mIoU"] = labels.score
     console.print(f"\n{_size_line(sizes)}", highlight=False, soft_wrap=True)

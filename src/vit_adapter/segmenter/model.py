@@ -175,12 +175,13 @@ class Segmenter(AppliedModel):
             images, getattr(self.backbone, "in_chans", None), next(self.parameters(), None)
         )
         height, width = images.shape[-2:]
-        # Whole numbers throughout: sizes may be symbols of a traced program.
-        padded = (
-            (height + COARSEST_STRIDE - 1) // COARSEST_STRIDE * COARSEST_STRIDE,
-            (width + COARSEST_STRIDE - 1) // COARSEST_STRIDE * COARSEST_STRIDE,
-        )
-        if padded != (height, width):
+        padded = (height, width)
+        # Asked by the remainder, which a traced program knows of sizes that are multiples; comparing sums fixes them.
+        if height % COARSEST_STRIDE or width % COARSEST_STRIDE:
+            padded = (
+                (height + COARSEST_STRIDE - 1) // COARSEST_STRIDE * COARSEST_STRIDE,
+                (width + COARSEST_STRIDE - 1) // COARSEST_STRIDE * COARSEST_STRIDE,
+            )
             # Normalised value 0, the mean colour.
             images = F.pad(images, (0, padded[1] - width, 0, padded[0] - height))
         return checked_maps(self.backbone(images), self.backbone), padded
