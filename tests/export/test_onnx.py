@@ -146,6 +146,21 @@ def test_images_smaller_than_the_window_are_told_of(exported, tmp_path, capsys):
 
 
 @pytest.mark.slow
+def test_a_file_for_any_size(tmp_path):
+    made, file = model(), tmp_path / "any.onnx"
+    report = export(made, file, dynamic=True)
+    assert report.difference < 1e-4
+    session = onnxruntime.InferenceSession(file)
+    for size in [(2, 3, 32, 96), (1, 3, 192, 64), (3, 3, 96, 96)]:
+        images = torch.randn(size)
+        (found,) = session.run(None, {"images": images.numpy()})
+        with torch.no_grad():
+            np.testing.assert_allclose(found, made(images).numpy(), rtol=1e-4, atol=1e-4)
+    small = render_scene(2, size=(20, 50)).image  # smaller than the window: seen as the model sees it
+    assert (OnnxModel(file).labels(small) == made.predict(small).labels).mean() > 0.999
+
+
+@pytest.mark.slow
 def test_labels_alone(tmp_path):
     made, file = model(), tmp_path / "labels.onnx"
     assert export(made, file, output="labels").difference < 1e-3

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vit_adapter.config import InputError
@@ -25,8 +26,11 @@ OPSET = 20
 """ONNX operator set: the first whose GridSample has any number of dimensions; onnxruntime has had it since 1.17."""
 LARGEST_BYTES = 2_000_000_000
 """Of weights in one file, whose format counts bytes in 31 bits."""
-EXAMPLE_BATCH, EXAMPLE_SIDES = 2, (6, 8)
-"""Batch and sides (in strides) of the example for dynamic sizes: different, so that none is taken for another."""
+SCORE_STRIDE = 4
+"""Of the score maps of every head, in pixels."""
+EXAMPLE_BATCH, EXAMPLE_SIDES = 2, (7, 9)
+"""Batch and sides (in strides) of the example for dynamic sizes: different from each other and from the sides of the
+pyramid pooling's grids, so that none is taken for another."""
 
 
 class _Graph(nn.Module):
@@ -48,11 +52,17 @@ class _Graph(nn.Module):
             if not isinstance(found, Queries):
                 raise InputError(f"{type(self.model.head).__name__} has no queries; export scores or labels")
             return found.classes, found.masks
-        scores = self.model(images)
+        scores = self._scores(images)
         if self.output == "scores":
             return (scores,)
         kind = torch.uint8 if self.model.num_classes <= 255 else torch.uint16
         return (scores.argmax(dim=1).to(kind),)
+
+    def _scores(self, images: Tensor) -> Tensor:
+        """What the model's ``forward`` gives for sides that are multiples of 32: nothing is padded."""
+        maps = self.model.head(self.model.backbone(images))
+        # By a factor, not to a size: the exporter makes a constant of a height that it has to compute.
+        return F.interpolate(maps, scale_factor=float(SCORE_STRIDE), mode="bilinear", align_corners=False)
 
 
 def export_onnx(

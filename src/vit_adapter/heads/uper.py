@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vit_adapter.ops import NormKind
+from vit_adapter.ops.pooling import average_grid
 
 from .convolution import ConvNormReLU, make_classifier
 from .pixel_head import PixelHead
@@ -39,7 +39,7 @@ class PyramidPooling(nn.Module):
     def branch_maps(self, maps: Tensor) -> list[Tensor]:
         """[B, inputs, H, W] -> for every scale [B, channels, scale, scale]."""
         return [
-            branch(F.adaptive_avg_pool2d(maps, scale))
+            branch(average_grid(maps, scale))
             for scale, branch in zip(self.scales, self.branches, strict=True)
         ]
 
