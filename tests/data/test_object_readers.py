@@ -19,7 +19,7 @@ from vit_adapter.data.dataset import offered_tasks, open_dataset
 from vit_adapter.data.scenes import render_scene
 from vit_adapter.data.training_set import TrainingSet
 
-ALL_TASKS = ("panoptic", "instance", "semantic")
+ALL_TASKS = ("panoptic", "instance", "detection", "semantic")
 
 
 def opened(root: Path, task="panoptic", split="train", **settings):
@@ -48,7 +48,7 @@ def test_real_sets_are_read_as_they_are(name, objects, images):
     place = Path(os.environ.get("VIT_ADAPTER_DATA", "/nowhere")) / name
     if not place.is_dir():
         pytest.skip(f"VIT_ADAPTER_DATA has no folder {name}")
-    assert offered_tasks(DataConfig(root=str(place))) == ("instance", "semantic")
+    assert offered_tasks(DataConfig(root=str(place))) == ("instance", "detection", "semantic")
     for split, count, many in zip(("train", "val"), objects, images):
         dataset = opened(place, "instance", split)
         assert len(dataset) == many
@@ -220,7 +220,7 @@ def test_numbers_and_a_table(tmp_path, form, bits):
     else:
         content = {name: {"5": "cat", str(large): {"class": "dog", "crowd": 1}} for name in ("a", "b", "c")}
         (tmp_path / "objects.json").write_text(json.dumps(content))
-    assert offered_tasks(DataConfig(root=str(tmp_path))) == ("instance", "semantic")
+    assert offered_tasks(DataConfig(root=str(tmp_path))) == ("instance", "detection", "semantic")
     dataset = opened(tmp_path, "instance")
     assert told(dataset) == [("cat", 10, False), ("dog", 20, True)]
     semantic = opened(tmp_path, "semantic")

@@ -153,7 +153,7 @@ def test_scenes_keep_their_objects():
     plain, panoptic, instance = (
         open_dataset(config, "train", task=task) for task in ("semantic", "panoptic", "instance")
     )
-    assert offered_tasks(config) == ("panoptic", "instance", "semantic")
+    assert offered_tasks(config) == ("panoptic", "instance", "detection", "semantic")
     assert plain.read(0).annotation.instances is None
     assert panoptic.classes == plain.classes
     assert instance.classes.names == ("car", "person")

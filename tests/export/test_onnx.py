@@ -136,7 +136,7 @@ def test_a_fixed_file_takes_no_larger_window(exported):
 @pytest.mark.slow
 def test_images_smaller_than_the_window_are_told_of(exported, tmp_path, capsys):
     _, file = exported
-    for name, size in {"small": (20, 50), "large": (70, 90)}.items():
+    for name, size in {"small": (32, 32), "large": (70, 90)}.items():
         Image.fromarray(render_scene(1, size=size).image).save(tmp_path / f"{name}.png")
         assert (
             main(["predict", str(file), str(tmp_path / f"{name}.png"), "--out", str(tmp_path / "out")]) == 0
@@ -156,7 +156,7 @@ def test_a_file_for_any_size(tmp_path):
         (found,) = session.run(None, {"images": images.numpy()})
         with torch.no_grad():
             np.testing.assert_allclose(found, made(images).numpy(), rtol=1e-4, atol=1e-4)
-    small = render_scene(2, size=(20, 50)).image  # smaller than the window: seen as the model sees it
+    small = render_scene(2, size=(40, 50)).image  # smaller than the window: seen as the model sees it
     assert (OnnxModel(file).labels(small) == made.predict(small).labels).mean() > 0.999
 
 

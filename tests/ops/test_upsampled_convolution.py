@@ -129,3 +129,20 @@ def test_bands_with_empty_rows():
     matrix[2, 1] = matrix[69, 4] = 3.0
     values = draw(2, 5, 3)
     torch.testing.assert_close(banded_sum([Band(matrix)], [values]), matrix @ values)
+
+
+def test_tensors_without_values_are_not_kept():
+    """Memory is counted on such tensors; what is kept between calls must not be theirs."""
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+    shapes = [(1, 64, 40, 48), (1, 64, 20, 24)]
+    weight = torch.randn(64, 128, 3, 3)
+    with forms(upsampled_convolution="low_resolution"):
+        with FakeTensorMode():
+            upsampled_convolution([torch.empty(shape) for shape in shapes], torch.empty(64, 128, 3, 3))
+        maps = [torch.randn(shape) for shape in shapes]
+        found = upsampled_convolution(maps, weight)
+        with FakeTensorMode():
+            upsampled_convolution([torch.empty(shape) for shape in shapes], torch.empty(64, 128, 3, 3))
+    with forms("reference"):
+        torch.testing.assert_close(found, upsampled_convolution(maps, weight), rtol=1e-4, atol=1e-3)

@@ -267,7 +267,7 @@ def test_s301_images_of_another_size_or_missing(tmp_path):
 def test_s302_truth_that_is_not_enough(tmp_path):
     """What a data set is enough for is said: objects alone are no panoptic truth, masks alone no objects."""
     coco(tmp_path, [(1, 1, [SQUARE], {})])
-    assert offered_tasks(DataConfig(root=str(tmp_path))) == ("instance", "semantic")
+    assert offered_tasks(DataConfig(root=str(tmp_path))) == ("instance", "detection", "semantic")
     with pytest.raises(InputError, match="enough for instance, semantic, not for --task panoptic"):
         opened(tmp_path, "panoptic")
 

@@ -155,6 +155,8 @@ class ConstantScores(torch.nn.Module):
     The interface is the Segmenter's.
     """
 
+    model_config = None
+
     def __init__(self, logits: Sequence[float]) -> None:
         super().__init__()
         self.classes, self.task = ClassTable.numbered(len(logits)), SEMANTIC

@@ -45,6 +45,8 @@ class TinyHead(PixelHead):
 class TinyModel(nn.Module):
     """A few convolutions with batch norm, dropout and a name like a ViT's; the interface is the Segmenter's."""
 
+    model_config = None  # made from modules, as far as anybody can tell
+
     def __init__(self, norm: str = "batch", dropout: float = 0.3, classes: ClassTable = CLASSES) -> None:
         super().__init__()
         self.classes, self.num_classes, self.class_names = classes, len(classes), classes.names

@@ -95,9 +95,9 @@ def test_what_needs_less():
 
     plain = passes()
     assert passes(crop=128) > 2.5 * plain
-    assert passes(grad_checkpointing=True) < plain
+    assert passes(crop=128, grad_checkpointing=True) < passes(crop=128)
     assert passes(frozen="vit", injectors=False) < passes(frozen="vit") < plain
-    assert passes(training=replace(TRAINING, batch_size=4)) > 1.5 * plain
+    assert passes(training=replace(TRAINING, batch_size=4)) > 1.4 * plain
     assert passes(training=replace(TRAINING, accumulate=2)) >= plain
     assert passes(training=replace(TRAINING, precision="bf16-mixed")) < plain
     one, two = (

@@ -8,7 +8,6 @@ quarter, one of an eighth a sixty-fourth.
 """
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from .banded import Band, banded_sum, interpolation_matrix
 from .convolution import convolution
+from .kept import kept
 from .operator import Operator, is_traced
 from .precision import autocast_type
 
@@ -112,14 +112,14 @@ def _tap_products(
     return bands, products
 
 
-@lru_cache(maxsize=64)
+@kept(maxsize=64)
 def _across(old: int, new: int, align_corners: bool, dtype: torch.dtype, device: torch.device) -> Band:
     """[new, old * 3]: a pixel of the result takes from pixel x of the map, through the tap t of its row."""
     shifted = _shifted(old, new, align_corners, dtype, device)
     return Band(torch.stack(shifted, dim=-1).reshape(new, old * 3))
 
 
-@lru_cache(maxsize=64)
+@kept(maxsize=64)
 def _downwards(
     old: int, new: int, align_corners: bool, dtype: torch.dtype, device: torch.device
 ) -> list[Band]:

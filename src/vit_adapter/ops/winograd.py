@@ -4,11 +4,11 @@ Source: F(4×4, 3×3) (Lavin and Gray, CVPR 2016, section 4.1): a tile of 4×4 r
 channels instead of 144. In float32 the error is twice that of a direct convolution; half precision is too coarse.
 """
 
-from functools import lru_cache
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from .kept import kept
 
 TILE = 4
 """Side of a tile of results in pixels; a tile reads two pixels more."""
@@ -50,7 +50,7 @@ class _Winograd(torch.autograd.Function):
         return maps_gradient, weight_gradient
 
 
-@lru_cache(maxsize=8)
+@kept(maxsize=8)
 def _transforms(dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
     """Matrices over whole tiles: kernels [36, 9], pixels [36, 36] and results [16, 36]."""
     make = lambda rows: torch.tensor(rows, dtype=torch.float64)  # noqa: E731

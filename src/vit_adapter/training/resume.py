@@ -6,7 +6,8 @@ from typing import Any
 
 from torch import nn
 
-from vit_adapter.config import InputError, RunConfig
+from vit_adapter.config import InputError, RunConfig, TrainingConfig, ViTConfig
+from vit_adapter.config.model import BACKBONE_CONFIGS, HEAD_CONFIGS, config_of_kind
 from vit_adapter.config.model_versions import upgrade_model
 from vit_adapter.data.digest import data_changes
 
@@ -96,9 +97,23 @@ def changes_of(old: dict[str, Any], new: dict[str, Any], part: str) -> list[str]
 
 
 def _settings(fingerprint: dict[str, Any]) -> dict[str, Any]:
-    """By their full names; a checkpoint may hold the model's settings in an earlier form."""
+    """By their full names; a checkpoint may hold the model's settings in an earlier form.
+
+    Settings that came later have their defaults, which do what was done before.
+    """
     settings = json.loads(fingerprint["settings"])
-    return flatten({**settings, "model": upgrade_model(settings["model"])})
+    model = upgrade_model(settings["model"])
+    parts = {
+        "vit": ViTConfig(),
+        "backbone": config_of_kind(BACKBONE_CONFIGS, model["backbone"]["kind"], "backbone"),
+        "head": config_of_kind(HEAD_CONFIGS, model["head"]["kind"], "head"),
+    }
+    defaults = {
+        "training": asdict(TrainingConfig()),
+        "model": {name: asdict(part) for name, part in parts.items()},
+    }
+    later = json.loads(json.dumps(defaults))  # tuples as lists, as they are in a checkpoint
+    return flatten(later) | flatten({**settings, "model": model})
 
 
 def flatten(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
