@@ -49,7 +49,7 @@ def test_file_gives_the_scores_of_the_model(exported):
     images = torch.randn(1, 3, 64, 64)
     (found,) = onnxruntime.InferenceSession(file).run(None, {"images": images.numpy()})
     with torch.no_grad():
-        np.testing.assert_allclose(found, made(images).numpy(), rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(found, made(images).numpy(), rtol=1e-4, atol=3e-4)
 
 
 @pytest.mark.slow
@@ -155,7 +155,7 @@ def test_a_file_for_any_size(tmp_path):
         images = torch.randn(size)
         (found,) = session.run(None, {"images": images.numpy()})
         with torch.no_grad():
-            np.testing.assert_allclose(found, made(images).numpy(), rtol=1e-4, atol=1e-4)
+            np.testing.assert_allclose(found, made(images).numpy(), rtol=1e-4, atol=3e-4)
     small = render_scene(2, size=(40, 50)).image  # smaller than the window: seen as the model sees it
     assert (OnnxModel(file).labels(small) == made.predict(small).labels).mean() > 0.999
 
