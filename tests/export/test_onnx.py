@@ -177,6 +177,31 @@ def test_labels_alone(tmp_path):
 
 
 @pytest.mark.slow
+def test_what_a_file_cannot_do_is_refused_once_before_the_work(exported, tmp_path, capsys):
+    """One line and no image touched, instead of the same line for each of three images."""
+    _, file = exported
+    labels = tmp_path / "labels.onnx"
+    export(model(), labels, output="labels")
+    for index in range(3):
+        Image.fromarray(render_scene(index, size=(64, 64)).image).save(tmp_path / f"{index}.png")
+    images = [str(tmp_path / f"{index}.png") for index in range(3)]
+    capsys.readouterr()
+    for model_file, words, reason in [
+        (file, ["--precision", "bfloat16"], "--precision bfloat16: an ONNX file computes in the precision"),
+        (file, ["--scores"], "--scores: an ONNX file gives labels"),
+        (labels, ["--tta"], "gives labels only; thresholds and tta need a file that gives scores"),
+        (labels, ["--protocol.flip", "true"], "gives labels only; thresholds and tta need"),
+    ]:
+        out = tmp_path / "out"
+        assert main(["predict", str(model_file), *images, "--out", str(out), *words]) == 2
+        said = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("note: ")]
+        assert len(said) == 1
+        assert reason in said[0]
+        assert not out.exists()
+    assert main(["predict", str(labels), *images, "--out", str(tmp_path / "out"), "--quiet"]) == 0
+
+
+@pytest.mark.slow
 def test_queries_of_mask2former(tmp_path):
     made, file = model(SMALL_MASK2FORMER), tmp_path / "queries.onnx"
     assert export(made, file, output="queries").difference < 1e-4

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from vit_adapter.export.onnx_model import ONNX_SUFFIX
 from vit_adapter.heads import Queries
 from vit_adapter.images import multiple_size, read_image
 from vit_adapter.segmenter import Segmenter
+from vit_adapter.segmenter.parts import channels_of
 
 from .models import load
 
@@ -89,10 +90,10 @@ def export(
         if model.protocol.mode == "whole":
             raise InputError("the model sees whole images, of any size: export with --dynamic")
         size = multiple_size((model.protocol.crop, model.protocol.crop), COARSEST_STRIDE)
-    channels = model.backbone.in_chans if hasattr(model.backbone, "in_chans") else 3
+    channels = channels_of(model, model.protocol)
     if photo is None and channels != 3:
         raise InputError(f"the model takes {channels} channels: name an image to check with (--photo)")
-    image = render_scene(0).image if photo is None else read_image(photo, cast(int, channels))
+    image = render_scene(0).image if photo is None else read_image(photo, channels)
     with atomic_path(out) as file:
         export_onnx(model, file, size=size, output=output)
         return _checked(model, file, out, image, size)

@@ -8,7 +8,7 @@ import numpy as np
 
 from vit_adapter.config import ClassTable, InferenceConfig, InputError, TaskName
 from vit_adapter.config.progress_bar import ProgressBar
-from vit_adapter.export.onnx_model import OnnxModel
+from vit_adapter.export.onnx_model import OnnxModel, check_labels_suffice
 from vit_adapter.inference.cost import count_windows
 from vit_adapter.tasks.semantic_result import SemanticResult
 from vit_adapter.zoo import Recipe
@@ -82,6 +82,25 @@ class OnnxPredictor:
             f"{self.model.file}: --fast and --dtype are for model folders; onnxruntime optimizes by itself"
         )
 
+    def check_options(
+        self, protocol: InferenceConfig, *, precision: str, scores: bool, threshold: float | None
+    ) -> None:
+        """See ``Predictor``.
+
+        Raises:
+            InputError: Another precision than the file's, probabilities, or what needs scores of a file that gives
+                labels.
+        """
+        file = self.model.file
+        if precision != "float32":
+            raise InputError(
+                f"{file}: --precision {precision}: an ONNX file computes in the precision it was exported in"
+            )
+        if scores:
+            raise InputError(f"{file}: --scores: an ONNX file gives labels, a model folder probabilities too")
+        if self.model.description.output == "labels":
+            check_labels_suffice(file, protocol, threshold)
+
     def segment(
         self,
         image: np.ndarray,
@@ -96,12 +115,8 @@ class OnnxPredictor:
         """Segments an image, see ``Predictor``.
 
         Raises:
-            InputError: See ``OnnxModel.labels``; or a precision other than the file's.
+            InputError: See ``OnnxModel.labels``.
         """
-        if precision != "float32":
-            raise InputError(
-                f"--precision {precision}: an ONNX file computes in the precision it was exported in"
-            )
         if not self._told and self.model.pads(image.shape[:2], protocol):
             self._told = True
             height, width = self.model.description.size or (0, 0)

@@ -138,6 +138,7 @@ def predict(
     if precision not in PRECISIONS:
         raise InputError(f"--precision {precision}: expected float32, bfloat16 or float16")
     _check(predictor, form, batch_size, threshold)
+    predictor.check_options(applied, precision=precision, scores=scores, threshold=threshold)
     if fast or dtype is not None:
         if precision != "float32":
             raise InputError(

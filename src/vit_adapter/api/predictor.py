@@ -73,6 +73,22 @@ class Predictor(Applied, Protocol):
         """
         ...
 
+    def check_options(
+        self, protocol: InferenceConfig, *, precision: str, scores: bool, threshold: float | None
+    ) -> None:
+        """Refuses, before the work, what would fail for every image.
+
+        Args:
+            protocol: How the model is to be applied.
+            precision: Of the network.
+            scores: Probabilities are asked for.
+            threshold: Smallest probability of the last class; None: the class with the largest one.
+
+        Raises:
+            InputError: The model cannot do something of it.
+        """
+        ...
+
     def segment(
         self,
         image: np.ndarray,

@@ -82,6 +82,11 @@ class SegmenterPredictor:
             print(f"optimized: {', '.join(model.optimizations)}", file=sys.stderr)
         return replace(self, model=model)
 
+    def check_options(
+        self, protocol: InferenceConfig, *, precision: str, scores: bool, threshold: float | None
+    ) -> None:
+        """See ``Predictor``; a segmenter can do all of it."""
+
     def segment(
         self,
         image: np.ndarray,

@@ -248,10 +248,7 @@ class OnnxModel:
         counted: Callable[[int], object],
     ) -> np.ndarray:
         """Labels of windows, each pixel's from the window in whose middle it lies most."""
-        if threshold is not None or len(plan_views(image.shape[:2], protocol)) > 1:
-            raise InputError(
-                f"{self.file}: gives labels only; thresholds and tta need a file that gives scores"
-            )
+        check_labels_suffice(self.file, protocol, threshold)
         size = image.shape[:2]
         (view,) = plan_views(size, protocol)
         whole = [Window(0, 0, *view.padded)]
@@ -287,6 +284,17 @@ class OnnxModel:
             return scores.argmax(axis=0)
         chosen = scores[-1] >= threshold
         return np.where(chosen, 0, NOTHING) if len(scores) == 1 else chosen
+
+
+def check_labels_suffice(file: Path, protocol: InferenceConfig, threshold: float | None) -> None:
+    """Refuses what a file that gives labels, without scores, cannot do.
+
+    Raises:
+        InputError: A threshold, or several views whose scores would be averaged.
+    """
+    several = protocol.flip or len(protocol.scales) > 1 or len(protocol.resizes) > 1
+    if threshold is not None or several:
+        raise InputError(f"{file}: gives labels only; thresholds and tta need a file that gives scores")
 
 
 def _softmax(scores: np.ndarray) -> np.ndarray:

@@ -1,16 +1,16 @@
 """What a prediction of boxes returns."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from vit_adapter.annotations import Instances
-from vit_adapter.config.files import write_together
-from vit_adapter.config.own_files import KEYWORD, marked_png
+from vit_adapter.config.own_files import KEYWORD
 
 from .instance_result import InstanceResult
-from .object_files import coco_instances, json_writer
+from .object_files import coco_instances, json_writer, write_objects
 
 FRAME_SHARE = 1 / 300
 """Width of a frame relative to the longer side of the image."""
@@ -64,12 +64,9 @@ class DetectionResult(InstanceResult):
         assert self.ids is not None
         values = coco_instances(self.instances, self.size, Path(stem).name, self.class_names, self.ids)
         writers = {"table": json_writer({"info": {KEYWORD: facts or {}}, **values})}
-        if overlay:
-            drawn = self.overlay(alpha, legend)
-            writers["overlay"] = marked_png(drawn, {**(facts or {}), "alpha": alpha, "legend": legend})
-        # The table last: where it is, the overlay is.
-        write_together({files[kind]: writers[kind] for kind in reversed(files)})
-        return list(files.values())
+        return write_objects(
+            files, writers, partial(self.overlay, alpha), alpha=alpha, legend=legend, facts=facts or {}
+        )
 
 
 def detection_files(stem: str, overlay: bool) -> dict[str, str]:

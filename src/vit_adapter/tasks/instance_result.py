@@ -1,19 +1,19 @@
 """What a prediction of objects returns."""
 
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from vit_adapter.annotations import Annotation, Instances
-from vit_adapter.config.files import write_together
 from vit_adapter.config.own_files import marked_png
 from vit_adapter.visualization import default_palette
 from vit_adapter.visualization.legend import LegendEntry, beside
 from vit_adapter.visualization.outlines import draw_objects
 
-from .object_files import coco_instances, json_writer, masks_in_boxes, object_ids
+from .object_files import coco_instances, json_writer, masks_in_boxes, object_ids, write_objects
 from .result import Result
 
 
@@ -124,12 +124,9 @@ class InstanceResult(Result):
             "objects": marked_png(Image.fromarray(self.object_ids), facts),
             "table": json_writer(values),
         }
-        if overlay:
-            drawn = self.overlay(alpha, legend)
-            writers["overlay"] = marked_png(drawn, {**facts, "alpha": alpha, "legend": legend})
-        # The object numbers last: where they are, the others are.
-        write_together({files[kind]: writers[kind] for kind in reversed(files)})
-        return list(files.values())
+        return write_objects(
+            files, writers, partial(self.overlay, alpha), alpha=alpha, legend=legend, facts=facts
+        )
 
 
 def instance_files(stem: str, overlay: bool) -> dict[str, str]:

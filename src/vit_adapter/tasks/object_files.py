@@ -1,7 +1,7 @@
 """Objects and segments as files: in COCO's forms, and as label images."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,8 @@ import numpy as np
 from PIL import Image
 
 from vit_adapter.annotations import Instances, RunLengths, Segments, Window
+from vit_adapter.config.files import write_together
+from vit_adapter.config.own_files import marked_png
 
 
 def run_lengths_of(objects: Instances) -> list[RunLengths]:
@@ -122,6 +124,41 @@ def json_writer(values: dict[str, Any]) -> Callable[[Path], object]:
     """Writes values as JSON, for ``write_together``."""
     text = json.dumps(values, ensure_ascii=False) + "\n"
     return lambda path: path.write_text(text, encoding="utf-8")
+
+
+def write_objects(
+    files: Mapping[str, Path],
+    writers: dict[str, Callable[[Path], object]],
+    drawn: Callable[[bool], Image.Image],
+    *,
+    alpha: float,
+    legend: bool,
+    facts: dict[str, object],
+) -> list[Path]:
+    """Writes the files of a result, with an overlay where ``files`` names one: all or none.
+
+    Args:
+        files: By what they are, the one with the mark first.
+        writers: Of all but the overlay.
+        drawn: The overlay, with a legend or without.
+        alpha: Opacity of its fillings, for its mark.
+        legend: With a legend.
+        facts: What the marks say besides.
+
+    Returns:
+        The files, the one with the mark first.
+
+    Raises:
+        InputError: A file cannot be written.
+    """
+    if "overlay" in files:
+        writers = {
+            **writers,
+            "overlay": marked_png(drawn(legend), {**facts, "alpha": alpha, "legend": legend}),
+        }
+    # The one with the mark last: where it is, the others are.
+    write_together({files[kind]: writers[kind] for kind in reversed(files)})
+    return list(files.values())
 
 
 def _image(size: tuple[int, int], file_name: str) -> dict[str, Any]:

@@ -1,20 +1,19 @@
 """What a panoptic prediction returns."""
 
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from vit_adapter.annotations import Annotation, Instances, RunLengths, Segments
-from vit_adapter.config.files import write_together
 from vit_adapter.config.own_files import marked_png
 from vit_adapter.visualization import overlay_image
 from vit_adapter.visualization.legend import LegendEntry, beside
 from vit_adapter.visualization.outlines import draw_objects
 
-from .object_files import coco_panoptic, json_writer, masks_in_boxes, panoptic_ids
+from .object_files import coco_panoptic, json_writer, masks_in_boxes, panoptic_ids, write_objects
 from .result import Result
 
 
@@ -148,12 +147,9 @@ class PanopticResult(Result):
             "segments": marked_png(panoptic_ids(self.segments), facts),
             "table": json_writer(values),
         }
-        if overlay:
-            drawn = self.overlay(alpha, legend)
-            writers["overlay"] = marked_png(drawn, {**facts, "alpha": alpha, "legend": legend})
-        # The numbers of the segments last: where they are, the others are.
-        write_together({files[kind]: writers[kind] for kind in reversed(files)})
-        return list(files.values())
+        return write_objects(
+            files, writers, partial(self.overlay, alpha), alpha=alpha, legend=legend, facts=facts
+        )
 
 
 def panoptic_files(stem: str, overlay: bool) -> dict[str, str]:
