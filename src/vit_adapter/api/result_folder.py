@@ -2,49 +2,25 @@
 
 import hashlib
 import os
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from vit_adapter.config import InputError, TaskName
+from vit_adapter.config import InputError
 from vit_adapter.config.files import FULL
 from vit_adapter.config.output_place import longest_name
 from vit_adapter.config.own_files import read_mark
 from vit_adapter.images import read_mask
-from vit_adapter.tasks.detection_result import detection_files
-from vit_adapter.tasks.instance_result import instance_files
-from vit_adapter.tasks.panoptic_result import panoptic_files
-from vit_adapter.tasks.semantic_result import PaletteForm, SemanticResult, result_files
+from vit_adapter.tasks.semantic_result import SemanticResult
+
+from .result_form import ResultForm
 
 if TYPE_CHECKING:
     from vit_adapter.segmenter.prediction import Prediction
 
-Ids = Literal["own", "contiguous"]
 State = Literal["missing", "there", "foreign"]
-
-
-@dataclass(frozen=True)
-class ResultForm:
-    """Which files a result has, see ``save`` of the results of each task."""
-
-    ids: Ids = "own"
-    scores: bool = False
-    overlay: bool = True
-    alpha: float = 0.5
-    legend: bool = True
-    palette: PaletteForm | None = None
-    task: TaskName = "semantic"
-
-    def kinds(self) -> str:
-        """The files in words."""
-        first = {"instance": "objects", "panoptic": "segments", "detection": "boxes"}
-        words = [first.get(self.task, "label maps")]
-        words += ["overlays"] if self.overlay else []
-        words += ["palette images"] if self.palette == "beside" else []
-        words += ["scores"] if self.scores else []
-        return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 class ResultFolder:
@@ -61,17 +37,8 @@ class ResultFolder:
         self._longest = longest_name(folder)
 
     def files(self, name: str) -> dict[str, Path]:
-        """The files of a result by what they are; first one with a mark: the label map, numbers of objects or segments,
-        or the table of boxes."""
-        form = self.form
-        if form.task == "instance":
-            names = instance_files(name, form.overlay)
-        elif form.task == "detection":
-            names = detection_files(name, form.overlay)
-        elif form.task == "panoptic":
-            names = panoptic_files(name, form.overlay)
-        else:
-            names = result_files(name, form.overlay, form.palette, form.scores)
+        """The files of a result by what they are, see ``ResultForm.names``."""
+        names = self.form.names(name)
         return {kind: self.folder / file for kind, file in names.items()}
 
     def state(self, name: str, content: bytes) -> State:

@@ -1,7 +1,7 @@
 """Objects and segments as files: in COCO's forms, and as label images."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +127,7 @@ def json_writer(values: dict[str, Any]) -> Callable[[Path], object]:
 
 
 def write_objects(
-    files: Mapping[str, Path],
+    files: dict[str, Path],
     writers: dict[str, Callable[[Path], object]],
     drawn: Callable[[bool], Image.Image],
     *,

@@ -1,0 +1,160 @@
+"""A model together with everything that says how it is applied, checked before the work begins."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from vit_adapter.config import ClassTable, InferenceConfig, InputError, TaskName
+from vit_adapter.config.progress_bar import ProgressBar
+from vit_adapter.config.protocol import with_thresholds
+from vit_adapter.config.values import check_argument
+from vit_adapter.inference.limits import check_threshold
+
+from .mirroring import application_notes, print_notes
+from .predictor import Predictor, open_predictor
+from .protocols import ProtocolChanges, applied_protocol
+
+if TYPE_CHECKING:
+    from vit_adapter.segmenter import Segmenter
+    from vit_adapter.segmenter.optimizing import OptimizeType
+    from vit_adapter.segmenter.prediction import Prediction
+
+Precision = Literal["float32", "bfloat16", "float16"]
+PRECISIONS = ("float32", "bfloat16", "float16")
+
+
+@dataclass(frozen=True)
+class ApplicationOptions:
+    """How a model is to be applied, as a caller of ``predict`` says it; see there."""
+
+    checkpoint: str | Path | None = None
+    device: str = "auto"
+    batch_size: int = 4
+    precision: Precision = "float32"
+    fast: bool = False
+    dtype: "OptimizeType | None" = None
+    protocol: ProtocolChanges = None
+    tta: bool = False
+    threshold: float | None = None
+    task: TaskName | None = None
+    score_threshold: float | None = None
+    mask_threshold: float | None = None
+    min_area: int | None = None
+
+    def check(self) -> None:
+        """Refuses values outside their ranges.
+
+        Raises:
+            InputError: There is one.
+        """
+        check_argument("--batch-size", self.batch_size, int, at_least=1)
+        check_argument("--threshold", self.threshold, float | None, at_least=0, at_most=1)
+        if self.precision not in PRECISIONS:
+            raise InputError(f"--precision {self.precision}: expected float32, bfloat16 or float16")
+        if self.precision != "float32" and (self.fast or self.dtype is not None):
+            other = "fast" if self.fast else "dtype"
+            raise InputError(f"--precision {self.precision} beside --{other}: take one of them")
+
+
+@dataclass(frozen=True)
+class AppliedPredictor:
+    """A predictor and its settings for one run.
+
+    Attributes:
+        predictor: The model.
+        options: As they were given.
+        protocol: How the model is applied to an image, all changes worked in.
+        task: What it is asked for.
+    """
+
+    predictor: Predictor
+    options: ApplicationOptions
+    protocol: InferenceConfig
+    task: TaskName
+
+    @classmethod
+    def prepared(
+        cls,
+        model: "str | Path | Segmenter",
+        options: ApplicationOptions,
+        *,
+        scores: bool = False,
+        quiet: bool = False,
+    ) -> "AppliedPredictor":
+        """Opens a model, and refuses what would fail for every image.
+
+        Args:
+            model: What ``predict`` takes.
+            options: How it is to be applied.
+            scores: Probabilities are asked for.
+            quiet: Say nothing about optimizations.
+
+        Raises:
+            InputError: The model or an option cannot be used.
+        """
+        options.check()
+        predictor = open_predictor(model, options.checkpoint, options.device)
+        task = predictor.asked(options.task)
+        if task != "semantic":
+            refuse_pixel_options(task, threshold=options.threshold, tta=options.tta)
+        protocol = applied_protocol(predictor, options.protocol, tta=options.tta, recipe=predictor.recipe)
+        protocol = with_thresholds(
+            protocol, options.score_threshold, options.mask_threshold, options.min_area
+        )
+        print_notes(application_notes(predictor, protocol, options.tta))
+        check_threshold(options.threshold, len(predictor.classes))
+        predictor.check_options(
+            protocol, precision=options.precision, scores=scores, threshold=options.threshold
+        )
+        if options.fast or options.dtype is not None:
+            predictor = predictor.optimized(options.fast, options.dtype, quiet)
+        return cls(predictor, options, protocol, task)
+
+    @property
+    def classes(self) -> ClassTable:
+        """The classes."""
+        return self.predictor.classes
+
+    @property
+    def channels(self) -> int:
+        """Channels of its images; errors as in ``Predictor``."""
+        return self.predictor.channels(self.protocol)
+
+    def fingerprint(self, **settings: Any) -> str:
+        """Equal for equal labels of the same image, see ``Predictor.fingerprint``.
+
+        Args:
+            settings: What decides about the files besides.
+        """
+        own = {
+            "protocol": self.protocol,
+            "precision": self.options.precision,
+            "threshold": self.options.threshold,
+        }
+        task = {} if self.task == "semantic" else {"task": self.task}
+        return self.predictor.fingerprint({**own, **task, **settings})
+
+    def segment(self, image: np.ndarray, bar: ProgressBar) -> "Prediction":
+        """Segments an image [H, W, C]; windows that are done are shown on the bar."""
+        return self.predictor.segment(
+            image,
+            protocol=self.protocol,
+            batch_size=self.options.batch_size,
+            threshold=self.options.threshold,
+            precision=self.options.precision,
+            bar=bar,
+            task=self.task,
+        )
+
+
+def refuse_pixel_options(task: TaskName, **options: object) -> None:
+    """Refuses what only label maps have.
+
+    Raises:
+        InputError: Something of it is asked for.
+    """
+    for name, value in options.items():
+        if value not in (None, False):
+            raise InputError(f"--{name}: is for the task semantic, not for {task}")

@@ -1,0 +1,193 @@
+"""The walk of a batch of images: each is read, segmented, written and counted."""
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vit_adapter.config import InputError
+from vit_adapter.config.progress_bar import ProgressBar
+from vit_adapter.images import ImageRemarks, read_content, read_image
+
+from .applied_predictor import AppliedPredictor
+from .batch_tables import BatchTables
+from .overlapping import WriteBehind, read_ahead
+from .prediction_inputs import InputImage
+from .result_folder import ResultFolder, ends_the_batch
+from .whole_images import warns_about_whole
+
+if TYPE_CHECKING:
+    from vit_adapter.segmenter.prediction import Prediction
+
+EXPECTED = (InputError, MemoryError, RuntimeError)
+"""What may go wrong with one image and leave the others."""
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """How image files are read.
+
+    Attributes:
+        max_pixels: Images of more pixels are refused.
+        skip_existing: Images whose result is there are left alone.
+    """
+
+    max_pixels: int
+    skip_existing: bool = False
+
+
+@dataclass
+class ReadImage:
+    """What was read of an image's file.
+
+    Attributes:
+        content: The file.
+        pixels: [H, W, C]; None: its result is there already.
+    """
+
+    content: bytes
+    pixels: np.ndarray | None
+
+
+class Batch:
+    """One run over images. Files are read and written while the model works on the image between.
+
+    Args:
+        applied: The model.
+        folder: Where the results go.
+        tables: What is counted.
+        reading: How files are read.
+        quiet: No progress bar, and no line when it is interrupted.
+
+    Attributes:
+        failures: (file, reason) of the images without a result.
+        done: Images with a result.
+        there: Those of them whose result was there already.
+        whole: Images that were large and processed whole.
+        remarks: About files that could be read.
+    """
+
+    def __init__(
+        self,
+        applied: AppliedPredictor,
+        folder: ResultFolder,
+        tables: BatchTables,
+        reading: ReadOptions,
+        quiet: bool = False,
+    ) -> None:
+        self._applied, self._folder, self._tables = applied, folder, tables
+        self._reading, self._quiet, self._channels = reading, quiet, applied.channels
+        self._bar = ProgressBar("images", None, shown=False)
+        self.failures: list[tuple[str, str]] = []
+        self.done = self.there = self.whole = 0
+        self.remarks = ImageRemarks()
+
+    def run(self, images: Sequence[InputImage], names: Sequence[str]) -> None:
+        """Segments images.
+
+        Args:
+            images: The images.
+            names: Of their results, see ``result_names``.
+
+        Raises:
+            InputError: Nothing can be written any more.
+        """
+        self._bar = ProgressBar("images", len(names), shown=not self._quiet)
+        try:
+            with self._bar, WriteBehind(self._settle) as writing:
+                for (image, name), content_of in read_ahead(zip(images, names, strict=True), self._read):
+                    self._one(image, name, content_of, writing)
+        except BaseException:
+            if self.done and not self._quiet:
+                line = f"stopped: {count_images(self.done)} of {len(names)} done; --skip-existing continues from there"
+                print(line, file=sys.stderr)
+            raise
+
+    def _one(self, image: InputImage, name: str, content_of: Any, writing: WriteBehind) -> None:
+        start = time.monotonic()
+        try:
+            read: ReadImage = content_of()
+            result = None if read.pixels is None else self._segment(image, read.pixels)
+        except EXPECTED as error:
+            writing.settle()
+            self._settle((image, False), error)
+            return
+        work = partial(self._write, image, name, read.content, result, time.monotonic() - start)
+        writing.submit((image, result is None), work)
+        if self._folder.form.wants_scores:
+            writing.settle()  # probabilities are made while they are written, by the model
+
+    def _read(self, item: tuple[InputImage, str]) -> ReadImage:
+        image, name = item
+        content = read_content(image.path)  # read once: the result remembers its digest
+        if self._reading.skip_existing and self._folder.state(name, content) != "missing":
+            return ReadImage(content, None)
+        if problem := self._folder.problem(name):
+            raise InputError(problem)
+        pixels = read_image(
+            content,
+            self._channels,
+            max_pixels=self._reading.max_pixels,
+            value_range=self._applied.protocol.value_range,
+            remarks=self.remarks,
+            name=str(image.path),
+        )
+        return ReadImage(content, pixels)
+
+    def _segment(self, image: InputImage, pixels: np.ndarray) -> "Prediction":
+        self.whole += warns_about_whole(str(image.path), pixels, self._applied.protocol, said=self.whole > 0)
+        return self._applied.segment(pixels, self._bar)
+
+    def _write(
+        self, image: InputImage, name: str, content: bytes, result: "Prediction | None", seconds: float
+    ) -> None:
+        """Writes a result, or takes the one that is there, and counts it in the tables."""
+        files, start = self._folder.files(name), time.monotonic()
+        if result is None:
+            self._tables.add_found(image.path, name, files)
+            return
+        self._folder.write(result, name, content)
+        self._tables.add(image.path, files, result, seconds + time.monotonic() - start)
+
+    def _settle(self, item: tuple[InputImage, bool], error: Exception | None) -> None:
+        """Counts an image that is finished, one way or the other."""
+        image, found_there = item
+        if error is None:
+            self.done, self.there = self.done + 1, self.there + found_there
+        else:
+            expected = isinstance(error, EXPECTED)
+            reason = reason_of(error, image.path, self._folder.folder) if expected else None
+            if reason is None:
+                raise error
+            self.failures.append((str(image.path), reason))
+            self._tables.add_error(image.path, reason)
+        self._bar.advance()
+
+
+def reason_of(error: Exception, image: Path, out: Path) -> str | None:
+    """Why one image has no result; None: the next ones would not have one either."""
+    text = " ".join(str(error).split())
+    if isinstance(error, InputError):
+        if ends_the_batch(error):
+            return None
+        names_a_file = str(image) in text or f"{out}{os.sep}" in text
+        return text if names_a_file else f"{image}: {text}"
+    torch: Any = sys.modules.get("torch")  # where it was never imported, nothing of it failed
+    lacks_memory = isinstance(error, MemoryError) or "not enough memory" in text
+    lacks_memory = lacks_memory or (torch is not None and isinstance(error, torch.OutOfMemoryError))
+    if lacks_memory or "DefaultCPUAllocator" in text:
+        if torch is not None and torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        return f"{image}: not enough memory; take --batch-size 1, or windows instead of whole images"
+    return None
+
+
+def count_images(count: int) -> str:
+    """The number of images in words."""
+    return f"{count} image" if count == 1 else f"{count} images"
