@@ -1,9 +1,8 @@
-"""Which module runs the records of an area, and which areas are not built yet."""
+"""Which module runs the records of an area."""
 
 import importlib
 import importlib.util
 from collections.abc import Callable
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 from .roots import Record
@@ -63,22 +62,9 @@ Each module has ``RUNNERS``, a dictionary from the beginning of a file's name to
 the longest beginning wins.
 """
 
-NOT_BUILT: dict[str, str] = {
-    "pipeline/det_instaboost__*": "InstaBoost",
-}
-"""Patterns of ``area/file name`` that are not built yet, each a strict expected failure, with what is missing."""
-
 
 class UnknownArea(LookupError):
     """A record of an area that no table names."""
-
-
-def missing_part(record: Record) -> str | None:
-    """What has to be built before the record can pass; None: it has to pass."""
-    for pattern, part in NOT_BUILT.items():
-        if fnmatchcase(record.label, pattern):
-            return part
-    return None
 
 
 def find_runner(record: Record) -> Runner:

@@ -15,6 +15,7 @@ from vit_adapter.annotations import Instances, RunLengths, Window, boxes_of_mask
 from vit_adapter.config import InferenceConfig, Normalization
 from vit_adapter.data.detection.batch import collate_detection
 from vit_adapter.data.detection.detection_image import DetectionImage
+from vit_adapter.data.detection.instaboost import InstaBoost
 from vit_adapter.data.detection.published import training_steps
 from vit_adapter.data.detection.steps import (
     CropWithin,
@@ -224,6 +225,34 @@ def run_full_size(path: Path) -> None:
     assert [*image.size] == spec["output_meta"]["pad_shape"][:2]
 
 
+def run_instaboost(path: Path) -> None:
+    """InstaBoost: which objects move where, their new masks and boxes, and the new image."""
+    spec, record = read(path)
+    (step,) = spec["steps"]
+    assert (step["action_candidate"], step["action_prob"]) == (["normal", "horizontal", "skip"], [1, 0, 0])
+    assert step["dx"] == step["dy"]
+    assert step["theta"] == [-1, 1]
+    size = record["input/img"].shape[:2]
+    masks = np.stack([polygons_mask(polygons, size) for polygons in spec["given"]["segmentations"]])
+    image = DetectionImage(
+        np.ascontiguousarray(record["input/img"][..., ::-1]),
+        Instances(record["input/labels"], record["input/bboxes"], masks),
+        np.zeros((0, 4), np.float32),
+    )
+    draws = RecordedDraws(spec["draws"])
+    ours = InstaBoost(
+        step["aug_ratio"], tuple(step["scale"]), step["dx"], step["theta"][1], step["color_prob"]
+    )(image, draws)
+    assert not draws.left, f"draws that were not asked for: {draws.left}"
+    _check(ours.image[..., ::-1], record["output/img"], 0, "img")
+    _check(ours.objects.boxes, record["output/bboxes"], 0, "bboxes")
+    _check(ours.objects.classes, record["output/labels"], 0, "labels")
+    _check(np.asarray(ours.objects.masks), record["output/masks"], 0, "masks")
+    if ours is not image:
+        for mask, polygons in zip(np.asarray(ours.objects.masks), spec["output_polygons"], strict=True):
+            np.testing.assert_array_equal(mask, polygons_mask(polygons, size))
+
+
 def run_collate(path: Path) -> None:
     """Images of several sizes as a batch."""
     spec, record = read(path)
@@ -404,6 +433,7 @@ RUNNERS: dict[str, Runner] = {
     },
     "det_normalize": run_steps,
     "det_full_size__": run_full_size,
+    "det_instaboost__": run_instaboost,
     "det_collate__": run_collate,
     "det_polygons__": run_polygons,
     "det_mask_operations__": run_masks,

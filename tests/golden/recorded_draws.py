@@ -16,6 +16,8 @@ class RecordedDraws:
         recorded = draw["args"]
         if draw["fn"] == "randint" and len(recorded) == 1:
             recorded = [0, *recorded]
+        if draw["fn"] == "random.randint (both ends)":
+            recorded = [recorded[0], recorded[1] + 1]
         assert draw["fn"] in functions, f"asked for {functions}, recorded {draw['fn']}"
         assert list(arguments) == recorded, f"asked for {functions}{arguments}, recorded {recorded}"
         return draw["value"]
@@ -26,12 +28,13 @@ class RecordedDraws:
 
     def uniform(self, low: float, high: float) -> float:
         """Recorded as ``uniform``."""
-        return self._next(("uniform",), low, high)
+        return self._next(("uniform", "random.uniform"), low, high)
 
     def integers(self, low: int, high: int) -> int:
         """Recorded as ``randint``."""
-        return int(self._next(("randint",), low, high))
+        recorded = ("randint", "numpy randint", "random.randint (both ends)")
+        return int(self._next(recorded, low, high))
 
     def choice(self, a: int, *, p: Sequence[float] | None = None) -> int:
         """Recorded as ``choice``: number of entries and, if given, their probabilities."""
-        return int(self._next(("choice",), a, *(() if p is None else (list(p),))))
+        return int(self._next(("choice", "numpy choice"), a, *(() if p is None else (list(p),))))

@@ -42,7 +42,7 @@ class Record:
 
     @property
     def label(self) -> str:
-        """Area and file name, which the table of what is not built is compared with."""
+        """Area and file name, for messages."""
         return f"{self.area}/{self.path.name}"
 
 

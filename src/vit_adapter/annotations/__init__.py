@@ -5,6 +5,7 @@ from .boxes import Boxes, boxes_of_masks
 from .id_map import run_lengths_of_ids
 from .instance_tensors import InstanceTensors
 from .instances import Instances, Masks
+from .outlines import mask_outlines
 from .polygons import checked_polygon, polygon_mask, polygons_mask, polygons_run_lengths
 from .run_lengths import RunLengths
 from .segments import Segments
@@ -21,6 +22,7 @@ __all__ = [
     "Window",
     "boxes_of_masks",
     "checked_polygon",
+    "mask_outlines",
     "polygon_mask",
     "polygons_mask",
     "polygons_run_lengths",

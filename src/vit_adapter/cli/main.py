@@ -32,6 +32,7 @@ EXTRAS = {
     "onnx": "onnx",
     "onnxscript": "onnx",
     "onnxruntime": "onnx",
+    "cv2": "instaboost",
 }
 """Packages that a command may need, and the extra of this one that brings them."""
 

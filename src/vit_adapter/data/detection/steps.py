@@ -25,6 +25,10 @@ class DetectionDraws(Protocol):
         """Uniform in [0, 1)."""
         ...
 
+    def uniform(self, low: float, high: float) -> float:
+        """Uniform in [low, high)."""
+        ...
+
     def integers(self, low: int, high: int) -> int:
         """Whole number from low to high - 1."""
         ...
