@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageEnhance
 from scipy import ndimage
 
-from vit_adapter.annotations import Boxes, Instances, boxes_of_masks, mask_outlines, polygons_mask
+from vit_adapter.annotations import Boxes, Instances, boxes_of_masks, mask_outlines, polygons_run_lengths
 from vit_adapter.config import InputError
 
 from .detection_image import DetectionImage, Size
@@ -80,7 +80,7 @@ class InstaBoost:
                 part = masks[number][window[1] : window[3], window[0] : window[2]]
                 mask = _moved(part.astype(np.uint8), image.size, window, move, order=0) > 0
                 outlines = [outline.clip(min=0).reshape(-1) for outline in mask_outlines(mask)]
-                mask = polygons_mask(outlines, image.size)
+                mask = polygons_run_lengths(outlines, image.size).mask()
                 if mask.any():
                     order.append(number)
                     moved.append(mask)
@@ -117,7 +117,7 @@ class InstaBoost:
 def overlapping_groups(boxes: Boxes) -> list[list[int]]:
     """Numbers of boxes [N, 4] that overlap, directly or through others; each group in the order it was found in."""
     starts, ends = boxes[:, :2], boxes[:, 2:]
-    touches = ((starts[:, None] < ends) & (starts < ends[:, None])).all(2)
+    touches = np.all((starts[:, None] < ends) & (starts < ends[:, None]), axis=2)
     free = np.ones(len(boxes), bool)
     groups = []
     for first in range(len(boxes)):
@@ -178,7 +178,7 @@ def _moved(part: np.ndarray, size: Size, window: Sequence[int], move: Move, orde
     )  # (row, column) of the new image to the old
     middle = np.array([(window[1] + window[3]) / 2 + move.down, (window[0] + window[2]) / 2 + move.across])
     offset = np.array(part.shape) / 2 - back @ middle
-    return ndimage.affine_transform(canvas, back, offset, order=order)
+    return ndimage.affine_transform(canvas, back, offset.tolist(), order=order)
 
 
 def _pasted(
