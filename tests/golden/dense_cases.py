@@ -9,13 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vit_adapter.heads import Detections, Objects
 from vit_adapter.heads.detection.atss import ATSSHead, ATSSSettings
 from vit_adapter.heads.detection.atss_assigner import ATSSAssigner
 from vit_adapter.heads.detection.dense_head import DenseHead
 from vit_adapter.heads.detection.dense_types import DensePredictions, DenseTargets, Selection
-from vit_adapter.heads.detection.frame import Detected, Frame, Truth
 from vit_adapter.heads.detection.gfl import GFLHead, GFLSettings
 from vit_adapter.heads.detection.suppression import Suppression
+from vit_adapter.heads.frame import Frame
 
 from .areas import Runner
 from .case import Case
@@ -99,10 +100,10 @@ def factors_of(case: Case) -> list[Tensor]:
     return [torch.from_numpy(np.float32(meta["scale_factor"])) for meta in case.spec["img_metas"]]
 
 
-def truths_of(case: Case) -> list[Truth]:
+def truths_of(case: Case) -> list[Objects]:
     """Objects of the images of a case."""
     return [
-        Truth(boxes, classes)
+        Objects(classes, boxes)
         for boxes, classes in zip(case.input_list("gt_bboxes"), case.input_list("gt_labels"), strict=True)
     ]
 
@@ -232,7 +233,7 @@ def run_inference(path: Path) -> None:
     check_outputs(case, outputs)
 
 
-def with_scores(found: Detected) -> Tensor:
+def with_scores(found: Detections) -> Tensor:
     """[N, 5], the score behind the box."""
     return torch.cat([found.boxes, found.scores[:, None]], 1)
 

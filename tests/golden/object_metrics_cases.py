@@ -40,7 +40,7 @@ def by_class(found: Sequence[Found], limit: int, thresholds: slice) -> list[floa
 
 
 class Objects:
-    """Truth and prediction of a record.
+    """Objects and prediction of a record.
 
     Attributes:
         images: (prediction, truth) of each image.

@@ -6,13 +6,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vit_adapter.heads.detection.frame import Frame
 from vit_adapter.heads.detection.proposals import (
     Anchors,
     ProposalHead,
     ProposalLimits,
     ProposalTraining,
 )
+from vit_adapter.heads.frame import Frame
 
 from .areas import Runner
 from .box_cases import build_assigner, build_sampler, build_suppression, recorded_permutations

@@ -6,9 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from vit_adapter.heads import Detections
 from vit_adapter.heads.detection.box_matching import BoxCosts, box_costs, match_boxes
 from vit_adapter.heads.detection.dynamic_convolution import DynamicConvolution
-from vit_adapter.heads.detection.frame import Detected
 from vit_adapter.heads.detection.learned_proposals import LearnedProposals, frame_sizes
 from vit_adapter.heads.detection.region_features import region_features, region_levels
 from vit_adapter.heads.detection.sparse_rcnn import SparseSettings, SparseStages
@@ -218,7 +218,7 @@ def run_inference(path: Path) -> None:
     check_outputs(case, outputs)
 
 
-def by_class(found: Detected, number: int) -> list[Tensor]:
+def by_class(found: Detections, number: int) -> list[Tensor]:
     """[N, 5] of every class, best first."""
     rows = with_scores(found)[found.scores.argsort(descending=True, stable=True)]
     classes = found.classes[found.scores.argsort(descending=True, stable=True)]

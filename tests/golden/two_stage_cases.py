@@ -7,17 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from vit_adapter.heads import Detections
+from vit_adapter.heads import Detections, Objects
 from vit_adapter.heads.detection.cascade import CascadeHead
-from vit_adapter.heads.detection.frame import Truth
 from vit_adapter.heads.detection.htc import HTCHead
 from vit_adapter.heads.detection.mask_rcnn import MaskRCNNHead
-from vit_adapter.heads.detection.two_stage import (
-    DetectionLimits,
-    RegionTraining,
-    TwoStageHead,
-    TwoStageSettings,
-)
+from vit_adapter.heads.detection.two_stage import TwoStageHead
+from vit_adapter.heads.detection.two_stage_settings import DetectionLimits, RegionTraining, TwoStageSettings
 from vit_adapter.heads.detection.two_stage_views import (
     SeenView,
     averaged_boxes,
@@ -122,7 +117,7 @@ def run_training(case: Case, model: Detector, names: dict[str, str]) -> None:
     inputs, head = case.inputs, model.head
     frames = frames_of(case.config["img_metas"])
     truths = [
-        Truth(inputs[f"gt_bboxes.{index}"], inputs[f"gt_labels.{index}"], inputs[f"gt_masks.{index}"])
+        Objects(inputs[f"gt_labels.{index}"], inputs[f"gt_bboxes.{index}"], inputs[f"gt_masks.{index}"])
         for index in range(len(frames))
     ]
     labels = inputs["gt_semantic_seg"][:, 0].long() if "gt_semantic_seg" in inputs else None

@@ -42,7 +42,7 @@ def demo(
         seed: Of weights and order.
         quiet: No progress bar.
         head: "upernet": a class for every pixel; "mask2former": every car and person as well; "mask_rcnn": their boxes
-            and masks.
+            and masks; "atss": their boxes.
         console: Where lines go; None: standard output.
 
     Returns:

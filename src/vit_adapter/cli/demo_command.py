@@ -22,10 +22,10 @@ def run(words: Sequence[str]) -> int:
     )
     parser.add_argument(
         "--head",
-        choices=["upernet", "mask2former", "mask_rcnn"],
+        choices=["upernet", "mask2former", "mask_rcnn", "atss"],
         default="upernet",
         help="upernet: a class for every pixel; mask2former: every car and person as well (panoptic); mask_rcnn: "
-        "their boxes and masks",
+        "their boxes and masks; atss: their boxes",
     )
     parser.add_argument(
         "--seed", type=int, default=0, help="seed of the initial weights and the order of images"

@@ -14,6 +14,8 @@ class ATSSConfig(Checked):
         kind: "atss".
         channels: Width of neck and towers.
         convolutions: Length of each tower.
+        finest_stride: Pixels of a cell of the finest of the five levels, 8 as published or 4 for small objects.
+        anchor_scale: Side of an anchor in strides of its level; smaller ones suit smaller objects.
     """
 
     section: ClassVar[str] = "model.head"
@@ -22,6 +24,8 @@ class ATSSConfig(Checked):
     kind: Literal["atss"] = "atss"
     channels: int = number(256, at_least=1)
     convolutions: int = number(4, at_least=1)
+    finest_stride: Literal[4, 8] = 8
+    anchor_scale: float = number(8.0, above=0)
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,8 @@ class GFLConfig(Checked):
         kind: "gfl".
         channels: Width of neck and towers.
         convolutions: Length of each tower.
+        finest_stride: Pixels of a cell of the finest of the five levels, 8 as published or 4 for small objects.
+        anchor_scale: Side of an anchor in strides of its level, by which objects are assigned to levels.
         largest: Largest distance from a cell's centre to a side of its box, in strides.
     """
 
@@ -41,6 +47,8 @@ class GFLConfig(Checked):
     kind: Literal["gfl"] = "gfl"
     channels: int = number(256, at_least=1)
     convolutions: int = number(4, at_least=1)
+    finest_stride: Literal[4, 8] = 8
+    anchor_scale: float = number(8.0, above=0)
     largest: int = number(16, at_least=2)
 
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from vit_adapter.config import InputError, ScoresAre, TaskName, TrainingConfig
 
+from .frame import Frame
 from .resize import resize_maps
 
 
@@ -32,6 +33,19 @@ class Objects:
     def __len__(self) -> int:
         return len(self.classes)
 
+    def required_masks(self) -> Tensor:
+        """The masks, for a head that cannot do without.
+
+        Raises:
+            InputError: There are none.
+        """
+        if self.masks is None:
+            raise InputError(
+                "this head learns masks, and the objects have boxes alone; give masks, or switch them off "
+                "(--model.head.masks false)"
+            )
+        return self.masks
+
 
 @dataclass(frozen=True)
 class Targets:
@@ -44,12 +58,14 @@ class Targets:
         area: (height, width) that the pyramid covers: at least H×W, larger where images were padded at the right
             and at the bottom.
         objects: The objects of each image; None for a head that learns from labels alone.
+        frames: The place of each image in the batch; None: all of them fill the area.
     """
 
     labels: Tensor | None
     ignore_index: int
     area: tuple[int, int]
     objects: Sequence[Objects] | None = None
+    frames: Sequence[Frame] | None = None
 
     def required_labels(self) -> Tensor:
         """The labels, for a head that cannot do without.
@@ -70,6 +86,10 @@ class Targets:
         if self.objects is None:
             raise InputError("this head learns from objects, which these targets do not have")
         return self.objects
+
+    def places(self, count: int) -> list[Frame]:
+        """The place of each of ``count`` images."""
+        return [Frame(self.area, self.area)] * count if self.frames is None else list(self.frames)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Literal
 
 from vit_adapter.config import (
+    ATSSConfig,
     AugmentationConfig,
     DataConfig,
     EvaluationConfig,
@@ -26,7 +27,7 @@ DEMO_STEPS = 540
 OBJECT_DEMO_STEPS = 900
 """The same with Mask2Former."""
 
-DemoHead = Literal["upernet", "mask2former", "mask_rcnn"]
+DemoHead = Literal["upernet", "mask2former", "mask_rcnn", "atss"]
 
 
 def demo_config(
@@ -39,7 +40,7 @@ def demo_config(
     """The settings of the demo: a ViT of four blocks, 128-pixel scenes, random weights.
 
     With UperNet it learns a class for every pixel; with Mask2Former every car and every person as well (panoptic);
-    with Mask R-CNN the boxes and masks of cars and people, measured by their boxes.
+    with Mask R-CNN the boxes and masks of cars and people, measured by their boxes; with ATSS their boxes alone.
     Steps are ``DEMO_STEPS`` or ``OBJECT_DEMO_STEPS`` unless their number is given.
 
     One cheap interaction around all blocks: from random weights the spatial prior earns the gain, more interactions
@@ -52,8 +53,10 @@ def demo_config(
         return _with_objects(demo_config(out, steps or OBJECT_DEMO_STEPS, seed, quiet))
     if head == "mask_rcnn":
         return _with_boxes(demo_config(out, steps, seed, quiet))
+    if head == "atss":
+        return _with_dense_boxes(demo_config(out, steps, seed, quiet))
     if head != "upernet":
-        raise InputError(f"--head {head}: expected upernet, mask2former or mask_rcnn")
+        raise InputError(f"--head {head}: expected upernet, mask2former, mask_rcnn or atss")
     steps = steps or DEMO_STEPS
     return RunConfig(
         model=ModelConfig(
@@ -134,6 +137,17 @@ def _with_boxes(base: RunConfig) -> RunConfig:
         proposal_samples=64,
         region_samples=64,
     )
+    return replace(
+        base,
+        task="detection",
+        model=replace(base.model, head=head),
+        training=replace(base.training, learning_rate=4e-3),
+    )
+
+
+def _with_dense_boxes(base: RunConfig) -> RunConfig:
+    """A small ATSS on the same pyramid, from its finest map on: a cell of 8 pixels is as large as many a person."""
+    head = ATSSConfig(channels=48, convolutions=2, finest_stride=4, anchor_scale=4.0)
     return replace(
         base,
         task="detection",

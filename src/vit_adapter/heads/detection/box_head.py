@@ -10,11 +10,11 @@ from torch import Tensor, nn
 
 from vit_adapter.heads.precision import at_least_float32
 
+from ..frame import Frame, Size
 from .box_coding import BoxCoding
 from .box_losses import giou_loss, smooth_l1_loss
 from .box_sampler import Samples
 from .conv_block import NO_NORM, BlockNorm, ConvBlock
-from .frame import Frame, Size
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..head import Objects
 from ..mask2former.matching import assign
 from .boxes import box_overlaps
-from .frame import Truth
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def focal_cost(logits: Tensor, classes: Tensor, gamma: float = 2.0, alpha: float
 
 @torch.no_grad()
 def box_costs(
-    logits: Tensor, boxes: Tensor, truth: Truth, size: Tensor, weights: BoxCosts
+    logits: Tensor, boxes: Tensor, truth: Objects, size: Tensor, weights: BoxCosts
 ) -> dict[str, Tensor]:
     """All costs of one image.
 
@@ -67,7 +67,7 @@ def box_costs(
 
 
 @torch.no_grad()
-def match_boxes(logits: Tensor, boxes: Tensor, truth: Truth, size: Tensor, weights: BoxCosts) -> Tensor:
+def match_boxes(logits: Tensor, boxes: Tensor, truth: Objects, size: Tensor, weights: BoxCosts) -> Tensor:
     """Matches the proposals of one image with its objects.
 
     Returns:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from vit_adapter.config import ATSSConfig, GFLConfig, InputError, SparseRCNNConfig
 
@@ -50,9 +51,14 @@ def build_one_stage(
             num_classes,
             config.proposals,
         )
-    neck = FPN(channels, config.channels, 5, first=1, extra_convolutions=True)
+    finest = config.finest_stride
+    neck = FPN(channels, config.channels, 5, first=int(finest > 4), extra_convolutions=True)
     sizes = config.channels, num_classes, config.channels, config.convolutions
-    groups = math.gcd(32, config.channels)
+    options: dict[str, Any] = {
+        "groups": math.gcd(32, config.channels),
+        "strides": [finest * 2**level for level in range(5)],
+        "anchor_scale": config.anchor_scale,
+    }
     if isinstance(config, GFLConfig):
-        return DenseDetector(neck, GFLHead(*sizes, largest=config.largest, groups=groups))
-    return DenseDetector(neck, ATSSHead(*sizes, groups=groups))
+        return DenseDetector(neck, GFLHead(*sizes, largest=config.largest, **options))
+    return DenseDetector(neck, ATSSHead(*sizes, **options))

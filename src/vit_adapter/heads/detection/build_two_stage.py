@@ -29,7 +29,8 @@ from .proposals import Anchors, ProposalHead, ProposalLimits, ProposalTraining
 from .semantic_head import SemanticHead
 from .soft_suppression import Decay
 from .suppression import Suppression
-from .two_stage import DetectionLimits, RegionTraining, TwoStageHead, TwoStageSettings
+from .two_stage import TwoStageHead
+from .two_stage_settings import DetectionLimits, RegionTraining, TwoStageSettings
 
 STAGE_DEVIATIONS = ((0.1, 0.1, 0.2, 0.2), (0.05, 0.05, 0.1, 0.1), (0.033, 0.033, 0.067, 0.067))
 STAGE_OVERLAPS, STAGE_WEIGHTS = (0.5, 0.6, 0.7), (1.0, 0.5, 0.25)

@@ -8,7 +8,8 @@ from torch import nn
 from .box_head import BoxHead
 from .mask_head import MaskHead
 from .proposals import ProposalHead
-from .two_stage import TwoStageHead, TwoStageSettings
+from .two_stage import TwoStageHead
+from .two_stage_settings import TwoStageSettings
 
 
 class Refinement(nn.Module):

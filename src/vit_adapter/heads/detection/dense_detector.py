@@ -8,12 +8,12 @@ from torch import Tensor, nn
 
 from vit_adapter.config import TaskName, TrainingConfig
 
+from ..frame import Frame
 from ..head import Detections, Head, LossNotFinite, Targets
 from ..processes import mean_over_processes
 from .dense_head import DenseHead
 from .dense_types import Selection
-from .frame import Frame
-from .two_stage import covered, truths_of
+from .truth import covered, truths_of
 
 
 class DenseDetector(Head):
@@ -41,8 +41,7 @@ class DenseDetector(Head):
         """See ``Head.find``."""
         predictions = self.dense(self.neck(pyramid))
         frames = [Frame(area, covered(pyramid))] * len(pyramid[0])
-        found = self.dense.detect(predictions, frames, selection=self.selection)
-        return [Detections(one.boxes, one.classes, one.scores) for one in found]
+        return self.dense.detect(predictions, frames, selection=self.selection)
 
     def configure_loss(
         self, training: TrainingConfig, class_weights: Sequence[float] | None, ignore_index: int
@@ -54,8 +53,7 @@ class DenseDetector(Head):
         truths = truths_of(targets, self.num_classes, False)
         sizes = self.dense.level_sizes(targets.area)
         like = next(self.parameters())
-        frames = [Frame(targets.area, targets.area)] * len(truths)
-        return float(self.dense.targets_of(sizes, like, truths, frames).positives)
+        return float(self.dense.targets_of(sizes, like, truths, targets.places(len(truths))).positives)
 
     def loss(
         self, pyramid: Sequence[Tensor], targets: Targets, divisor: float | None = None
@@ -77,7 +75,7 @@ class DenseDetector(Head):
         truths = truths_of(targets, self.num_classes, False)
         if not all(maps.isfinite().all() for maps in pyramid):
             raise LossNotFinite("the backbone's maps hold NaN or infinity; lower the learning rate")
-        frames = [Frame(targets.area, targets.area)] * len(truths)
+        frames = targets.places(len(truths))
         predictions = self.dense(self.neck(pyramid))
         with torch.autocast(pyramid[0].device.type, enabled=False):
             wanted = self.dense.targets(predictions, truths, frames)

@@ -10,16 +10,17 @@ from torch import Tensor, nn
 
 from vit_adapter.heads.precision import at_least_float32
 
+from ..frame import Frame
+from ..head import Detections, Objects
 from ..processes import mean_over_processes
 from .anchors import grid_anchors, valid_cells
 from .dense_targets import image_targets, join_targets
 from .dense_types import DensePredictions, DenseSettings, DenseTargets, Selection
-from .frame import Detected, Frame, Truth
 from .suppression import suppress_by_class
 
 STRIDES = (8, 16, 32, 64, 128)
-ANCHOR_SCALE = 8
-"""Side of an anchor in strides."""
+ANCHOR_SCALE = 8.0
+"""Side of an anchor in strides, as published."""
 OBJECT_PRIOR = 0.01
 """Probability of an object that the class scores start from."""
 
@@ -68,6 +69,7 @@ class DenseHead(nn.Module, ABC):
         convolutions: Length of each tower.
         groups: Groups of the towers' norms.
         strides: Pixels of a cell, level by level.
+        anchor_scale: Side of an anchor in strides.
         settings: How it is trained.
     """
 
@@ -80,10 +82,11 @@ class DenseHead(nn.Module, ABC):
         *,
         groups: int = 32,
         strides: Sequence[int] = STRIDES,
+        anchor_scale: float = ANCHOR_SCALE,
         settings: DenseSettings | None = None,
     ) -> None:
         super().__init__()
-        self.num_classes, self.strides = num_classes, tuple(strides)
+        self.num_classes, self.strides, self.anchor_scale = num_classes, tuple(strides), anchor_scale
         self.settings = settings or DenseSettings()
         widths = [in_channels] + [channels] * convolutions
         self.class_tower = self._tower(widths, groups)
@@ -159,14 +162,14 @@ class DenseHead(nn.Module, ABC):
             like: Device and type.
         """
         return [
-            grid_anchors(size, stride, ANCHOR_SCALE).to(like)
+            grid_anchors(size, stride, self.anchor_scale).to(like)
             for size, stride in zip(sizes, self.strides, strict=True)
         ]
 
     def targets(
         self,
         predictions: DensePredictions,
-        truths: Sequence[Truth],
+        truths: Sequence[Objects],
         frames: Sequence[Frame],
         ignored: Sequence[Tensor] | None = None,
     ) -> DenseTargets:
@@ -186,7 +189,7 @@ class DenseHead(nn.Module, ABC):
         self,
         sizes: Sequence[tuple[int, int]],
         like: Tensor,
-        truths: Sequence[Truth],
+        truths: Sequence[Objects],
         frames: Sequence[Frame],
         ignored: Sequence[Tensor] | None = None,
     ) -> DenseTargets:
@@ -228,7 +231,7 @@ class DenseHead(nn.Module, ABC):
         frames: Sequence[Frame],
         factors: Sequence[Tensor] | None = None,
         selection: Selection | None = None,
-    ) -> list[Detected]:
+    ) -> list[Detections]:
         """The objects of each image, best first.
 
         Args:
@@ -251,11 +254,11 @@ class DenseHead(nn.Module, ABC):
             if factors is not None:
                 boxes = boxes / factors[index].to(boxes)
             if selection.suppression is None:
-                found.append(Detected(boxes, scores, classes))
+                found.append(Detections(boxes, classes, scores))
                 continue
             kept, kept_scores = suppress_by_class(boxes, scores, classes, selection.suppression)
             kept, kept_scores = kept[: selection.count], kept_scores[: selection.count]
-            found.append(Detected(boxes[kept], kept_scores, classes[kept]))
+            found.append(Detections(boxes[kept], classes[kept], kept_scores))
         return found
 
     def _candidates(

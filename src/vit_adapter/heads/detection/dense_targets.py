@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..head import Objects
 from .dense_types import DenseSettings, DenseTargets, LevelTargets
-from .frame import Truth
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class ImageTargets:
 def image_targets(
     anchors: Sequence[Tensor],
     valid: Sequence[Tensor],
-    truth: Truth,
+    truth: Objects,
     num_classes: int,
     settings: DenseSettings,
     ignored: Tensor | None = None,

@@ -8,17 +8,18 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vit_adapter.config import InputError
-from vit_adapter.heads.head import Targets
 
+from ..frame import Frame
+from ..head import Objects, Targets
 from .box_head import BoxHead
 from .box_sampler import Permutation
 from .cascade import CascadeHead
-from .frame import Frame, Truth
 from .mask_head import MaskHead
 from .proposals import ProposalHead
 from .region_features import region_features
+from .region_stages import BOX_SIDE, MASK_SIDE
 from .semantic_head import SemanticHead
-from .two_stage import BOX_SIDE, MASK_SIDE, TwoStageSettings
+from .two_stage_settings import TwoStageSettings
 
 SEMANTIC_STRIDE = 8
 
@@ -57,7 +58,7 @@ class HTCHead(CascadeHead):
         levels: Sequence[Tensor],
         boxes: list[Tensor],
         frames: Sequence[Frame],
-        truths: Sequence[Truth],
+        truths: Sequence[Objects],
         labels: Tensor | None = None,
         permutation: Permutation = torch.randperm,
     ) -> dict[str, Tensor]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from .frame import Frame
+from ..frame import Frame
 
 
 class LearnedProposals(nn.Module):

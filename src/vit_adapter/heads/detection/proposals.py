@@ -9,12 +9,12 @@ from torch import Tensor, nn
 
 from vit_adapter.heads.precision import at_least_float32
 
+from ..frame import Frame, Size
 from .anchors import grid_anchors, valid_cells
 from .box_coding import BoxCoding
 from .box_losses import smooth_l1_loss
 from .box_sampler import BoxSampler, Permutation
 from .conv_block import ConvBlock
-from .frame import Frame, Size
 from .overlap_assigner import OverlapAssigner
 from .suppression import Suppression, suppress_by_class
 

@@ -8,12 +8,12 @@ from torch import Tensor, nn
 
 from vit_adapter.config import TaskName, TrainingConfig
 
+from ..frame import Frame
 from ..head import Detections, Head, LossNotFinite, Targets
 from ..processes import mean_over_processes
-from .frame import Frame
 from .learned_proposals import LearnedProposals
 from .sparse_rcnn import SparseStages, StagePredictions
-from .two_stage import covered, truths_of
+from .truth import covered, truths_of
 
 MOST_STAGES = 6
 
@@ -90,7 +90,7 @@ class SparseDetector(Head):
         truths = truths_of(targets, self.num_classes, False)
         if not all(maps.isfinite().all() for maps in pyramid):
             raise LossNotFinite("the backbone's maps hold NaN or infinity; lower the learning rate")
-        frames = [Frame(targets.area, targets.area)] * len(truths)
+        frames = targets.places(len(truths))
         predictions = self.predictions(pyramid, frames)
         with torch.autocast(pyramid[0].device.type, enabled=False):
             losses = self.refinement.losses(predictions, truths, frames, _divided_by(divisor))

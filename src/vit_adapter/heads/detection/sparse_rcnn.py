@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from ..frame import Frame
+from ..head import Detections, Objects
 from ..processes import mean_over_processes
 from .box_coding import BoxCoding
 from .box_losses import giou_loss
 from .box_matching import BoxCosts, match_boxes
 from .dense_head import Average
 from .focal_losses import sigmoid_focal_loss
-from .frame import Detected, Frame, Truth
 from .learned_proposals import frame_sizes
 from .region_features import region_features
 from .sparse_stage import SparseStage
@@ -102,7 +103,7 @@ class SparseStages(nn.Module):
         return predictions
 
     def match(
-        self, prediction: StagePredictions, truths: Sequence[Truth], frames: Sequence[Frame]
+        self, prediction: StagePredictions, truths: Sequence[Objects], frames: Sequence[Frame]
     ) -> list[Tensor]:
         """int64 [P] of each image: 0 for background, k + 1 for object k."""
         sizes = frame_sizes(frames, prediction.boxes)
@@ -112,7 +113,7 @@ class SparseStages(nn.Module):
     def losses(
         self,
         predictions: Sequence[StagePredictions],
-        truths: Sequence[Truth],
+        truths: Sequence[Objects],
         frames: Sequence[Frame],
         average: Average = mean_over_processes,
     ) -> dict[str, Tensor]:
@@ -140,7 +141,7 @@ class SparseStages(nn.Module):
     def _stage_losses(
         self,
         prediction: StagePredictions,
-        truths: Sequence[Truth],
+        truths: Sequence[Objects],
         frames: Sequence[Frame],
         matched: Sequence[Tensor],
         positive_weight: float,
@@ -181,7 +182,7 @@ class SparseStages(nn.Module):
     @torch.no_grad()
     def detect(
         self, prediction: StagePredictions, factors: Sequence[Tensor] | None = None, count: int = 300
-    ) -> list[Detected]:
+    ) -> list[Detections]:
         """The best pairs of proposal and class of each image; a proposal may appear with several classes.
 
         Args:
@@ -196,5 +197,5 @@ class SparseStages(nn.Module):
             chosen = boxes[pairs // number]
             if factors is not None:
                 chosen = chosen / factors[index].to(chosen)
-            found.append(Detected(chosen, scores, pairs % number))
+            found.append(Detections(chosen, pairs % number, scores))
         return found

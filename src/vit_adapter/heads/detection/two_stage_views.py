@@ -10,10 +10,11 @@ from torch import Tensor
 
 from vit_adapter.heads.head import Detections
 
+from ..frame import Frame
 from .augmented import View, boxes_from_view, boxes_to_view, mean_masks, merge_proposals
 from .class_suppression import select_detections
-from .frame import Frame
-from .two_stage import DetectionLimits, TwoStageHead
+from .two_stage import TwoStageHead
+from .two_stage_settings import DetectionLimits
 
 SizeRange = Literal["s", "m", "m-", "m+", "l", "l-", "l+"]
 SIZE_RANGES: dict[SizeRange, tuple[float, float]] = {
