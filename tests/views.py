@@ -10,7 +10,7 @@ from vit_adapter.annotations import Window
 from vit_adapter.config import InferenceConfig
 from vit_adapter.inference import Frame, PreparedView, plan_views, view_strips
 from vit_adapter.inference.grid import Size
-from vit_adapter.inference.strips import joined
+from vit_adapter.inference.strips import join_strips
 from vit_adapter.inference.windows import ScoreFunction
 
 
@@ -46,4 +46,4 @@ def scores_of_view(
     def cut(window: Window) -> Tensor:
         return images[(..., *window.slices)]
 
-    return joined(view_strips(score_function, cut, Frame(size, flip), original_size or size, **settings))
+    return join_strips(view_strips(score_function, cut, Frame(size, flip), original_size or size, **settings))

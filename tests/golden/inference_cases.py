@@ -16,7 +16,7 @@ from vit_adapter.annotations import Window
 from vit_adapter.config import InferenceConfig, Normalization
 from vit_adapter.inference import resize_scores, window_grid
 from vit_adapter.inference.application import mean_probabilities
-from vit_adapter.inference.strips import joined
+from vit_adapter.inference.strips import join_strips
 
 from .case import Case
 from .comparison import check_exact, check_outputs
@@ -119,7 +119,9 @@ def run_mask2former_inference(path: Path) -> None:
         ours["seg_logit"] = scores.flip({"horizontal": [-1], "vertical": [-2]}.get(view["flip"], []))
         ours["prob"] = ours[f"prob.{len(views) - 1}"] = scores.softmax(dim=1)
     assert len(boxes) == len(answers), "fewer windows than recorded answers"
-    mean = joined(mean_probabilities([iter([scores]) for scores in views], rows=views[0].shape[2], block=7))
+    mean = join_strips(
+        mean_probabilities([iter([scores]) for scores in views], rows=views[0].shape[2], block=7)
+    )
     corners = torch.tensor([box.corners for box in boxes])
     ours |= {"prob_mean": mean, "argmax": mean.argmax(dim=1), "windows": corners[:, [0, 2, 1, 3]]}
     check_outputs(case, {name: ours[name] for name in case.outputs})

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from views import scores_of_view
 from vit_adapter.inference.application import mean_probabilities
-from vit_adapter.inference.strips import joined
+from vit_adapter.inference.strips import join_strips
 
 from .building import build_segmenter
 from .case import Case
@@ -72,7 +72,7 @@ def run_augmented(path: Path) -> None:
         assert list(image.shape[2:]) == view["size"]
         flip = view["flip_direction"] if view["flip"] else None
         views.append(scores(image, config["ori_shape"], config["test_cfg"]["mode"], flip))
-    mean = joined(mean_probabilities([iter([view]) for view in views], rows=views[0].shape[2], block=7))
+    mean = join_strips(mean_probabilities([iter([view]) for view in views], rows=views[0].shape[2], block=7))
     ours = {f"prob_{index}": view.softmax(dim=1) for index, view in enumerate(views)}
     check_outputs(case, {**ours, "prob_mean": mean}, skip=("pred",))
     _check_labels(case, "pred", mean, case.outputs["prob_mean"])

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from vit_adapter.annotations import Window
 from vit_adapter.inference import resize_scores, strips
-from vit_adapter.inference.strips import RowReader, crop_strips, joined, resize_strips
+from vit_adapter.inference.strips import RowReader, crop_strips, join_strips, resize_strips
 
 small = st.integers(1, 40)
 
@@ -39,7 +39,7 @@ def test_resize_is_that_of_torch(height, width, new_height, new_width, piece, st
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(strips, "STRIP_BYTES", strip_bytes)
         stream = _pieces(maps, [piece] * (height // piece + 1))
-        found = joined(resize_strips(stream, (height, width), (new_height, new_width)))
+        found = join_strips(resize_strips(stream, (height, width), (new_height, new_width)))
     expected = F.interpolate(maps, size=(new_height, new_width), mode="bilinear", align_corners=False)
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
 
@@ -61,7 +61,7 @@ def test_many_times_as_many_rows_are_torch_s_to_the_bit(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(strips, "STRIP_BYTES", budget)
         stream = _pieces(maps, [*pieces, height])
-        found = joined(resize_strips(stream, (height, width), (height * factor, new_width)))
+        found = join_strips(resize_strips(stream, (height, width), (height * factor, new_width)))
     ordered = strips.classes_last(maps)
     expected = F.interpolate(ordered, size=(height * factor, new_width), mode="bilinear", align_corners=False)
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
@@ -99,11 +99,11 @@ def test_crop_and_reader_give_the_rows_asked_for(data):
     top = data.draw(st.integers(0, 29))
     bottom = data.draw(st.integers(top + 1, 30))
     cut = crop_strips((strip for strip in maps.split(heights[0], dim=2)), Window(top, 1, bottom - top, 2))
-    assert torch.equal(joined(cut), maps[:, :, top:bottom, 1:3])
+    assert torch.equal(join_strips(cut), maps[:, :, top:bottom, 1:3])
     reader = RowReader(maps.split(heights[1], dim=2))
     start = 0
     for count in heights:
         count = min(count, 30 - start)
         if count:
-            assert torch.equal(joined(reader.read(count)), maps[:, :, start : start + count])
+            assert torch.equal(join_strips(reader.read(count)), maps[:, :, start : start + count])
         start += count

@@ -145,7 +145,7 @@ def test_s214_a_hub_repository_without_a_network(empty_cache, monkeypatch):
         return "folder"
 
     monkeypatch.setattr(hub_room, "snapshot_download", cached)
-    assert hub_room.download("me/streets", {"revision": "main"}) == "folder"
+    assert hub_room.fetch_repository("me/streets", {"revision": "main"}) == "folder"
     assert asked == [{"revision": "main", "local_files_only": True}]
 
 

@@ -1,9 +1,13 @@
 """When and on what a run validates: a function of counts."""
 
+from dataclasses import replace
+
 import pytest
 
 from vit_adapter.config import InferenceConfig, TrainingConfig
-from vit_adapter.training.validation_plan import image_cost, plan_validation, seen_pixels, spread
+from vit_adapter.config.counting import evenly_spread
+from vit_adapter.inference.cost import seen_pixels
+from vit_adapter.training.validation_plan import image_cost, plan_validation
 
 
 def plan(steps, images, cost, limit=None, **settings):
@@ -79,6 +83,8 @@ def test_an_image_costs_what_the_model_sees_of_it():
     protocol = InferenceConfig(crop=256, stride=170, multiple=None)
     assert seen_pixels((360, 480), protocol) == 6 * 256 * 256
     assert seen_pixels((200, 100), protocol) == 200 * 100
+    squares = replace(protocol, small_windows="square")  # of its shorter side, across the longer one
+    assert seen_pixels((200, 100), squares) == 2 * 100 * 100
     assert seen_pixels((360, 480), InferenceConfig(mode="whole", multiple=None, flip=True)) == 2 * 360 * 480
 
 
@@ -87,5 +93,5 @@ def test_images_that_cannot_be_read_have_no_cost():
 
 
 def test_a_sample_is_spread_evenly():
-    assert spread(100, 4) == [12, 37, 62, 87]
-    assert spread(3, 10) == [0, 1, 2]
+    assert evenly_spread(100, 4) == [12, 37, 62, 87]
+    assert evenly_spread(3, 10) == [0, 1, 2]

@@ -121,7 +121,7 @@ def _checked(
         )
     agreement = None
     if kinds in (["scores"], ["labels"]):
-        ours = model.predict(image, task="semantic").annotation.labels
+        ours = model.predict(image, task="semantic").labels
         theirs = OnnxModel(file, processor_only=True).labels(image)
         agreement = float((ours == theirs).mean())
         # Labels of overlapping windows cannot be averaged as scores are, so those may differ.

@@ -15,7 +15,7 @@ from .suggestions import near_setting
 
 
 def check_settings_file(path: Path, known: Mapping[str, FlagSetting]) -> list[str]:
-    """Refuses a file that would mean something else than is written in it, see ``check_settings``.
+    """Refuses a file that would mean something else than is written in it, see ``check_settings_text``.
 
     Returns:
         Sections of a run that are in it and that ``known`` does not have; nothing in them is looked at.
@@ -29,10 +29,12 @@ def check_settings_file(path: Path, known: Mapping[str, FlagSetting]) -> list[st
         raise InputError(f"{path}: is not UTF-8 text, expected YAML with settings") from error
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {(error.strerror or str(error)).lower()}") from error
-    return check_settings(text, str(path), known)
+    return check_settings_text(text, str(path), known)
 
 
-def check_settings(text: str, path: str, known: Mapping[str, FlagSetting], prefix: str = "") -> list[str]:
+def check_settings_text(
+    text: str, path: str, known: Mapping[str, FlagSetting], prefix: str = ""
+) -> list[str]:
     """Refuses YAML that would mean something else than is written in it.
 
     Args:

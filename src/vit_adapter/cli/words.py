@@ -11,7 +11,13 @@ from vit_adapter.config.paths import near_path, user_path
 from vit_adapter.config.values import complaint, describe
 
 from .settings import FlagSetting, is_section, setting_type, settings_of
-from .settings_file import check_pairs, check_settings, check_settings_file, has_unclear_number, takes_text
+from .settings_file import (
+    check_pairs,
+    check_settings_file,
+    check_settings_text,
+    has_unclear_number,
+    takes_text,
+)
 from .suggestions import near_setting
 
 
@@ -79,9 +85,11 @@ def _check_value(flag: str, value: str, action: Any) -> None:
     section = setting_type(name)
     if is_section(section):
         if value.startswith("{"):
-            check_settings(value, flag, settings_of(section), f"{name}.")
+            check_settings_text(value, flag, settings_of(section), f"{name}.")
         elif Path(value).is_file():
-            check_settings(Path(value).read_text(encoding="utf-8"), value, settings_of(section), f"{name}.")
+            check_settings_text(
+                Path(value).read_text(encoding="utf-8"), value, settings_of(section), f"{name}."
+            )
         return
     hint = type_of(name, action)
     if value.startswith("{"):

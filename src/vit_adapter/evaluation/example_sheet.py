@@ -1,15 +1,16 @@
 """A few images with truth and prediction on one sheet."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
+from vit_adapter.config.counting import evenly_spread
 from vit_adapter.config.files import write_atomically
 from vit_adapter.config.own_files import marked_png
-from vit_adapter.data.sample import AnnotatedImages
+from vit_adapter.data.sample import AnnotatedImages, Sample
 from vit_adapter.images import UnreadableImageError
 from vit_adapter.segmenter import Segmenter
-from vit_adapter.tasks import SemanticResult
 from vit_adapter.visualization import LegendEntry, colorize, contact_sheet, default_palette, overlay
 
 from .loop import EvaluationResult, ImageScore
@@ -49,19 +50,15 @@ def write_example_sheet(
     names, ignored = result.class_names, result.matrix.ignore_index
     shown, captions, seen, void = [], [], set(), False
     palette = default_palette(len(names))
-    for score in _spread(result.images, rows):
-        try:
-            sample = dataset.read(score.index)
-        except UnreadableImageError:  # it was there before
-            continue
+    for score, sample in _spread(result.images, dataset, rows):
         predicted = model.predict(
             sample.image,
             batch_size=result.config.batch_size,
             protocol=result.protocol,
             threshold=result.config.threshold,
             precision=result.config.precision,
+            task="semantic",
         )
-        assert isinstance(predicted, SemanticResult)
         palette = predicted.palette if predicted.palette is not None else palette
         valid = np.ones(sample.labels.shape, bool) if ignored is None else sample.labels != ignored
         wrong = valid & (sample.labels != predicted.labels)
@@ -100,11 +97,7 @@ def _write_object_sheet(
     rows: int,
 ) -> Path:
     shown, captions = [], []
-    for score in _spread(result.images, rows):
-        try:
-            sample = dataset.read(score.index)
-        except UnreadableImageError:  # it was there before
-            continue
+    for score, sample in _spread(result.images, dataset, rows):
         predicted = model.predict(
             sample.image,
             batch_size=result.config.batch_size,
@@ -126,6 +119,14 @@ def _write_object_sheet(
     return write_atomically(path, marked_png(sheet))
 
 
-def _spread(images: list[ImageScore], count: int) -> list[ImageScore]:
-    count = min(count, len(images))
-    return [images[(2 * number + 1) * len(images) // (2 * count)] for number in range(count)]
+def _spread(
+    images: list[ImageScore], dataset: AnnotatedImages, count: int
+) -> Iterator[tuple[ImageScore, Sample]]:
+    """So many images at even distances, with what is true of them."""
+    for number in evenly_spread(len(images), count):
+        score = images[number]
+        try:
+            sample = dataset.read(score.index)
+        except UnreadableImageError:  # it was there before
+            continue
+        yield score, sample

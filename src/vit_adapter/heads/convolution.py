@@ -50,7 +50,8 @@ class ConvNormReLU(nn.Module):
         return self._normed(upsampled_convolution(levels, self.conv.weight, self.conv.bias, align_corners))
 
     def _normed(self, convolved: Tensor) -> Tensor:
-        check_batch_norm(self.norm, convolved.shape[0] * convolved.shape[2] * convolved.shape[3])
+        if self.training:
+            check_batch_norm(self.norm, convolved.shape[0] * convolved.shape[2] * convolved.shape[3])
         return self.activation(self.norm(convolved))
 
 

@@ -3,7 +3,7 @@
 from vit_adapter.config import InferenceConfig
 
 from .augmentation import plan_views
-from .grid import Size, window_grid
+from .grid import Size, protocol_grid
 
 LARGE_WHOLE_PIXELS = 1 << 22
 """A view of more pixels is expensive to process whole: attention grows with the square of its tokens."""
@@ -19,13 +19,17 @@ def count_windows(size: Size, protocol: InferenceConfig) -> int:
     Raises:
         InputError: The protocol contradicts itself.
     """
-    views = plan_views(size, protocol)
-    if protocol.mode == "whole":
-        return len(views)
-    return sum(
-        len(window_grid(view.padded, protocol.crop, protocol.stride, protocol.small_windows))
-        for view in views
-    )
+    return sum(len(protocol_grid(view.padded, protocol)) for view in plan_views(size, protocol))
+
+
+def seen_pixels(size: Size, protocol: InferenceConfig) -> int:
+    """Pixels that the model sees of an image of (height, width): all windows of all views.
+
+    Raises:
+        InputError: The protocol contradicts itself.
+    """
+    grids = [protocol_grid(view.padded, protocol) for view in plan_views(size, protocol)]
+    return sum(window.height * window.width for grid in grids for window in grid)
 
 
 def is_large_whole(size: Size, protocol: InferenceConfig) -> bool:

@@ -3,6 +3,7 @@
 from typing import Literal
 
 from vit_adapter.annotations import Window
+from vit_adapter.config import InferenceConfig
 
 Size = tuple[int, int]
 """(height, width) in pixels."""
@@ -52,6 +53,13 @@ def window_grid(
         for top in window_starts(size[0], crop_height, down)
         for left in window_starts(size[1], crop_width, across)
     ]
+
+
+def protocol_grid(size: Size, protocol: InferenceConfig) -> list[Window]:
+    """What a model sees at a time of a padded view of this (height, width): all of it, or windows (``window_grid``)."""
+    if protocol.mode == "whole":
+        return [Window(0, 0, *size)]
+    return window_grid(size, protocol.crop, protocol.stride, protocol.small_windows)
 
 
 def _pair(value: int | Size) -> Size:

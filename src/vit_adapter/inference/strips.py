@@ -45,7 +45,7 @@ def split_rows(scores: Tensor, width: int | None = None) -> Iterator[Tensor]:
     yield from scores.split(strip_rows(scores, width), dim=2)
 
 
-def joined(strips: Iterable[Tensor]) -> Tensor:
+def join_strips(strips: Iterable[Tensor]) -> Tensor:
     """All strips as one tensor [B, K, H, W] of its own."""
     # Strips may be overwritten by the stream that gave them.
     parts = [strip.clone() for strip in strips]
@@ -129,7 +129,7 @@ def resize_scores(scores: Tensor, size: Size) -> Tensor:
         return scores
     if scores.device.type == "cpu":
         return _interpolate(classes_last(scores), size)
-    return joined(resize_strips(split_rows(scores), old, size))
+    return join_strips(resize_strips(split_rows(scores), old, size))
 
 
 def _enlarged(strips: Iterable[Tensor], factor: int, width: int) -> Iterator[Tensor]:

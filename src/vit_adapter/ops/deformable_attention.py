@@ -67,11 +67,7 @@ Every form sums in float32 (of float64 values in float64) and returns [B, Q, M *
 """
 
 
-@OPERATOR.form("row_sum")
-def _row_sum(
-    value: Tensor, shapes: Shapes, points: Tensor, weights: Tensor, reference: Tensor | None = None
-) -> Tensor:
-    return row_sum(value, shapes, points, weights, reference)
+OPERATOR.form("row_sum")(row_sum)
 
 
 def missing_for_triton() -> str | None:

@@ -4,7 +4,7 @@ A compiled or exported program then holds one node for each call: nothing of it 
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -16,7 +16,15 @@ Forward = Callable[[Tensor, Shapes, Tensor, Tensor, Tensor | None], Tensor]
 Backward = Callable[[Tensor, Tensor, Shapes, Tensor, Tensor, Tensor | None], tuple[Tensor, Tensor, Tensor]]
 
 
-def register(name: str, forward: Forward, backward: Backward) -> Forward:
+class Form(Protocol):
+    """A form of ``deformable_attention.OPERATOR``, which describes the arguments."""
+
+    def __call__(
+        self, value: Tensor, shapes: Shapes, points: Tensor, weights: Tensor, reference: Tensor | None = None
+    ) -> Tensor: ...
+
+
+def register(name: str, forward: Forward, backward: Backward) -> Form:
     """Makes a form from a pair of functions that torch need not look into.
 
     Args:

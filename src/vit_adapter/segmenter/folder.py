@@ -19,7 +19,7 @@ from vit_adapter.weights.files import is_weights_file, read_state_dict
 from vit_adapter.weights.model_folder import read_model_folder
 from vit_adapter.weights.run_checkpoint import run_description
 
-from .hub import download
+from .hub import fetch_repository
 from .parts import check_number_of_means
 
 
@@ -97,6 +97,6 @@ def read_model(
             )
         return run_description(file.values, file.path), state, file.path
     if not path.is_dir():
-        path = Path(download(str(source), hub or {}))
+        path = Path(fetch_repository(str(source), hub or {}))
     config, state = read_model_folder(path)
     return config, state, str(path / "config.json")

@@ -61,7 +61,7 @@ def upload(
         raise InputError(f"{repo_id}: cannot be uploaded to the hub: {reason}") from error
 
 
-def download(name: str, settings: dict[str, Any]) -> str:
+def fetch_repository(name: str, settings: dict[str, Any]) -> str:
     """Folder of a hub repository on this machine.
 
     Args:

@@ -1,9 +1,10 @@
 """Prediction: images of any size to labels, as a segmenter's protocol says."""
 
 import warnings
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal, overload
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypedDict, Unpack, overload
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ from vit_adapter.tasks import (
     Answers,
     AnyTask,
     DecodeSettings,
+    DetectionResult,
     InstanceResult,
     PanopticResult,
     SemanticResult,
@@ -32,6 +34,22 @@ Prediction = SemanticResult | InstanceResult | PanopticResult
 """What ``Segmenter.predict`` gives for an image, by the task."""
 ImageLike = str | Path | bytes | BinaryIO | Image.Image | np.ndarray | Tensor
 """What ``Segmenter.predict`` takes as one image."""
+SeveralImages = list[Any] | tuple[Any, ...]
+"""Several of them; each is an ``ImageLike``."""
+Precision = Literal["float32", "bfloat16", "float16"]
+
+
+class PredictOptions(TypedDict, total=False):
+    """Arguments of ``Segmenter.predict`` beside images and task, for its overloads; it says what they mean."""
+
+    batch_size: int
+    protocol: InferenceConfig | None
+    threshold: float | None
+    precision: Precision
+    value_range: tuple[float, float] | None
+    score_threshold: float | None
+    mask_threshold: float | None
+    min_area: int | None
 
 
 def _is_floating(image: Any) -> bool:
@@ -74,34 +92,52 @@ class AppliedModel(nn.Module):
 
     @overload
     def predict(
-        self,
-        images: list[Any] | tuple[Any, ...],
-        *,
-        batch_size: int = 4,
-        protocol: InferenceConfig | None = None,
-        threshold: float | None = None,
-        precision: Literal["float32", "bfloat16", "float16"] = "float32",
-        value_range: tuple[float, float] | None = None,
-        task: TaskName | None = None,
-        score_threshold: float | None = None,
-        mask_threshold: float | None = None,
-        min_area: int | None = None,
+        self, images: SeveralImages, *, task: Literal["semantic"], **options: Unpack[PredictOptions]
+    ) -> list[SemanticResult]: ...
+
+    @overload
+    def predict(
+        self, images: SeveralImages, *, task: Literal["instance"], **options: Unpack[PredictOptions]
+    ) -> list[InstanceResult]: ...
+
+    @overload
+    def predict(
+        self, images: SeveralImages, *, task: Literal["panoptic"], **options: Unpack[PredictOptions]
+    ) -> list[PanopticResult]: ...
+
+    @overload
+    def predict(
+        self, images: SeveralImages, *, task: Literal["detection"], **options: Unpack[PredictOptions]
+    ) -> list[DetectionResult]: ...
+
+    @overload
+    def predict(
+        self, images: SeveralImages, *, task: TaskName | None = None, **options: Unpack[PredictOptions]
     ) -> list[Prediction]: ...
 
     @overload
     def predict(
-        self,
-        images: ImageLike,
-        *,
-        batch_size: int = 4,
-        protocol: InferenceConfig | None = None,
-        threshold: float | None = None,
-        precision: Literal["float32", "bfloat16", "float16"] = "float32",
-        value_range: tuple[float, float] | None = None,
-        task: TaskName | None = None,
-        score_threshold: float | None = None,
-        mask_threshold: float | None = None,
-        min_area: int | None = None,
+        self, images: ImageLike, *, task: Literal["semantic"], **options: Unpack[PredictOptions]
+    ) -> SemanticResult: ...
+
+    @overload
+    def predict(
+        self, images: ImageLike, *, task: Literal["instance"], **options: Unpack[PredictOptions]
+    ) -> InstanceResult: ...
+
+    @overload
+    def predict(
+        self, images: ImageLike, *, task: Literal["panoptic"], **options: Unpack[PredictOptions]
+    ) -> PanopticResult: ...
+
+    @overload
+    def predict(
+        self, images: ImageLike, *, task: Literal["detection"], **options: Unpack[PredictOptions]
+    ) -> DetectionResult: ...
+
+    @overload
+    def predict(
+        self, images: ImageLike, *, task: TaskName | None = None, **options: Unpack[PredictOptions]
     ) -> Prediction: ...
 
     def predict(
@@ -111,13 +147,13 @@ class AppliedModel(nn.Module):
         batch_size: int = 4,
         protocol: InferenceConfig | None = None,
         threshold: float | None = None,
-        precision: Literal["float32", "bfloat16", "float16"] = "float32",
+        precision: Precision = "float32",
         value_range: tuple[float, float] | None = None,
         task: TaskName | None = None,
         score_threshold: float | None = None,
         mask_threshold: float | None = None,
         min_area: int | None = None,
-    ) -> Prediction | list[Prediction]:
+    ) -> Prediction | Sequence[Prediction]:
         """Segments images of any size as the model's protocol says, in evaluation mode.
 
         Args:

@@ -13,7 +13,8 @@ from vit_adapter.config import InferenceConfig, InputError
 from vit_adapter.config.backbone import COARSEST_STRIDE
 from vit_adapter.heads import Detections, Queries
 from vit_adapter.images import multiple_size
-from vit_adapter.inference import PreparedView, View, plan_views, window_grid
+from vit_adapter.inference import PreparedView, plan_views
+from vit_adapter.inference.grid import protocol_grid
 
 from .queries import MaskSizes, Size
 
@@ -103,7 +104,7 @@ class _Walk(Generic[Found]):
                 "objects are found in one view, with scales=(1.0,) and flip=False"
             )
         self.image, self.protocol, self.view = image, protocol, views[0]
-        self.grid = _grid(self.view, protocol)
+        self.grid = protocol_grid(self.view.padded, protocol)
         self.found: dict[int, Found] = {}
         self._prepared: PreparedView | None = None
 
@@ -136,9 +137,3 @@ class _Walk(Generic[Found]):
         numbers = [number for number in range(len(self.grid)) if min(self.valid(number)[2:]) > 0]
         windows = [self.valid(number) for number in numbers]
         return FoundInView(windows, [self.found[number] for number in numbers], self.view.size, self.size)
-
-
-def _grid(view: View, protocol: InferenceConfig) -> list[Window]:
-    if protocol.mode == "whole":
-        return [Window(0, 0, *view.padded)]
-    return window_grid(view.padded, protocol.crop, protocol.stride, protocol.small_windows)

@@ -1,5 +1,6 @@
 """What a checkpoint holds, and how a resumed run restores it."""
 
+from dataclasses import asdict
 from typing import Any
 
 from torch.optim.swa_utils import AveragedModel
@@ -10,7 +11,7 @@ from .averaging import average_state, restore_average
 from .checkpoints import VERSION, optimizer_state, restore_optimizer
 from .facts import described
 from .step import TrainingStep
-from .validation import ValidationState, state_to_dict
+from .validation import ValidationState
 
 
 def checkpoint_of(
@@ -40,7 +41,7 @@ def checkpoint_of(
         "optimizer": optimizer_state(step.optimizer.optimizer),
         "scaler": step.fabric.strategy.precision.state_dict(),
         "average": average_state(average),
-        "validation": state_to_dict(validation),
+        "validation": asdict(validation),
         "replaced": step.state.replaced,
         "run": run,
         "segmenter": described(step.segmenter),

@@ -5,6 +5,24 @@ from torch import nn
 from vit_adapter.config import InputError, RunConfig
 from vit_adapter.heads import Head
 
+from .engine import choose_accelerator, count_devices
+
+
+def check_run(model: nn.Module, config: RunConfig, images: int) -> tuple[str, int]:
+    """What no run can work with, of settings, devices and number of training images.
+
+    Returns:
+        Kind of device, and the number of processes on all machines.
+
+    Raises:
+        InputError: There is such a thing.
+    """
+    check_settings(config, images)
+    accelerator = choose_accelerator(config.training)
+    processes = count_devices(config.training, accelerator) * config.training.nodes
+    check_batch_of_one(model, config, processes, synchronised=accelerator == "cuda")
+    return accelerator, processes
+
 
 def check_settings(config: RunConfig, images: int) -> None:
     """Values that no run can work with.
@@ -37,7 +55,7 @@ def check_settings(config: RunConfig, images: int) -> None:
         raise InputError(f"{config.data.root or 'the data set'}: no training image, expected at least one")
 
 
-def check_batch_norm(model: nn.Module, config: RunConfig, processes: int, synchronised: bool) -> None:
+def check_batch_of_one(model: nn.Module, config: RunConfig, processes: int, synchronised: bool) -> None:
     """Batch norm needs more than one value per channel: one image pooled to 1x1 has a single one.
 
     Args:

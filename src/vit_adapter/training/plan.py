@@ -11,8 +11,8 @@ from vit_adapter.config.plain import to_yaml
 from vit_adapter.segmenter import Segmenter
 from vit_adapter.weights.official import official_name
 
-from .checks import check_batch_norm, check_settings
-from .engine import choose_accelerator, count_devices
+from .checks import check_run
+from .engine import choose_accelerator
 from .memory import memory_words
 from .parameter_groups import count_layers, layer_of, parameter_groups
 from .printing import print_lines
@@ -43,18 +43,14 @@ def print_plan(
     Raises:
         InputError: A setting or device cannot be used.
     """
-    training = config.training
-    check_settings(config, images[0])
-    accelerator = choose_accelerator(training)
-    world = count_devices(training, accelerator) * training.nodes
-    check_batch_norm(model, config, world, synchronised=accelerator == "cuda")
+    accelerator, processes = check_run(model, config, images[0])
     # How large the images are is not known, so neither is what validation costs.
-    validation = plan_validation(training, images[1], None, config.evaluation.limit)
+    validation = plan_validation(config.training, images[1], None, config.evaluation.limit)
     block = StartBlock(
         training_images=images[0],
         validation_images=images[1],
         class_names=list(model.class_names),
-        processes=world,
+        processes=processes,
         device=accelerator,
         operator_forms=operator_forms,
         notes=[*notes],

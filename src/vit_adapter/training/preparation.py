@@ -16,14 +16,13 @@ from vit_adapter.evaluation.exclusion import labels_left_out
 from vit_adapter.segmenter import Segmenter
 
 from .checkpoints import CheckpointFolder
-from .checks import check_batch_norm, check_settings
+from .checks import check_run
 from .class_occurrence import occurrence_notes, training_pixels
 from .class_weights import class_weights
-from .engine import choose_accelerator, count_devices
 from .facts import note_facts
 from .folders import with_absolute_paths
 from .memory import memory_note
-from .resume import changes_of, check_same_run, fingerprint
+from .resume import changes_of, check_same_run, run_fingerprint
 from .start_block import StartBlock
 from .validation import ValidationState
 from .validation_plan import ValidationPlan, plan_of
@@ -91,10 +90,7 @@ def prepare_run(
         InputError: A setting, file or device cannot be used.
     """
     training = config.training
-    check_settings(config, len(train_set))
-    accelerator = choose_accelerator(training)
-    world = count_devices(training, accelerator) * training.nodes
-    check_batch_norm(model, config, world, synchronised=accelerator == "cuda")
+    accelerator, world = check_run(model, config, len(train_set))
     labels_left_out(config.evaluation.exclude_from_mean, model, validation_set)  # refuses unknown names now
     wanted = training.class_weights if model.head.takes_class_weights else None
     labelled, for_weights = train_set.dataset, wanted == "auto"
@@ -104,7 +100,7 @@ def prepare_run(
     parts = {"training": labelled, "validation": validation_set}
     data = {part: data_digest(dataset) for part, dataset in parts.items()}
     names = list(model.class_names)
-    run = fingerprint(model, with_absolute_paths(config), names, len(train_set), data)
+    run = run_fingerprint(model, with_absolute_paths(config), names, len(train_set), data)
 
     notes = [*notes, *occurrence_notes(counts, labelled, validation_set, names, for_weights, notes)]
     note_facts(model, ema_decay=training.ema_decay)

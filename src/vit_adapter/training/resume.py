@@ -27,7 +27,7 @@ _MUST_BE_EQUAL = (
 )
 
 
-def fingerprint(
+def run_fingerprint(
     model: nn.Module,
     config: RunConfig,
     class_names: list[str],

@@ -9,12 +9,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from vit_adapter.config import InferenceConfig, InputError, RunConfig, TrainingConfig
-from vit_adapter.config.counting import counted
+from vit_adapter.config.counting import counted, evenly_spread
 from vit_adapter.data.sample import AnnotatedImages
 from vit_adapter.evaluation.loop import new_evaluator
 from vit_adapter.images import UnreadableImageError
-from vit_adapter.inference.augmentation import plan_views
-from vit_adapter.inference.grid import window_grid
+from vit_adapter.inference.cost import seen_pixels
 from vit_adapter.metrics import SemanticEvaluator
 from vit_adapter.segmenter import Segmenter
 
@@ -86,7 +85,7 @@ class ValidationPlan:
         """Numbers of the images that are measured on the way: spread evenly, always the same."""
         if self.sample is None:
             return list(range(self.images))
-        return spread(self.images, self.sample)
+        return evenly_spread(self.images, self.sample)
 
     def words(self) -> str:
         """The plan as a line for the user."""
@@ -193,7 +192,7 @@ def image_cost(dataset: AnnotatedImages, protocol: InferenceConfig, crop: int, b
         None if none of the images can be read.
     """
     pixels = []
-    for index in spread(len(dataset), LOOKED_AT):
+    for index in evenly_spread(len(dataset), LOOKED_AT):
         try:
             height, width = dataset.read(index).image.shape[:2]
         except (UnreadableImageError, InputError):  # validation says so when its turn comes
@@ -202,24 +201,6 @@ def image_cost(dataset: AnnotatedImages, protocol: InferenceConfig, crop: int, b
     if not pixels:
         return None
     return float(np.mean(pixels)) / (TRAINING_PASS * batch * crop * crop)
-
-
-def seen_pixels(size: tuple[int, int], protocol: InferenceConfig) -> int:
-    """Pixels that the model sees of an image of (height, width): all windows of all views."""
-    total = 0
-    for view in plan_views(size, protocol):
-        if protocol.mode == "whole":
-            total += view.padded[0] * view.padded[1]
-            continue
-        grid = window_grid(view.padded, protocol.crop, protocol.stride)
-        total += len(grid) * grid[0].height * grid[0].width  # all are of one size
-    return total
-
-
-def spread(total: int, count: int) -> list[int]:
-    """``count`` different numbers below ``total``, spread evenly; all of them where there are no more."""
-    count = min(count, total)
-    return [int((2 * number + 1) * total // (2 * count)) for number in range(count)]
 
 
 def _percent(share: float) -> str:

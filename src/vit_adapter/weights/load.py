@@ -71,9 +71,9 @@ def fit_state(
                 loaded.append(name)
         elif broadcast and _broadcasts(found, own):
             chosen[name] = found.to(own.dtype).expand(own.shape).clone()
-            spread[name] = f"{shape_text(found)} to {shape_text(own)}"
+            spread[name] = f"{tensor_shape_text(found)} to {tensor_shape_text(own)}"
         else:
-            kept[name] = f"{shape_text(found)} in the file, {shape_text(own)} in the model"
+            kept[name] = f"{tensor_shape_text(found)} in the file, {tensor_shape_text(own)} in the model"
     unused = [name for name in source if name not in target]
     # With names in common, the check of shapes says more.
     if not chosen and not (kept and on_mismatch == "error"):
@@ -137,7 +137,7 @@ def align_names(
     return best, [note] if note else []
 
 
-def shape_text(tensor: Tensor) -> str:
+def tensor_shape_text(tensor: Tensor) -> str:
     """``768 x 3 x 16 x 16``, or ``single`` for a number."""
     return " x ".join(str(side) for side in tensor.shape) or "single"
 
@@ -168,4 +168,4 @@ def _any(name: str, patterns: Sequence[str]) -> bool:
 
 def _example(state: Mapping[str, Tensor]) -> str:
     name = next(iter(state), None)
-    return "nothing" if name is None else f"{name!r} ({shape_text(state[name])})"
+    return "nothing" if name is None else f"{name!r} ({tensor_shape_text(state[name])})"

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from vit_adapter.config import InputError
 
-from .load import shape_text
+from .load import tensor_shape_text
 from .official import DERIVED
 from .resample import class_rows, resample_positions, resample_relative_table
 
@@ -56,12 +56,12 @@ def prepare_beit(
             if not class_rows(own.shape[0]):  # a detector's table: of patches alone
                 table = table[: table.shape[0] - class_rows(table.shape[0])]
             state[name] = resample_relative_table(table, _table_side(own, name))
-            resampled[name] = f"{shape_text(source_table)} to {shape_text(own)}"
+            resampled[name] = f"{tensor_shape_text(source_table)} to {tensor_shape_text(own)}"
     name = "pos_embed"
     if name in state and name in target and state[name].shape != target[name].shape:
         stored, own = state[name], target[name]
         state[name] = resample_positions(stored, _square(stored, name), _square(own, name))
-        resampled[name] = f"{shape_text(stored)} to {shape_text(own)}"
+        resampled[name] = f"{tensor_shape_text(stored)} to {tensor_shape_text(own)}"
     return state, resampled, dropped
 
 

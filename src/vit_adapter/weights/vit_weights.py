@@ -12,7 +12,7 @@ from vit_adapter.config import InputError
 
 from .channels import convert_channels
 from .files import WeightsFile
-from .load import align_names, fit_state, shape_text
+from .load import align_names, fit_state, tensor_shape_text
 from .pretraining import TABLE, prepare_beit
 from .report import LoadReport
 from .resample import resample_patches, resample_positions
@@ -224,7 +224,7 @@ def _patches(
 
 def _note_change(resampled: dict[str, str], name: str, before: Tensor | None, after: Tensor) -> None:
     if before is not None and before.shape != after.shape:
-        resampled[name] = f"{shape_text(before)} to {shape_text(after)}"
+        resampled[name] = f"{tensor_shape_text(before)} to {tensor_shape_text(after)}"
 
 
 def _position_table(

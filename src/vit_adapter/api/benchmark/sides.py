@@ -83,7 +83,7 @@ def _labels(row: Row, name: str, model: Segmenter, images: Tensor) -> Callable[[
         return lambda: model(images).argmax(dim=1)
     pixels = np.random.default_rng(0).integers(0, 256, (row.size, row.size, 3), np.uint8)
     protocol = InferenceConfig(mode="whole", normalization=model.protocol.normalization)
-    return lambda: torch.from_numpy(getattr(model.predict(pixels, protocol=protocol), "labels"))  # noqa: B009
+    return lambda: torch.from_numpy(model.predict(pixels, protocol=protocol, task="semantic").labels)
 
 
 def _head(row: Row, name: str, model: Segmenter, images: Tensor) -> Callable[[], Tensor]:

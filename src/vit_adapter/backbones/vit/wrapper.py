@@ -143,8 +143,9 @@ class ViTWrapper(ABC):
 
     def set_drop_path(self, rate: float) -> None:
         """Stochastic depth growing linearly from 0 at the first block to ``rate`` at the last (behaviour 15)."""
+        steps = max(self.depth - 1, 1)
         for index, block in enumerate(self.blocks):
-            own = rate * index / max(self.depth - 1, 1)
+            own = rate * index / steps
             for name in ("drop_path1", "drop_path2"):
                 if hasattr(block, name):
                     setattr(block, name, DropPath(own) if own > 0 else nn.Identity())

@@ -10,7 +10,7 @@ from vit_adapter.config import InputError
 from ..class_files import CLASS_FILE_NAMES, ClassEntry, Colour
 from .layout import Layout
 from .lists import read_list
-from .pairs import Part, images_below, joined, match_folders
+from .pairs import Part, images_below, join_parts, match_folders
 
 VOID = 255  # of prepared masks
 
@@ -169,5 +169,5 @@ class OfficialDataset:
             else:
                 parts[split] = Part(problems=[f"{place / name}: there is no such list; {self.advice}"])
         if self.joined:
-            parts["train"] = joined(parts["train"], parts["val"])
+            parts["train"] = join_parts(parts["train"], parts["val"])
         return parts

@@ -98,7 +98,7 @@ def match_folders(
     return part
 
 
-def joined(first: Part, second: Part) -> Part:
+def join_parts(first: Part, second: Part) -> Part:
     """Two parts as one; names that occur in both get a number."""
     taken = {pair.name for pair in first.pairs}
     others = [replace(pair, name=f"{pair.name}-2") if pair.name in taken else pair for pair in second.pairs]
