@@ -11,18 +11,39 @@ with random_state_kept():
 if TYPE_CHECKING:
     from .api import build, evaluate, load, predict, train
     from .backbones import UniPerceiver, ViTAdapter, ViTPyramid
-    from .config import FCNConfig, InputError, Mask2FormerConfig, UPerNetConfig, ViTConfig
+    from .config import (
+        DataConfig,
+        EvaluationConfig,
+        FCNConfig,
+        InferenceConfig,
+        InputError,
+        Mask2FormerConfig,
+        ModelConfig,
+        RunConfig,
+        TrainingConfig,
+        UPerNetConfig,
+        ViTConfig,
+    )
     from .segmenter import Segmenter
-    from .tasks import Result, SemanticResult
-    from .zoo import list_recipes
+    from .tasks import DetectionResult, InstanceResult, PanopticResult, Result, SemanticResult
+    from .zoo import get_recipe, list_recipes
 
 _HOMES = {
+    "DataConfig": "config",
+    "DetectionResult": "tasks",
+    "EvaluationConfig": "config",
     "FCNConfig": "config",
+    "InferenceConfig": "config",
     "InputError": "config",
+    "InstanceResult": "tasks",
     "Mask2FormerConfig": "config",
+    "ModelConfig": "config",
+    "PanopticResult": "tasks",
     "Result": "tasks",
+    "RunConfig": "config",
     "Segmenter": "segmenter",
     "SemanticResult": "tasks",
+    "TrainingConfig": "config",
     "UPerNetConfig": "config",
     "UniPerceiver": "backbones",
     "ViTAdapter": "backbones",
@@ -30,6 +51,7 @@ _HOMES = {
     "ViTPyramid": "backbones",
     "build": "api",
     "evaluate": "api",
+    "get_recipe": "zoo",
     "list_recipes": "zoo",
     "load": "api",
     "predict": "api",
@@ -37,12 +59,21 @@ _HOMES = {
 }
 
 __all__ = [
+    "DataConfig",
+    "DetectionResult",
+    "EvaluationConfig",
     "FCNConfig",
+    "InferenceConfig",
     "InputError",
+    "InstanceResult",
     "Mask2FormerConfig",
+    "ModelConfig",
+    "PanopticResult",
     "Result",
+    "RunConfig",
     "Segmenter",
     "SemanticResult",
+    "TrainingConfig",
     "UPerNetConfig",
     "UniPerceiver",
     "ViTAdapter",
@@ -50,6 +81,7 @@ __all__ = [
     "ViTPyramid",
     "build",
     "evaluate",
+    "get_recipe",
     "list_recipes",
     "load",
     "predict",

@@ -42,3 +42,33 @@ def test_the_usage_fits_on_a_few_lines(capsys):
         main(["train", "--help"])
     usage = capsys.readouterr().out.partition("\n\n")[0]
     assert len(usage.splitlines()) <= 3
+
+
+@pytest.mark.parametrize("command", ["predict", "eval"])
+def test_a_model_is_no_section_of_settings(command, capsys):
+    """The first argument bears the name of a section, and takes a folder or a name."""
+    assert "named settings" not in page(capsys, command)
+
+
+@pytest.mark.parametrize(
+    ("command", "otherwise"), [("train", "data and head allow"), ("eval", "trained for")]
+)
+def test_every_task_is_named(command, otherwise, capsys):
+    text = page(capsys, command)
+    assert "--task {semantic,instance,panoptic,detection} what the model is asked for; by default" in text
+    assert otherwise in text
+
+
+def test_lists_of_things_that_may_be_missing(capsys):
+    """One sentence for nested types, not "a list of a whole number or none or none"."""
+    text = page(capsys, "train")
+    assert "(a list of whole numbers or none, or none; default: none)" in text
+    assert "none or none" not in text
+    assert "default: ()" not in text
+
+
+@pytest.mark.parametrize("words", [("train",), ("eval",), ("predict",), ("data", "check")])
+def test_every_setting_has_words_of_its_own(words, capsys):
+    """A setting without a sentence would show its type twice."""
+    text = page(capsys, *words)
+    assert "(a list of finite numbers) (a list" not in text

@@ -67,6 +67,6 @@ def _parsed(words: Sequence[str], name: str | None) -> tuple[ArgumentParser, Nam
         help="part of the data set; test where it has one",
     )
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
-    add_task(parser)
+    add_task(parser, "what it was trained for")
     add_sections(parser, defaults, ["data", "evaluation"])
     return parser, parse(parser, words), defaults

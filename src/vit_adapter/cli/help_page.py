@@ -69,7 +69,9 @@ def _section_help(name: str) -> str:
 
 
 def _what_it_takes(action: argparse.Action) -> str:
-    hint = setting_type(action.dest) or getattr(action, "_typehint", None) or action.type
+    # The first argument of `predict` has the name of a section of settings.
+    hint = setting_type(action.dest) if action.option_strings else None
+    hint = hint or getattr(action, "_typehint", None) or action.type
     if hint in (None, str, bool) or action.choices is not None or "{" in str(action.metavar or ""):
         return ""
     if action.dest.endswith(".kind"):
@@ -84,6 +86,6 @@ def _default(action: argparse.Action) -> str:
         return ""
     if not action.option_strings and default in (None, []):
         return ""
-    if default is None or default == "" or default == []:
+    if default in (None, "", [], ()):
         return "default: none"
     return f"default: {'true' if default is True else 'false' if default is False else default}"

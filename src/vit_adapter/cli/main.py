@@ -14,7 +14,7 @@ COMMANDS = {
     "demo": "train a small model on embedded street scenes and show what it learnt",
     "train": "train on a folder of images and masks, or by a published recipe",
     "eval": "measure a model on a data set by the published protocol",
-    "predict": "segment images: label maps and overlays",
+    "predict": "find classes, objects or boxes in images: label maps, tables, overlays",
     "data": "check a data set before training; convert COCO JSON and labelme",
     "zoo": "list the published recipes",
     "recipe": "print one recipe as YAML",

@@ -4,7 +4,7 @@ import re
 import sys
 from collections.abc import Sequence
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 from jsonargparse import SUPPRESS, ArgumentParser, Namespace, set_loader
@@ -111,13 +111,19 @@ def add_sections(parser: ArgumentParser, defaults: RunConfig, sections: Sequence
     add_protocol(parser)
 
 
-def add_task(parser: ArgumentParser) -> None:
-    """Adds ``--task``; a settings file of a run may name it, too."""
+def add_task(parser: ArgumentParser, otherwise: str) -> None:
+    """Adds ``--task``; a settings file of a run may name it, too.
+
+    Args:
+        parser: Of the command.
+        otherwise: What the task is where none is named.
+    """
     parser.add_argument(
         "--task",
         type=TaskName | None,  # pyright: ignore
         default=None,
-        help="what the model is asked for; by default what it was trained for, or what data and head allow",
+        metavar=f"{{{','.join(get_args(TaskName))}}}",
+        help=f"what the model is asked for; by default {otherwise}",
     )
 
 

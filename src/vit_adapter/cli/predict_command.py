@@ -7,8 +7,9 @@ from vit_adapter.config import MAX_PIXELS
 
 from .parsing import add_protocol, add_task, fail, make_parser, parse, protocol_changes, with_older_flags
 
-DESCRIPTION = """Segments images. Writes a label map and an overlay for each of them, named after the image; the folders
-below a given folder are kept. Results of vit-adapter among the images are left out."""
+DESCRIPTION = """Finds classes, objects or boxes in images. Writes label maps or objects, and an overlay, for each of
+them, named after the image; the folders below a given folder are kept. Results of vit-adapter among the images are left
+out."""
 
 
 def run(words: Sequence[str]) -> int:
@@ -94,7 +95,7 @@ def run(words: Sequence[str]) -> int:
         action="store_true",
         help="write summary.csv: pixels and share of every class in every image; for objects objects.csv, a row each",
     )
-    add_task(parser)
+    add_task(parser, "what it was trained for")
     add(
         "--score-threshold",
         type=float | None,

@@ -52,7 +52,7 @@ def _parsed(words: Sequence[str], recipe: str | None) -> tuple[ArgumentParser, N
     )
     parser.add_argument("recipe", type=str, nargs="?", default=None, help="name from `vit-adapter zoo`")
     add_sections(parser, defaults, ["model", "data", "training", "evaluation"])
-    add_task(parser)
+    add_task(parser, "the most telling one that data and head allow")
     for option, kind in (("seed", int), ("out", str), ("init", str)):
         text = f"the same as --training.{option}"
         parser.add_argument(f"--{option}", type=kind | None, default=None, help=text)

@@ -34,7 +34,8 @@ def with_changes(base: T, changes: Mapping[str, Any], where: str) -> T:
             hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(known)}"
             raise InputError(f"{where}.{name}: there is no such setting; {hint}")
         old = getattr(base, name)
-        if dataclasses.is_dataclass(old) and isinstance(value, Mapping):
+        same_kind = isinstance(value, Mapping) and value.get("kind") in (None, getattr(old, "kind", None))
+        if dataclasses.is_dataclass(old) and same_kind:
             values[name] = with_changes(old, value, f"{where}.{name}")
         else:
             values[name] = typed(hints[name], value, f"{where}.{name}")

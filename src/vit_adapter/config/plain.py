@@ -78,12 +78,15 @@ def typed(hint: Any, value: Any, where: str) -> Any:
     if origin in (typing.Union, types.UnionType):
         options = [option for option in typing.get_args(hint) if option is not type(None)]
         kinds = {option.kind: option for option in options if hasattr(option, "kind")}
-        if kinds and isinstance(value, dict):
-            if value.get("kind") not in kinds:
+        if kinds and isinstance(value, (dict, str)):
+            settings = {"kind": value} if isinstance(value, str) else value
+            if settings.get("kind") not in kinds:
                 raise InputError(
-                    f"{where}: kind is {value.get('kind')!r}, expected one of {', '.join(map(repr, kinds))}"
+                    f"{where}: kind is {settings.get('kind')!r}, expected one of {', '.join(map(repr, kinds))}"
                 )
-            return from_plain(kinds[value["kind"]], value, where)
+            return from_plain(kinds[settings["kind"]], settings, where)
+        if kinds and not isinstance(value, tuple(kinds.values())):
+            raise InputError(f"{where} is {value!r}: expected one of {', '.join(kinds)}, or settings of one")
         if len(options) > 1 and isinstance(value, dict):
             # A section, or some of its settings: the whole section where all of them are named.
             section = next((option for option in options if dataclasses.is_dataclass(option)), None)

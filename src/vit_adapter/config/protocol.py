@@ -12,7 +12,12 @@ from .values import Checked, check_argument, number
 
 @dataclass(frozen=True)
 class Normalization(Checked):
-    """Per-channel mean and standard deviation, in units of pixel values 0..255, in RGB order."""
+    """Mean and standard deviation of pixel values 0..255.
+
+    Attributes:
+        mean: Of each channel; what is subtracted. Red, green and blue in this order.
+        std: Of each channel; what is divided by.
+    """
 
     section: ClassVar[str] = "protocol.normalization"
 

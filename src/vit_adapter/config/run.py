@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from .changes import with_changes
 from .data import DataConfig
 from .errors import InputError
 from .evaluation import EvaluationConfig
@@ -10,6 +11,7 @@ from .model import ModelConfig
 from .protocol import InferenceConfig, Normalization, changed_protocol
 from .task import TaskName
 from .training import TrainingConfig
+from .values import check_argument
 
 
 @dataclass(frozen=True)
@@ -31,12 +33,26 @@ class RunConfig:
     protocol: InferenceConfig | dict[str, Any] | None = None
     task: TaskName | None = None
 
-    def __post_init__(self) -> None:
-        """Looks at what is named of the protocol.
+    def changed(self, **sections: Any) -> "RunConfig":
+        """The same settings, some of them replaced; what is not named stays as it is.
+
+        Args:
+            sections: Fields to their new values; of a section a dictionary of the settings that change, in which other
+                sections may stand: ``config.changed(training={"steps": 300}, model={"vit": {"frozen": "vit"}})``. Head
+                and backbone of another kind by its name, or as an object with their settings.
 
         Raises:
             InputError: There is no such setting, or its value cannot be used.
         """
+        return with_changes(self, sections, "settings")
+
+    def __post_init__(self) -> None:
+        """Looks at the task and at what is named of the protocol.
+
+        Raises:
+            InputError: There is no such setting, or its value cannot be used.
+        """
+        check_argument("task", self.task, TaskName | None)
         if isinstance(self.protocol, InferenceConfig | None):
             return
         if not isinstance(self.protocol, dict):

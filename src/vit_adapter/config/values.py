@@ -169,12 +169,15 @@ def _alternatives(hint: Any) -> list[str]:
 
 
 def _either(words: Iterable[str]) -> str:
-    """``a, b or c``."""
+    """``a, b or c``; ``a or b, or c``."""
     *first, last = words
-    return f"{', '.join(first)} or {last}" if first else last
+    comma = "," * any(" or " in word for word in first)
+    return f"{', '.join(first)}{comma} or {last}" if first else last
 
 
 def _plural(hint: Any) -> str:
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        return _either(dict.fromkeys(map(_plural, typing.get_args(hint))))
     text = describe(hint)
     return _PLURALS.get(text, text)
 
