@@ -10,11 +10,13 @@ import huggingface_hub
 import numpy as np
 import pytest
 import timm
+from PIL import Image
 
 from vit_adapter import InputError, Segmenter, ViTAdapter
 from vit_adapter.backbones import timm_name
 from vit_adapter.backbones.vit import pretrained as pretrained_room
 from vit_adapter.config import FCNConfig, TaskName, network
+from vit_adapter.images import list_images, read_image
 from vit_adapter.segmenter import hub as hub_room
 from vit_adapter.segmenter.prediction import Prediction
 
@@ -26,6 +28,7 @@ TITLES = {
     214: "A first run without a network",
     215: "Results of unknown type",
     262: "A run folder with a slip of the pen",
+    340: "Images named before the model, a folder of runs, addresses",
 }
 
 
@@ -197,3 +200,25 @@ def test_s262_a_name_like_the_one_that_is_there(tmp_path, monkeypatch, capfd, em
     monkeypatch.chdir(tmp_path)
     for words in (["predict", written, "a.jpg"], ["eval", written, "--data.root", "x"]):
         assert refusal(capfd, *words).endswith(f"; did you mean {meant}?")
+
+
+def test_s340_what_is_no_model(tmp_path, monkeypatch, capfd, empty_cache):
+    """Images before the model, and a folder of several runs, are told as that, with what was meant."""
+    monkeypatch.chdir(tmp_path)
+    Image.new("RGB", (8, 8)).save("photo.jpg")
+    for name in ("first", "second"):
+        (tmp_path / "runs" / name / "best").mkdir(parents=True)
+        for file in ("config.json", "model.safetensors"):
+            (tmp_path / "runs" / name / "best" / file).touch()
+    line = refusal(capfd, "predict", "photo.jpg", "runs/first")
+    assert line.endswith("photo.jpg: is an image, expected a model; it is named before the images")
+    line = refusal(capfd, "eval", "runs", "--data.root", "x")
+    assert line.endswith("nor does its folder best/; the folders in it that do: runs/first, runs/second")
+
+
+def test_s340_an_address_is_no_image(tmp_path, monkeypatch):
+    """An address in place of an image file is told as that: nothing is fetched."""
+    monkeypatch.chdir(tmp_path)
+    for function in (list_images, read_image):
+        with pytest.raises(InputError, match=r"https://a\.b/photo\.jpg: is an address; fetch the file first"):
+            function("https://a.b/photo.jpg")

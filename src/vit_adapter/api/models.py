@@ -6,6 +6,7 @@ import torch
 
 from vit_adapter.config import ClassTable, InputError
 from vit_adapter.config.paths import near_path, takes_paths
+from vit_adapter.images import IMAGE_SUFFIXES
 from vit_adapter.segmenter import Segmenter
 from vit_adapter.weights.files import is_weights_file
 from vit_adapter.weights.model_folder import find_model_folder
@@ -95,6 +96,8 @@ def load_named(
 ) -> tuple[Segmenter, Recipe | None]:
     """As ``load``, with the recipe where the name is one; a folder of that name comes first."""
     target = choose_device(device)
+    if Path(name).suffix.lower() in IMAGE_SUFFIXES and Path(name).is_file():
+        raise InputError(f"{name}: is an image, expected a model; it is named before the images")
     folder = find_model_folder(Path(name))
     if folder is not None:
         if checkpoint is not None:

@@ -51,6 +51,7 @@ def list_images(where: str | os.PathLike[str], channels: int = 3) -> list[Path]:
     Raises:
         InputError: Nothing there, or no image among it.
     """
+    check_no_address(where)
     suffixes = _suffixes(channels)
     path = Path(where)
     if os.path.isfile(path):
@@ -134,6 +135,14 @@ def arrays_remark(files: Iterable[Path], channels: int) -> str:
         f"; {len(arrays)} NPY array{'s' * (len(arrays) > 1)}{found} count as images with "
         f"--model.vit.in_chans {count}, and --data.mean and --data.std with one number for each channel"
     )
+
+
+def check_no_address(where: str | os.PathLike[str]) -> None:
+    """Refuses ``https://...`` in place of a file, before a path makes another text of it."""
+    if str(where).startswith(("http://", "https://")):
+        raise InputError(
+            f"{where}: is an address; fetch the file first and name it, or give its bytes in Python"
+        )
 
 
 def _suffixes(channels: int) -> frozenset[str]:

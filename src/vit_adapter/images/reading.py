@@ -27,6 +27,7 @@ from vit_adapter.config.paths import takes_paths
 from vit_adapter.config.pixel_values import check_value_range
 
 from . import tiff_directory
+from .listing import check_no_address
 from .loading import Decoded, load_file, orient
 from .photos import photo_from_array, photo_from_pillow, shape_text, to_channels
 from .recognition import UnreadableImageError
@@ -78,6 +79,7 @@ def read_image(
     check_value_range(value_range, "value_range")
     photo = channels in (1, 3)
     if isinstance(source, (str, os.PathLike)):
+        check_no_address(source)
         path = Path(source)
         decoded, name = _load(path, None, photo, max_pixels, value_range), str(path)
     elif isinstance(source, (bytes, bytearray, memoryview)):

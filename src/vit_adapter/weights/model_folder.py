@@ -74,13 +74,28 @@ def find_model_folder(path: Path) -> Path | None:
     Raises:
         InputError: It is a folder without a model.
     """
-    for folder in (path, path / "best", path / "last"):
-        if (folder / CONFIG_FILE).is_file() and (folder / WEIGHTS_FILE).is_file():
-            return folder
+    folder = next(filter(_is_model, _places(path)), None)
+    if folder is not None:
+        return folder
     if path.is_dir():
         last = path / "last.ckpt"
         hint = f"; {last} can be given itself" if last.is_file() else ""
+        models = [
+            run for run in sorted(path.iterdir()) if run.name != "best" and any(map(_is_model, _places(run)))
+        ]
+        if models:
+            more = f" and {len(models) - 5} more" if len(models) > 5 else ""
+            hint += f"; the folders in it that do: {', '.join(map(str, models[:5]))}{more}"
         raise InputError(
             f"{path}: holds no model (config.json and model.safetensors), nor does its folder best/{hint}"
         )
     return None
+
+
+def _is_model(folder: Path) -> bool:
+    return (folder / CONFIG_FILE).is_file() and (folder / WEIGHTS_FILE).is_file()
+
+
+def _places(path: Path) -> tuple[Path, Path, Path]:
+    """Where the model of a folder, or of a run's, can be."""
+    return path, path / "best", path / "last"
