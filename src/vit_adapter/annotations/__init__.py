@@ -2,6 +2,7 @@
 
 from .annotation import Annotation
 from .boxes import Boxes, boxes_of_masks
+from .drawn_shapes import ellipse_outline, rectangle_outline, stroke_mask
 from .id_map import run_lengths_of_ids
 from .instance_tensors import InstanceTensors
 from .instances import Instances, Masks
@@ -22,9 +23,12 @@ __all__ = [
     "Window",
     "boxes_of_masks",
     "checked_polygon",
+    "ellipse_outline",
     "mask_outlines",
     "polygon_mask",
     "polygons_mask",
     "polygons_run_lengths",
+    "rectangle_outline",
     "run_lengths_of_ids",
+    "stroke_mask",
 ]

@@ -23,17 +23,18 @@ class FolderWriter:
         self.folder = folder
         self.void = 255 if class_count <= 255 else 65535
         self._mask_type = np.uint8 if class_count <= 255 else np.uint16
-        self._taken: dict[str, str] = {}
+        self._taken: dict[tuple[str, str], str] = {}
 
     def empty_mask(self, size: tuple[int, int], value: int) -> np.ndarray:
         """A mask [H, W] of one value, 8 bits, or 16 for more than 255 classes."""
         return np.full(size, value, dtype=self._mask_type)
 
-    def claim(self, name: str) -> None:
-        """Takes the name of an image, which no other may have after that.
+    def claim(self, name: str, part: str = "") -> None:
+        """Takes the name of an image, which no other of the same part may have after that.
 
         Args:
             name: Path of the image below the folder of images, with suffix.
+            part: Folder of its part; "": there are none.
 
         Raises:
             InputError: When another image has that name, with this or another suffix, the name leaves the folder, or
@@ -43,16 +44,16 @@ class FolderWriter:
         stem = place.with_suffix("").as_posix()
         if place.suffix.lower() not in IMAGE_SUFFIXES:
             raise InputError(f"{name}: has the suffix {place.suffix!r}, which is not that of an image")
-        if composed(stem) in self._taken:
-            first = self._taken[composed(stem)]
+        if (part, composed(stem)) in self._taken:
+            first = self._taken[part, composed(stem)]
             raise InputError(f"{name} and {first}: two images would share the mask {stem}.png")
-        self._taken[composed(stem)] = name
+        self._taken[part, composed(stem)] = name
 
-    def add(self, name: str, image: Path | bytes, mask: np.ndarray) -> None:
+    def add(self, name: str, image: Path | bytes, mask: np.ndarray, part: str = "") -> None:
         """Copies an image, a file or its content, and writes its mask [H, W], under a name that was claimed."""
         place = safe_path(name)
-        image_file = self.folder / "images" / place
-        mask_file = (self.folder / "masks" / place).with_suffix(".png")
+        image_file = self.folder / part / "images" / place
+        mask_file = (self.folder / part / "masks" / place).with_suffix(".png")
         for file in (image_file, mask_file):
             file.parent.mkdir(parents=True, exist_ok=True)
         if isinstance(image, bytes):

@@ -4,6 +4,7 @@ import base64
 import json
 import os
 from collections.abc import Collection
+from functools import partial
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
@@ -15,30 +16,41 @@ from ..class_files import read_class_file, read_text
 from ..file_tree import FileFinder, composed, files_below
 from ..other_forms import advice
 from .conversion import FolderWriter, folder_in_place, size_problem, write_class_list
+from .drawing import draw_shapes, known_stuff
+from .labelled import IGNORED, Shape
 from .labelme_shapes import DRAWN, as_file, shape_mask, shape_type
-from .painting import DrawnObject, paint
+from .object_files import ObjectFiles
+from .painting import paint
 from .problems import KINDS, Problems
 from .report import BACKGROUND_NAMES, Conversion
 
-IGNORED = "__ignore__"
-
 
 @takes_paths("folder", "out")
-def convert_labelme(folder: str | Path, out: str | Path, *, skip: Collection[str] | str = ()) -> Conversion:
+def convert_labelme(
+    folder: str | Path,
+    out: str | Path,
+    *,
+    skip: Collection[str] | str = (),
+    line_width: float | None = None,
+    stuff: Collection[str] = (),
+) -> Conversion:
     """Draws the shapes of labelme JSON files into semantic masks.
 
     Mask value 0 is the background; the other labels follow in alphabetic order, or in that of a ``labels.txt``
     in the folder. Later shapes of a file lie over earlier ones, as labelme shows them; ``__ignore__`` becomes
     255. Polygons, rectangles (turned ones too), circles and masks are drawn, by the rule for COCO polygons; points
-    and lines cover no pixel and are refused.
+    and lines cover no pixel and are refused, unless they get a width. Shapes of one label and ``group_id`` are one
+    object.
 
     Args:
         folder: The JSON files, with sub-folders, links followed; hidden ones are left out. Images are found through
             ``imagePath``, or taken from the JSON itself.
-        out: Folder to make: ``images``, ``masks`` and ``classes.txt``.
+        out: Folder to make, see ``convert_labelled``.
         skip: What is left out and listed instead of refused, see ``problems.KINDS``: shapes by their type, such as
             "point" and "line"; "broken" and "unlabeled" shapes; labels that are "unlisted" in ``labels.txt``; files
             whose image is "missing", "unreadable", of another "size", or annotated by an earlier file ("double").
+        line_width: Pixels that lines are wide, and points across; None: they have no area.
+        stuff: Labels whose shapes are regions, not objects.
 
     Returns:
         What was written, and remarks about it.
@@ -61,6 +73,7 @@ def convert_labelme(folder: str | Path, out: str | Path, *, skip: Collection[str
     problems = Problems(skip, sorted(types - {*KINDS, *DRAWN}))
     _tell_unreadable(raw, problems)
     names = _classes(folder, readable, problems)
+    stuff = known_stuff(stuff, names)
     value_of = {name: value for value, name in enumerate(names)}
     result = Conversion(out, names, "the later shape")
     finder = FileFinder()
@@ -68,56 +81,49 @@ def convert_labelme(folder: str | Path, out: str | Path, *, skip: Collection[str
         Path, tuple[Path, Path]
     ] = {}  # absolute path of an image to its annotation and its path as given
     with folder_in_place(out) as target:
-        writer = FolderWriter(target, len(names))
+        writer, objects = FolderWriter(target, len(names)), ObjectFiles(target, names)
         result.void = value_of[IGNORED] = writer.void
         for file, content in readable.items():
             found = _image(file, folder, content, finder, writer, problems, annotated)
             if found is None:
                 continue
             name, image, size = found
-            drawn = _drawn(file, content, size, value_of, problems, result)
+            shapes = _shapes(file, content, line_width)
+            drawn = draw_shapes(shapes, size, value_of, stuff, problems, result)
             if problems.stop:
                 continue
             mask = writer.empty_mask(size, 0)
-            paint(mask, drawn, result.overlaps)
+            owner = paint(mask, drawn, result.overlaps)
             writer.add(name, image, mask)
+            objects.add(name, size, drawn, owner, "")
             result.images += 1
             if not drawn:
                 result.bare.append(name)
         problems.refuse()
         if not result.images:
             raise InputError(f"{folder}: no image is left of its {len(files)} labelme files")
+        result.has_objects = objects.write()
         write_class_list(target, names)
     result.not_annotated = finder.others_beside({path for _, path in annotated.values()})
     result.finish(problems)
     return result
 
 
-def _drawn(
-    file: Path,
-    content: dict[str, Any],
-    size: tuple[int, int],
-    value_of: dict[str, int],
-    problems: Problems,
-    result: Conversion,
-) -> list[DrawnObject]:
+def _shapes(file: Path, content: dict[str, Any], line_width: float | None) -> list[Shape]:
     """The shapes of a file, in its order."""
-    drawn = []
+    shapes = []
     for number, shape in enumerate(content["shapes"], start=1):
-        label = _label(shape)
-        background = label.lower() in BACKGROUND_NAMES
-        if label not in value_of and not background:
-            continue  # reported before
-        try:
-            pixels = shape_mask(shape, size)
-        except InputError as error:
-            kind = shape_type(shape)
-            problems.add("broken" if kind in DRAWN else kind, f"{file}: shape {number} ({label}): {error}")
-            continue
-        result.objects_of[label] += 1
-        value = 0 if background else value_of[label]
-        drawn.append(DrawnObject(f"{file}: shape {number} ({label})", value, pixels))
-    return drawn
+        kind, group = shape_type(shape), shape.get("group_id")
+        shapes.append(
+            Shape(
+                f"{file}: shape {number}",
+                _label(shape),
+                partial(shape_mask, shape, line_width=line_width),
+                "broken" if kind in DRAWN else kind,
+                group if isinstance(group, (int, str)) else None,
+            )
+        )
+    return shapes
 
 
 def _label(shape: dict[str, Any]) -> str:

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from vit_adapter.annotations import polygon_mask
+from vit_adapter.annotations import ellipse_outline, polygon_mask, stroke_mask
 from vit_adapter.config import InputError
 from vit_adapter.images import read_mask
 
+from .labelled import stroke, window_mask
 from .problems import WITHOUT_AREA
 
-CIRCLE_CORNERS = 128
 FOUR_CORNERS = ("rotation", "oriented_rectangle", "quadrilateral")
 DRAWN = ("polygon", "rectangle", *FOUR_CORNERS, "circle", "mask")
 
@@ -26,7 +26,7 @@ def shape_type(shape: dict[str, Any]) -> str:
     return str(shape.get("shape_type") or "polygon")
 
 
-def shape_mask(shape: dict[str, Any], size: tuple[int, int]) -> np.ndarray:
+def shape_mask(shape: dict[str, Any], size: tuple[int, int], line_width: float | None = None) -> np.ndarray:
     """A shape as bool [H, W], by the rule for COCO polygons.
 
     A rectangle has two opposite corners (labelme) or all four (X-AnyLabeling); "rotation", "oriented_rectangle" and
@@ -35,13 +35,14 @@ def shape_mask(shape: dict[str, Any], size: tuple[int, int]) -> np.ndarray:
     Args:
         shape: With ``points`` [[x, y], ...] in pixels and ``shape_type``.
         size: (height, width) in pixels.
+        line_width: Pixels that lines are wide, and points across; None: they have no area.
 
     Raises:
         InputError: For a type without an area or an unknown one, and points that do not fit the type.
     """
     kind = shape_type(shape)
     if kind in WITHOUT_AREA:
-        raise InputError(f"a {kind!r} has no area, so it covers no pixel")
+        return _stroke(shape, kind, size, line_width)
     if kind == "cuboid":
         raise InputError("a cuboid is a box in space, which does not say which pixels belong to the object")
     if kind not in DRAWN:
@@ -62,10 +63,17 @@ def shape_mask(shape: dict[str, Any], size: tuple[int, int]) -> np.ndarray:
     if kind == "mask":
         return _pasted(shape, points, size)
     (x0, y0), (x1, y1) = points.tolist()
-    angles = np.arange(CIRCLE_CORNERS) * (2 * math.pi / CIRCLE_CORNERS)
     radius = math.hypot(x1 - x0, y1 - y0)
-    corners = np.stack([x0 + radius * np.cos(angles), y0 + radius * np.sin(angles)], axis=1)
-    return polygon_mask(corners.ravel().tolist(), size)
+    return polygon_mask(ellipse_outline(x0, y0, radius, radius), size)
+
+
+def _stroke(shape: dict[str, Any], kind: str, size: tuple[int, int], line_width: float | None) -> np.ndarray:
+    points = _points(shape) if line_width is not None else np.zeros((0, 2))
+    if kind not in ("point", "points"):
+        return stroke(points.ravel(), kind, line_width)(size)
+    if line_width is None:
+        return stroke([], kind, None)(size)
+    return np.logical_or.reduce([stroke_mask(point, line_width, size) for point in points])
 
 
 def _points(shape: dict[str, Any]) -> np.ndarray:
@@ -83,16 +91,13 @@ def _pasted(shape: dict[str, Any], points: np.ndarray, size: tuple[int, int]) ->
     """A mask that labelme stored itself: a PNG in base64, put at the first point."""
     try:
         with as_file(base64.b64decode(shape["mask"]), ".png") as file:
-            part = read_mask(file).values > 0
+            part = read_mask(file, max_pixels=max(size[0] * size[1], 1)).values > 0
     except (KeyError, TypeError, ValueError):  # an InputError is a ValueError
         raise InputError("a mask that is not a PNG in base64") from None
     left, top = (int(value) for value in points[0])
-    height, width = part.shape[:2]
-    if part.ndim != 2 or left < 0 or top < 0 or top + height > size[0] or left + width > size[1]:
-        raise InputError(f"a mask of {width}x{height} pixels at ({left}, {top}) that leaves the image")
-    whole = np.zeros(size, dtype=bool)
-    whole[top : top + height, left : left + width] = part
-    return whole
+    if part.ndim != 2:
+        raise InputError("a mask with colours, expected one value at each pixel")
+    return window_mask(part, left, top, size)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Objects into one mask, with a count of what lies over what."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,11 +15,17 @@ class DrawnObject:
         where: File and number of the annotation, with its class, for messages.
         value: Mask value.
         shape: Its pixels, bool [H, W].
+        counts: It is an object; else a region, such as of the background or of stuff.
+        group: Those of an image with the same one are one object; None: it is one by itself.
+        crowd: A region of many objects that were not drawn one by one.
     """
 
     where: str
     value: int
     shape: np.ndarray
+    counts: bool = True
+    group: Hashable = None
+    crowd: bool = False
 
 
 @dataclass
@@ -43,15 +49,18 @@ class Overlaps:
     seen: Counter[int] = field(default_factory=Counter)
 
 
-def paint(mask: np.ndarray, objects: Sequence[DrawnObject], overlaps: Overlaps) -> None:
+def paint(mask: np.ndarray, objects: Sequence[DrawnObject], overlaps: Overlaps) -> np.ndarray:
     """Paints objects into a mask, later ones over earlier ones.
 
     Args:
         mask: [H, W], holds the value of pixels without an object; changed in place.
         objects: From the lowest to the one on top.
         overlaps: What is found is added here.
+
+    Returns:
+        int32 [H, W]: number of the object that is seen at each pixel, from 1; 0: none.
     """
-    owner = np.zeros(mask.shape, np.int32)  # number of the object on top, from 1; 0: none
+    owner = np.zeros(mask.shape, np.int32)
     values = np.array([-1, *(item.value for item in objects)], np.int64)
     contested = np.zeros(mask.shape, bool)
     drawn = []
@@ -75,3 +84,4 @@ def paint(mask: np.ndarray, objects: Sequence[DrawnObject], overlaps: Overlaps) 
         if visible[number] == 0:
             overlaps.hidden.append(objects[number - 1].where)
         overlaps.seen[int(values[number])] += int(visible[number])
+    return owner

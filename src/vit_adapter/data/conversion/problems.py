@@ -8,8 +8,11 @@ from vit_adapter.config import InputError
 WITHOUT_AREA = ("point", "points", "line", "linestrip")  # shape types of labelme and X-AnyLabeling
 KINDS = {
     "broken": "objects that cannot be drawn",
-    **dict.fromkeys(WITHOUT_AREA, "labelme shapes without an area"),
-    "unlabeled": "labelme shapes without a label",
+    **dict.fromkeys(WITHOUT_AREA, "shapes without an area"),
+    "unlabeled": "shapes without a label",
+    "cuboid": "boxes in space",
+    "skeleton": "skeletons of key points",
+    "unknown": "shapes of a type that is not known",
     "unlisted": "objects of a class or an image that is not listed",
     "missing": "annotations whose image is not there",
     "size": "images of another size than the annotation says",

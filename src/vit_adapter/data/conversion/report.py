@@ -25,6 +25,9 @@ class Conversion:
         void: Mask value of ignored pixels.
         images: Images written.
         objects: Objects drawn, those without a pixel left out.
+        parts: Images by part; "": they are in no part.
+        has_objects: Objects were written as well as masks.
+        boxes: Objects that are boxes.
         crowds: Number of crowd regions by class (COCO).
         objects_of: Number of objects by class, crowd regions and objects without a pixel included.
         overlaps: What lies over what; objects without a pixel, and hidden ones.
@@ -32,6 +35,7 @@ class Conversion:
         not_annotated: Images in the folder of annotated ones that have no annotation.
         left_out: One line for each object or image that was left out.
         left_out_kinds: Number of these by the kind that was skipped.
+        remarks: One line each about how the annotations were understood.
     """
 
     out: Path
@@ -40,6 +44,9 @@ class Conversion:
     void: int = 255
     images: int = 0
     objects: int = 0
+    parts: Counter[str] = field(default_factory=Counter)
+    has_objects: bool = False
+    boxes: int = 0
     crowds: Counter[str] = field(default_factory=Counter)
     objects_of: Counter[str] = field(default_factory=Counter)
     overlaps: Overlaps = field(default_factory=Overlaps)
@@ -47,6 +54,7 @@ class Conversion:
     not_annotated: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     left_out_kinds: dict[str, int] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
 
     @property
     def overlap_share(self) -> float:
@@ -61,7 +69,9 @@ class Conversion:
     def __str__(self) -> str:
         lines = [
             f"{self.out}: {_count(self.images, 'image')}, {_count(self.objects, 'object')}, "
-            f"{len(self.classes)} classes (images, masks, classes.txt)",
+            f"{len(self.classes)} classes ({self._written()})",
+            *self.remarks,
+            *self._object_lines(),
             *self._overlap_lines(),
             *self._crowd_lines(),
         ]
@@ -82,6 +92,24 @@ class Conversion:
         if len(self.left_out) > TOLD_LEFT_OUT:
             lines.append(f"and {len(self.left_out) - TOLD_LEFT_OUT} more left out")
         return "\n".join(lines)
+
+    def _written(self) -> str:
+        if self.parts.keys() - {""}:
+            return ", ".join(f"{part} {count}" for part, count in self.parts.items())
+        return f"images, masks, {'instances, ' if self.has_objects else ''}classes.txt"
+
+    def _object_lines(self) -> list[str]:
+        if not self.has_objects:
+            return []
+        if self.boxes and self.boxes == sum(self.objects_of.values()):
+            return [
+                f"all {_count(self.boxes, 'object')} are boxes, so masks show whole boxes; they are meant for "
+                "--task detection --data.layout coco_instances"
+            ]
+        return [
+            "objects: instances shows what is seen of each, coco.json has the whole of each "
+            "(--data.layout coco_instances)"
+        ]
 
     def _overlap_lines(self) -> list[str]:
         if not self.overlaps.object_pixels:

@@ -1,0 +1,227 @@
+"""From the images and shapes of any tool to a folder: the walk that all conversions make."""
+
+import os
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from vit_adapter.config import InputError
+from vit_adapter.images import read_image
+
+from ..file_tree import FileFinder, composed
+from .conversion import FolderWriter, folder_in_place, size_problem, write_class_list
+from .labelled import IGNORED, Labelled, LabelledImage, Shape, Size
+from .object_files import ObjectFiles
+from .painting import DrawnObject, paint
+from .problems import Problems
+from .report import BACKGROUND_NAMES, Conversion
+
+
+def convert_labelled(
+    labelled: Labelled,
+    out: Path,
+    problems: Problems,
+    images: Path | None = None,
+    stuff: Collection[str] = (),
+) -> Conversion:
+    """Writes images, masks, objects and the class list.
+
+    Mask value 0 is the background; the labels follow, in the order of the tool's own list or sorted. Every shape is
+    an object, but for those labelled as background or ignored, of ``stuff``, and crowds.
+
+    Args:
+        labelled: What the tool wrote.
+        out: Folder to make: ``images``, ``masks``, ``instances`` (numbers of objects), ``coco.json`` (whole
+            objects) and ``classes.txt``; with parts in folders ``train``, ``val`` and ``test``.
+        problems: Takes what cannot be converted.
+        images: Folder of the images; None: the places that are usual for the tool.
+        stuff: Labels whose shapes are regions, not objects.
+
+    Returns:
+        What was written, and remarks about it.
+
+    Raises:
+        InputError: For all that may not be left out, and for an ``out`` that exists already or cannot be written.
+    """
+    if images is not None and not images.is_dir():
+        raise InputError(
+            f"--images {images}: {'is a file' if images.exists() else 'there is no such folder'}"
+        )
+    for line in labelled.unreadable:
+        problems.add("unreadable", line)
+    labelled.images = [with_composed_labels(image) for image in labelled.images]
+    names = class_names(labelled, problems)
+    stuff = known_stuff(stuff, names)
+    value_of = {name: value for value, name in enumerate(names)}
+    result = Conversion(out, names, labelled.on_top, remarks=list(labelled.remarks))
+    finder, used = FileFinder(), {}
+    parts = {image.part for image in labelled.images}
+    divided = "train" in parts and len(parts - {""}) > 1
+    with folder_in_place(out) as folder:
+        writer = FolderWriter(folder, len(names))
+        objects = ObjectFiles(folder, names)
+        result.void = value_of[IGNORED] = writer.void
+        for image in labelled.images:
+            part = (image.part or "train") if divided else ""
+            found = _image(image, images, part, finder, writer, problems, used)
+            if found is None:
+                continue
+            name, file, size = found
+            drawn = draw_shapes(image.shapes, size, value_of, stuff, problems, result)
+            if problems.stop:
+                continue
+            mask = writer.empty_mask(size, 0)
+            owner = paint(mask, drawn, result.overlaps)
+            writer.add(name, file, mask, part)
+            objects.add(name, size, drawn, owner, part)
+            result.images += 1
+            result.parts[part] += 1
+            if not drawn:
+                result.bare.append(name)
+        problems.refuse()
+        if not result.images:
+            raise InputError(f"{labelled.root}: no image is left of the {len(labelled.images)} in it")
+        result.has_objects = objects.write()
+        write_class_list(folder, names)
+    result.not_annotated = finder.others_beside(set(used.values()))
+    result.finish(problems)
+    return result
+
+
+def with_composed_labels(image: LabelledImage) -> LabelledImage:
+    """Labels trimmed, accents in one character with their letter: systems differ, their readers do not."""
+    shapes = [replace(shape, label=composed(shape.label.strip())) for shape in image.shapes]
+    return replace(image, shapes=shapes)
+
+
+def class_names(labelled: Labelled, problems: Problems) -> list[str]:
+    """Background, then the labels; shapes without a label, and labels that are not in the tool's list, are problems."""
+    used: dict[str, str] = {}
+    for image in labelled.images:
+        for shape in image.shapes:
+            if shape.label:
+                used.setdefault(shape.label, shape.where)
+            else:
+                problems.add("unlabeled", f"{shape.where} has no label")
+    foreground = sorted(n for n in used if n != IGNORED and n.lower() not in BACKGROUND_NAMES)
+    if labelled.classes is None:
+        return ["background", *foreground]
+    names = [composed(name.strip()) for name in labelled.classes]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None or "" in names:
+        raise InputError(
+            f"{labelled.classes_from}: the class name {twice or ''!r} {'occurs twice' if twice else 'is empty'}"
+        )
+    rest = [name for name in names if name.lower() in BACKGROUND_NAMES]
+    names = [name for name in names if name not in rest and name != IGNORED]
+    for name in foreground:
+        if name not in names:
+            problems.add("unlisted", f"{used[name]}: the label {name!r} is not in {labelled.classes_from}")
+    return [rest[0] if rest else "background", *names]
+
+
+def known_stuff(stuff: Collection[str], names: list[str]) -> set[str]:
+    """The labels that ``--stuff`` names; InputError for one that is no class."""
+    wanted = {composed(name.strip()) for name in stuff if name.strip()}
+    unknown = sorted(wanted - set(names))
+    if unknown:
+        raise InputError(
+            f"--stuff {unknown[0]}: is no class of these annotations, which are {', '.join(names)}"
+        )
+    return wanted
+
+
+def draw_shapes(
+    shapes: Sequence[Shape],
+    size: Size,
+    value_of: dict[str, int],
+    stuff: Collection[str],
+    problems: Problems,
+    result: Conversion,
+) -> list[DrawnObject]:
+    """The shapes of an image, the lowest first.
+
+    Args:
+        shapes: In the order of the file.
+        size: (height, width) of the image.
+        value_of: Mask value of each label; a label without one is left out, since it was reported before.
+        stuff: Labels whose shapes are no objects.
+        problems: Takes what cannot be drawn.
+        result: Counts what was drawn.
+    """
+    drawn: list[DrawnObject] = []
+    for shape in sorted(shapes, key=lambda shape: (not shape.crowd, shape.depth)):
+        background = shape.label.lower() in BACKGROUND_NAMES
+        if shape.label not in value_of and not background:
+            continue
+        try:
+            pixels = shape.draw(size)
+        except InputError as error:
+            problems.add(shape.kind, f"{shape.where} ({shape.label}): {error}")
+            continue
+        result.objects_of[shape.label] += 1
+        if shape.crowd:
+            result.crowds[shape.label] += 1
+        result.boxes += shape.box
+        counts = not background and shape.label != IGNORED and shape.label not in stuff
+        group = None if shape.group is None else (shape.label, shape.group)
+        value = 0 if background else value_of[shape.label]
+        where = f"{shape.where} ({shape.label})"
+        drawn.append(DrawnObject(where, value, pixels, counts, group, shape.crowd))
+    return drawn
+
+
+def _image(
+    image: LabelledImage,
+    given: Path | None,
+    part: str,
+    finder: FileFinder,
+    writer: FolderWriter,
+    problems: Problems,
+    used: dict[Path, Path],
+) -> tuple[str, Path, Size] | None:
+    """Name below the folder of images, the file, and its (height, width) as displayed; None: a problem."""
+    places = [given] if given is not None else list(dict.fromkeys(image.places))
+    try:
+        found = _find(image, places, finder)
+    except InputError as error:
+        problems.add("missing", f"{image.where}: {error}")
+        return None
+    if found is None:
+        wanted = places[0] / (image.names[0] if image.names else "")
+        hint = finder.similar(places[0], image.names[-1]) if image.names else ""
+        advice = "" if hint or given else "; --images FOLDER says where the images are"
+        text = f"{wanted}: there is no such image, named by {image.file} ({image.where}){hint}{advice}"
+        problems.add("missing", text)
+        return None
+    name, file = found
+    # Two links are two images, so the name counts.
+    place = Path(os.path.abspath(file))
+    if place in used:
+        problems.add("double", f"{image.where}: annotates {file} a second time")
+        return None
+    used[place] = file
+    try:
+        height, width = read_image(file).shape[:2]
+    except InputError as error:
+        problems.add("unreadable", str(error))
+        return None
+    text = size_problem(file, (height, width), image.size[0] or height, image.size[1] or width, image.file)
+    if text:
+        problems.add("size", text)
+        return None
+    try:
+        writer.claim(name, part)
+    except InputError as error:
+        problems.add("double", f"{image.where}: {error}")
+        return None
+    return name, file, (height, width)
+
+
+def _find(image: LabelledImage, places: list[Path], finder: FileFinder) -> tuple[str, Path] | None:
+    for name in image.names:
+        for place in places:
+            file = finder.find(place, name)
+            if file is not None:
+                return name.as_posix(), file
+    return None
