@@ -1,7 +1,6 @@
 """``vit-adapter data check|convert``."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from vit_adapter.config import InputError, RunConfig
 from vit_adapter.config.output_place import check_output_folder
@@ -9,7 +8,7 @@ from vit_adapter.config.output_place import check_output_folder
 from .parsing import add_sections, make_parser, parse, run_config
 
 HELP = """usage: vit-adapter data check FOLDER [--data.*]       what is in a data set, and what is wrong with it
-       vit-adapter data convert SOURCE --out FOLDER  COCO JSON or labelme polygons to a folder of masks
+       vit-adapter data convert SOURCE --out FOLDER  what a labelling tool wrote to a folder of masks and objects
 
 vit-adapter data check --help and vit-adapter data convert --help explain the options."""
 
@@ -47,30 +46,59 @@ def _check(words: Sequence[str]) -> int:
 
 
 def _convert(words: Sequence[str]) -> int:
-    parser = make_parser("data convert", "COCO JSON or labelme polygons to a folder of images and masks.")
-    parser.add_argument("source", type=str, help="a COCO JSON file, or a folder of labelme JSON files")
+    parser = make_parser(
+        "data convert",
+        "What a labelling tool wrote to a folder of images, masks and objects: CVAT (XML, masks), Label Studio (JSON, "
+        "JSON-MIN), labelme, X-AnyLabeling, Supervisely, VIA, YOLO, COCO JSON.",
+    )
     parser.add_argument(
-        "--images", type=str, default=None, help="COCO: folder of the images; that of the JSON by default"
+        "source",
+        type=str,
+        help="the folder with the annotations, or the file (COCO JSON, XML, export, data.yaml)",
+    )
+    parser.add_argument(
+        "--images",
+        type=str,
+        default=None,
+        help="folder of the images, where they are not beside the annotations",
     )
     parser.add_argument("--out", type=str, required=True, help="folder to create")
+    parser.add_argument(
+        "--line-width",
+        type=float,
+        default=None,
+        help="draw lines so many pixels wide, and points so many across",
+    )
+    parser.add_argument(
+        "--stuff",
+        type=str,
+        default="",
+        help="classes that are regions, such as sky,road, not objects to count",
+    )
+    parser.add_argument(
+        "--label-key", type=str, default=None, help="VIA: the region attribute that holds the class"
+    )
     parser.add_argument(
         "--skip",
         type=str,
         default="",
         help="what to leave out instead of stopping, separated by commas: broken (objects that cannot be drawn), "
-        "unlabeled, unlisted, missing, size, unreadable, double (of images and files), or shape types of labelme such "
-        "as point,line; everything left out is counted and listed",
+        "point, line, cuboid, skeleton, unknown (shapes), unlabeled, unlisted, missing, size, unreadable, double (of "
+        "images and files), or other shape types of labelme; everything left out is counted and listed",
     )
     values = parse(parser, words)
 
-    from vit_adapter.data.conversion import convert_coco, convert_labelme
+    from vit_adapter.data.conversion import convert
 
     check_output_folder(values.out, "--out")
-    source = Path(values.source)
-    if source.is_dir():
-        report = convert_labelme(source, Path(values.out), skip=values.skip)
-    else:
-        images = Path(values.images) if values.images else source.parent
-        report = convert_coco(source, images, Path(values.out), skip=values.skip)
+    report = convert(
+        values.source,
+        values.out,
+        images=values.images,
+        skip=values.skip,
+        line_width=values.line_width,
+        label_key=values.label_key,
+        stuff=values.stuff,
+    )
     print(report)
     return 0

@@ -1,18 +1,126 @@
 """Annotations that are no masks, recognised: what they are, and the command that makes masks of them."""
 
 import json
+import os
 import re
 import shlex
+from dataclasses import dataclass
 from pathlib import Path
 
 from vit_adapter.config import InputError
+from vit_adapter.images.listing import IMAGE_SUFFIXES
 
 from .file_tree import files_below
 from .layouts.layout import SPLIT_NAMES
 
 MOST_READ = 64_000_000  # bytes of a JSON that are looked through
-MOST_FILES = 50  # JSON files that are looked at
-YOLO_LINE = re.compile(r"\d+( -?\d*\.?\d+){4,}\s*")
+MOST_FILES = 50  # files of a kind that are looked at
+YOLO_LINE = re.compile(r"\d+( -?\d*\.?\d+(e-?\d+)?){4,}\s*")
+YOLO_LISTS = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml", "classes.txt", "obj.names")
+
+TITLES = {
+    "supervisely": "Supervisely",
+    "cvat_masks": "CVAT masks",
+    "coco": "COCO",
+    "labelme": "labelme",
+    "label_studio": "Label Studio",
+    "via": "VIA",
+    "cvat": "CVAT",
+    "yolo": "YOLO",
+}
+"""Forms by name, with how people call them; where a folder holds several, the first one counts."""
+
+
+@dataclass(frozen=True)
+class Form:
+    """Annotations that are no masks.
+
+    Attributes:
+        name: One of ``TITLES``.
+        files: Those that tell of it, such as a project's description; not always all of them.
+    """
+
+    name: str
+    files: tuple[Path, ...]
+
+
+def recognise(root: Path) -> Form | None:
+    """The annotations in a folder, or in a file; None: none that is known.
+
+    Raises:
+        InputError: When a folder cannot be listed.
+    """
+    project = root / "meta.json" if root.is_dir() else root
+    if project.name == "meta.json" and _is_supervisely(project):
+        return Form("supervisely", (project,))
+    if root.is_dir() and (root / "labelmap.txt").is_file() and (root / "SegmentationClass").is_dir():
+        return Form("cvat_masks", (root / "labelmap.txt",))
+    files = (
+        [root]
+        if root.is_file()
+        else [f for kind in (".json", ".csv", ".xml") for f in files_below(root, kind)]
+    )
+    found: dict[str, list[Path]] = {}
+    for kind, form_of in ((".json", _json_form), (".csv", _csv_form), (".xml", _xml_form)):
+        for file in [file for file in files if file.suffix.lower() == kind][:MOST_FILES]:
+            found.setdefault(form_of(file), []).append(file)
+    for name in TITLES:
+        if found.get(name):
+            return Form(name, tuple(found[name]))
+    return _yolo(root)
+
+
+def _json_form(file: Path) -> str:
+    """The form of a JSON; "": any other."""
+    content = _start(file, MOST_READ)
+    if b'"segments_info"' in content:
+        return ""
+    if b'"annotations"' in content and b'"categories"' in content and b'"segmentation"' in content:
+        return "coco"
+    if b'"shapes"' in content and b'"imagePath"' in content:
+        return "labelme"
+    if b'"_via_img_metadata"' in content or (
+        b'"shape_attributes"' in content and b'"region_attributes"' in content
+    ):
+        return "via"
+    if b'"fid_list"' in content and b'"metadata"' in content:
+        return "via"
+    return "label_studio" if content.lstrip()[:1] == b"[" and b'"original_width"' in content else ""
+
+
+def _csv_form(file: Path) -> str:
+    return "via" if b"region_shape_attributes" in _start(file, 4096) else ""
+
+
+def _xml_form(file: Path) -> str:
+    return "cvat" if re.search(rb"<annotations[\s>]", _start(file, 4096)) else ""
+
+
+def _is_supervisely(file: Path) -> bool:
+    content = _start(file, MOST_READ)
+    return b'"classes"' in content and b'"title"' in content
+
+
+def _yolo(root: Path) -> Form | None:
+    """Texts of numbers, in a folder or the one of a list of classes that was given."""
+    if root.is_file() and root.name not in YOLO_LISTS:
+        return None
+    folder = root.parent if root.is_file() else root
+    lists = [root] if root.is_file() else [folder / name for name in YOLO_LISTS if (folder / name).is_file()]
+    texts = [file for file in files_below(folder, ".txt") if file.name not in YOLO_LISTS]
+    for file in texts[:MOST_FILES]:
+        line = _start(file, 100_000).splitlines()[:1]
+        if line and YOLO_LINE.fullmatch(line[0].decode("utf-8", "replace")):
+            return Form("yolo", tuple(lists))
+    return None
+
+
+def _start(file: Path, count: int) -> bytes:
+    try:
+        with file.open("rb") as stream:
+            return stream.read(count)
+    except OSError:
+        return b""
 
 
 def advice(root: Path) -> str | None:
@@ -27,36 +135,31 @@ def advice(root: Path) -> str | None:
 
 
 def _advice(root: Path) -> str | None:
-    files = [root] if root.is_file() else files_below(root, ".json")
-    forms = {file: _form(file) for file in files[:MOST_FILES]}
-    coco = [file for file, form in forms.items() if form == "coco"]
-    instances = [file for file in coco if "instances" in file.name]
-    if coco:
-        commands = " && ".join(_coco_commands(root, instances or coco))
-        return f"{root}: holds COCO annotations, no masks; this makes masks: {commands}"
-    labelme = [file for file, form in forms.items() if form == "labelme"]
-    if labelme:
-        folder = root.parent if root.is_file() else root
+    if root.is_file() and root.suffix.lower() == ".zip":
+        return f"{root}: is a ZIP archive; unpack it and give the folder"
+    form = recognise(root)
+    if form is None:
+        return None if root.is_file() else _not_readable(root)
+    folder = root.parent if root.is_file() else root
+    if form.name == "coco":
+        files = list(form.files)
+        instances = [file for file in files if "instances" in file.name]
+        commands = " && ".join(_coco_commands(root, instances or files))
+    else:
+        source = folder if form.name == "labelme" else root
+        images = "" if form.name == "labelme" or _holds_an_image(folder) else " --images FOLDER"
         out = shlex.quote(f"{folder.resolve().name}_masks")
-        return (
-            f"{root}: holds labelme annotations, no masks; this makes masks: "
-            f"vit-adapter data convert {shlex.quote(str(folder))} --out {out}"
-        )
-    return None if root.is_file() else _not_readable(root)
+        commands = f"vit-adapter data convert {shlex.quote(str(source))}{images} --out {out}"
+    return f"{root}: holds {TITLES[form.name]} annotations, no masks; this makes masks: {commands}"
 
 
-def _form(file: Path) -> str:
-    """ "coco", "labelme", or "" for any other JSON."""
-    try:
-        with file.open("rb") as stream:
-            content = stream.read(MOST_READ)
-    except OSError:
-        return ""
-    if b'"segments_info"' in content:
-        return ""
-    if b'"annotations"' in content and b'"categories"' in content and b'"segmentation"' in content:
-        return "coco"
-    return "labelme" if b'"shapes"' in content and b'"imagePath"' in content else ""
+def _holds_an_image(folder: Path) -> bool:
+    """Masks do not count."""
+    for place, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith("Segmentation")]
+        if any(Path(place, name).suffix.lower() in IMAGE_SUFFIXES for name in names):
+            return True
+    return False
 
 
 def _coco_commands(root: Path, files: list[Path]) -> list[str]:
@@ -107,24 +210,8 @@ def _folders(place: Path) -> list[Path]:
 
 def _not_readable(root: Path) -> str | None:
     """Forms that no command here converts."""
-    for file in files_below(root, ".txt")[:MOST_FILES]:
-        try:
-            with file.open(encoding="utf-8") as stream:
-                line = stream.readline()
-        except (OSError, UnicodeDecodeError):
-            continue
-        if YOLO_LINE.fullmatch(line):
-            return (
-                f"{root}: holds YOLO labels ({file}), no masks; export them as masks, as COCO JSON or for labelme "
-                "from the tool in which they were drawn"
-            )
     for file in files_below(root, ".xml")[:MOST_FILES]:
-        try:
-            with file.open("rb") as stream:
-                content = stream.read(100_000)
-        except OSError:
-            continue
-        if b"<annotation" in content:
+        if b"<annotation" in _start(file, 100_000):
             return (
                 f"{root}: holds XML annotations ({file}), no masks; export them as masks or as COCO JSON "
                 "from the tool in which they were drawn"

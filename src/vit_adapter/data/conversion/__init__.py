@@ -1,7 +1,8 @@
-"""Annotations in other forms to a plain folder of images and masks."""
+"""Annotations in other forms to a plain folder of images, masks and objects."""
 
 from .coco import convert_coco
 from .labelme import convert_labelme
 from .report import Conversion
+from .tools import convert
 
-__all__ = ["Conversion", "convert_coco", "convert_labelme"]
+__all__ = ["Conversion", "convert", "convert_coco", "convert_labelme"]

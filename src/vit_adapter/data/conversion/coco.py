@@ -15,9 +15,11 @@ from ..file_tree import FileFinder, folders_near
 from .coco_file import coco_classes, objects_by_image, read_coco, refuse_other_kinds
 from .coco_shape import CocoShape
 from .conversion import FolderWriter, folder_in_place, safe_path, size_problem, write_class_list
+from .drawing import known_stuff
+from .object_files import ObjectFiles
 from .painting import DrawnObject, paint
 from .problems import Problems
-from .report import Conversion
+from .report import BACKGROUND_NAMES, Conversion
 
 LOOKED_FOR = 5  # images that a folder is recognised by
 
@@ -30,6 +32,7 @@ def convert_coco(
     *,
     background: bool = True,
     skip: Collection[str] | str = (),
+    stuff: Collection[str] = (),
 ) -> Conversion:
     """Draws the objects of a COCO instance JSON into semantic masks.
 
@@ -40,13 +43,13 @@ def convert_coco(
     Args:
         json_file: The JSON.
         images: Folder that its ``file_name`` entries are relative to.
-        out: Folder to make: ``images``, ``masks`` (PNG of 8 bits, or 16 for more than 255 classes) and
-            ``classes.txt``.
+        out: Folder to make, see ``convert_labelled``; masks are PNG of 8 bits, or 16 for more than 255 classes.
         background: Pixels without an object are the class "background"; False: they are ignored (255), and
             categories start at 0.
         skip: What is left out and listed instead of refused, see ``problems.KINDS``: "broken" objects; "unlisted",
             objects of an image or category that the JSON does not list; images that are "missing", "unreadable", of
             another "size" than the JSON says, or listed a second time ("double").
+        stuff: Categories whose shapes are regions, not objects.
 
     Returns:
         What was written, and remarks about it.
@@ -63,27 +66,30 @@ def convert_coco(
     objects = objects_by_image(content, json_file, value_of, problems)
     _check_images_folder(content, images, json_file)
     result = Conversion(out, names, "the smaller object")
+    regions = {*known_stuff(stuff, names), *(name for name in names if name.lower() in BACKGROUND_NAMES)}
     finder = FileFinder()
     used: set[Path] = set()
     with folder_in_place(out) as folder:
-        writer = FolderWriter(folder, len(names))
+        writer, truth = FolderWriter(folder, len(names)), ObjectFiles(folder, names)
         result.void = writer.void
         for entry in content["images"]:
             found = _image(entry, images, json_file, finder, writer, problems, used)
             if found is None:
                 continue
             file, size = found
-            drawn = _drawn(objects[entry["id"]], size, names, value_of, json_file, problems, result)
+            drawn = _drawn(objects[entry["id"]], size, names, regions, value_of, json_file, problems, result)
             if problems.stop:
                 continue
             mask = writer.empty_mask(size, 0 if background else writer.void)
-            paint(mask, drawn, result.overlaps)
+            owner = paint(mask, drawn, result.overlaps)
             writer.add(entry["file_name"], file, mask)
+            truth.add(safe_path(entry["file_name"]).as_posix(), size, drawn, owner, "")
             result.images += 1
             if not drawn:
                 result.bare.append(entry["file_name"])
         problems.refuse()
         _refuse_nothing(result, images, json_file)
+        result.has_objects = truth.write()
         write_class_list(folder, names)
     result.not_annotated = finder.others_beside(used)
     result.finish(problems)
@@ -133,6 +139,7 @@ def _drawn(
     annotations: Sequence[dict[str, Any]],
     size: tuple[int, int],
     names: Sequence[str],
+    regions: Collection[str],
     value_of: dict[int, int],
     file: Path,
     problems: Problems,
@@ -151,7 +158,9 @@ def _drawn(
         crowd = annotation.get("iscrowd") in (1, "1", True)
         result.objects_of[names[value]] += 1
         result.crowds += Counter({names[value]: int(crowd)})
-        found.append((not crowd, -int(shape.sum()), DrawnObject(f"{where} ({names[value]})", value, shape)))
+        name = f"{where} ({names[value]})"
+        item = DrawnObject(name, value, shape, names[value] not in regions, crowd=crowd)
+        found.append((not crowd, -int(shape.sum()), item))
     return [item for _, _, item in sorted(found, key=lambda entry: entry[:2])]
 
 

@@ -47,8 +47,8 @@ def convert_labelled(
         raise InputError(
             f"--images {images}: {'is a file' if images.exists() else 'there is no such folder'}"
         )
-    for line in labelled.unreadable:
-        problems.add("unreadable", line)
+    for kind, line in labelled.problems:
+        problems.add(kind, line)
     labelled.images = [with_composed_labels(image) for image in labelled.images]
     names = class_names(labelled, problems)
     stuff = known_stuff(stuff, names)
@@ -163,7 +163,7 @@ def draw_shapes(
         if shape.crowd:
             result.crowds[shape.label] += 1
         result.boxes += shape.box
-        counts = not background and shape.label != IGNORED and shape.label not in stuff
+        counts = not background and shape.label != IGNORED and shape.label not in stuff and not shape.region
         group = None if shape.group is None else (shape.label, shape.group)
         value = 0 if background else value_of[shape.label]
         where = f"{shape.where} ({shape.label})"

@@ -10,6 +10,8 @@ import numpy as np
 from vit_adapter.annotations import polygon_mask, stroke_mask
 from vit_adapter.config import InputError
 
+from ..layouts.layout import SPLIT_NAMES, TEST_NAMES
+
 Size: TypeAlias = tuple[int, int]
 """(height, width) in pixels."""
 
@@ -33,6 +35,7 @@ class Shape:
         depth: Those of a larger number lie above; of equal ones the later.
         crowd: A region of many objects that were not drawn one by one.
         box: It is a box around an object, of which its pixels are only a part.
+        region: It is a part of the image of one class, and may show none or several objects.
     """
 
     where: str
@@ -43,6 +46,7 @@ class Shape:
     depth: float = 0
     crowd: bool = False
     box: bool = False
+    region: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,7 @@ class Labelled:
         classes: Labels in the order of the tool's own list; None: it has none, and they are sorted.
         classes_from: File of that list, for messages.
         on_top: What lies over what, such as "the later shape".
-        unreadable: One line for each annotation file, or image entry, that cannot be read.
+        problems: Kind (see ``problems.KINDS``) and line of what else cannot be converted, such as unreadable files.
         remarks: One line each about what was understood or left out on the way.
     """
 
@@ -87,7 +91,7 @@ class Labelled:
     classes: list[str] | None = None
     classes_from: Path | None = None
     on_top: str = "the later shape"
-    unreadable: list[str] = field(default_factory=list)
+    problems: list[tuple[str, str]] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
 
 
@@ -167,10 +171,10 @@ def number(value: object, what: str) -> float:
     """
     try:
         found = float(value)  # pyright: ignore[reportArgumentType]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         found = float("nan")
     if isinstance(value, bool) or not np.isfinite(found):
-        raise InputError(f"{what} {value!r}, expected a number")
+        raise InputError(f"{what} {shortened(value)}, expected a number")
     return found
 
 
@@ -178,5 +182,30 @@ def whole_number(value: object, what: str) -> int:
     """A whole number out of a file; errors as for ``number``."""
     found = number(value, what)
     if found != int(found):
-        raise InputError(f"{what} {value!r}, expected a whole number")
+        raise InputError(f"{what} {shortened(value)}, expected a whole number")
     return int(found)
+
+
+def point_list(points: object, scale: tuple[float, float] = (1, 1)) -> list[float]:
+    """Pairs [[x, y], ...] out of a file as a flat list, each multiplied by (x, y) of the scale.
+
+    Raises:
+        InputError: They are something else.
+    """
+    if not isinstance(points, (list, tuple)) or not all(
+        isinstance(point, (list, tuple)) and len(point) == 2 for point in points
+    ):
+        raise InputError("points that are not pairs of numbers")
+    return [number(value, "the coordinate") * by for point in points for value, by in zip(point, scale)]
+
+
+def shortened(value: object) -> str:
+    """The value for a message, not all of a long one."""
+    text = repr(value) if not isinstance(value, int) or abs(value) < 10**30 else "a number of many digits"
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def part_of(text: str) -> str:
+    """ "train", "val" or "test" of the name that a tool has for a part; "" for any other."""
+    known = {**SPLIT_NAMES, "test": TEST_NAMES}
+    return next((part for part, names in known.items() if text.strip().lower() in names), "")

@@ -70,7 +70,7 @@ def shape_mask(shape: dict[str, Any], size: tuple[int, int], line_width: float |
 def _stroke(shape: dict[str, Any], kind: str, size: tuple[int, int], line_width: float | None) -> np.ndarray:
     points = _points(shape) if line_width is not None else np.zeros((0, 2))
     if kind not in ("point", "points"):
-        return stroke(points.ravel(), kind, line_width)(size)
+        return stroke(points.ravel().tolist(), kind, line_width)(size)
     if line_width is None:
         return stroke([], kind, None)(size)
     return np.logical_or.reduce([stroke_mask(point, line_width, size) for point in points])

@@ -11,6 +11,7 @@ from PIL import Image
 from vit_adapter.annotations import RunLengths
 
 from .painting import DrawnObject
+from .report import BACKGROUND_NAMES
 
 LARGEST_NUMBER = 65535
 
@@ -85,7 +86,11 @@ class ObjectFiles:
             for part in self._images:
                 _remove_folders(self._folder / part / "instances")
             return False
-        categories = [{"id": value, "name": name} for value, name in enumerate(self._names) if value]
+        categories = [
+            {"id": value, "name": name}
+            for value, name in enumerate(self._names)
+            if name.lower() not in BACKGROUND_NAMES
+        ]
         for part, images in self._images.items():
             content = {
                 "images": images,

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from vit_adapter.config import DataConfig, InputError, TaskName
 
+from .beside import find_beside
 from .folder_objects import OBJECT_FOLDERS, find_table, with_object_files, with_table
 from .layout import SPLIT_NAMES, TEST_NAMES, Layout
 from .lists import find_list, read_list
@@ -41,7 +42,8 @@ def _find(root: Path, config: DataConfig, channels: int, mask_folders: tuple[str
     2. ``images/train`` + ``masks/train``, ``train/images`` + ``train/masks``, or ``train_images`` +
        ``train_masks``; ``val`` may be called ``valid`` or ``validation``, ``train`` also ``training``; a third part
        ``test`` (``testing``) is for measuring alone, also as ``test.txt`` beside lists;
-    3. ``images`` + ``masks`` without parts: split by name, see ``split_by_name``.
+    3. ``images`` + ``masks`` without parts: split by name, see ``split_by_name``;
+    4. masks beside their images, see ``find_beside``, in ``train`` and ``valid`` or without parts.
 
     Images may also be in ``image``, ``imgs``, ``img``, ``img_dir`` or ``JPEGImages``, masks in ``mask``,
     ``labels``, ``label``, ``annotations``, ``annots``, ``ann_dir`` or ``SegmentationClass``.
@@ -70,9 +72,20 @@ def _find(root: Path, config: DataConfig, channels: int, mask_folders: tuple[str
             third = match_folders(*test, channels, skip_unlabelled=config.skip_unlabelled)
         return Layout("folder", root, parts, test=third)
     whole = _whole_folders(root, mask_folders)
-    if whole is None:
-        raise InputError(f"{root}: holds no data set; expected {FORMS}; found {_listing(root)}")
-    everything = match_folders(*whole, channels, skip_unlabelled=config.skip_unlabelled)
+    if whole is not None:
+        everything = match_folders(*whole, channels, skip_unlabelled=config.skip_unlabelled)
+    else:
+        beside = _beside(root, channels, config.skip_unlabelled)
+        if not beside:
+            raise InputError(f"{root}: holds no data set; expected {FORMS}; found {_listing(root)}")
+        if "" not in beside:
+            parts = {
+                split: beside.get(split)
+                or Part(problems=[f"{root}: has no {split} part of images with masks beside"])
+                for split in SPLIT_NAMES
+            }
+            return Layout("folder", root, parts, test=beside.get("test"))
+        everything = beside[""]
     if not everything.pairs and everything.problems:
         return Layout("folder", root, {split: Part(problems=everything.problems) for split in SPLIT_NAMES})
     sides = split_by_name(everything.pairs, config.validation_share, str(root))
@@ -84,7 +97,21 @@ def _find(root: Path, config: DataConfig, channels: int, mask_folders: tuple[str
 def holds_masks(root: Path) -> bool:
     """Whether a plain folder of that root has a file of masks."""
     found = [_whole_folders(root), *(_split_folders(root, names) for names in SPLIT_NAMES.values())]
-    return any(images_below(masks) for _, masks in filter(None, found))
+    return any(images_below(masks) for _, masks in filter(None, found)) or bool(_beside(root, 3, True))
+
+
+def _beside(root: Path, channels: int, skip_unlabelled: bool) -> dict[str, Part]:
+    """Parts whose masks lie beside their images, or "" with the whole of the root."""
+    parts: dict[str, Part] = {}
+    for split, names in {**SPLIT_NAMES, "test": TEST_NAMES}.items():
+        place = next((root / name for name in names if (root / name).is_dir()), None)
+        found = None if place is None else find_beside(place, channels, skip_unlabelled)
+        if found is not None:
+            parts[split] = found
+    if parts:
+        return parts
+    whole = find_beside(root, channels, skip_unlabelled)
+    return {} if whole is None else {"": whole}
 
 
 def _by_lists(

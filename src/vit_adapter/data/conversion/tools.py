@@ -1,0 +1,94 @@
+"""The labelling tools whose files can be converted, and the one function that converts those of any."""
+
+import math
+from collections.abc import Collection
+from pathlib import Path
+
+from vit_adapter.config import InputError
+from vit_adapter.config.paths import takes_paths
+
+from ..other_forms import Form, advice, recognise
+from .coco import convert_coco
+from .cvat import read_cvat
+from .cvat_masks import read_cvat_masks
+from .drawing import convert_labelled
+from .label_studio import read_label_studio
+from .labelled import Labelled
+from .labelme import convert_labelme
+from .problems import Problems
+from .report import Conversion
+from .supervisely import read_supervisely
+from .via import read_via
+from .yolo import read_yolo
+
+WIDEST_LINE = 10_000  # pixels
+
+
+@takes_paths("source", "out", "images")
+def convert(
+    source: str | Path,
+    out: str | Path,
+    *,
+    images: str | Path | None = None,
+    skip: Collection[str] | str = (),
+    line_width: float | None = None,
+    label_key: str | None = None,
+    stuff: Collection[str] | str = (),
+) -> Conversion:
+    """Turns what a labelling tool wrote into a folder that ``open_dataset`` reads.
+
+    Args:
+        source: File or folder of CVAT, Label Studio, labelme, X-AnyLabeling, Supervisely, VIA or YOLO, or a COCO JSON.
+        out: Folder to make, see ``convert_labelled``.
+        images: Folder of the images; None: the places that are usual for the tool.
+        skip: What is left out and listed instead of refused, see ``problems.KINDS``.
+        line_width: Pixels that lines are wide, and points across; None: they have no area.
+        label_key: Region attribute of VIA that holds the class; None: the one that is called like a class.
+        stuff: Labels whose shapes are regions, such as sky, not objects.
+
+    Returns:
+        What was written, and remarks about it.
+
+    Raises:
+        InputError: For a source that is of no known tool, for all that ``skip`` does not name, for wishes that do
+            not go with the tool, and for an ``out`` that exists already or cannot be written.
+    """
+    source, out = Path(source), Path(out)
+    if not source.exists():
+        raise InputError(f"{source}: there is no such file or folder")
+    if line_width is not None and not 0 < line_width <= WIDEST_LINE:
+        shown = f"{line_width:g}" if not math.isnan(line_width) else "nan"
+        raise InputError(f"--line-width {shown}: expected more than 0 and at most {WIDEST_LINE} pixels")
+    if isinstance(stuff, str):
+        stuff = [word for word in stuff.split(",") if word.strip()]
+    place = None if images is None else Path(images)
+    form = recognise(source)
+    if label_key is not None and (form is None or form.name != "via"):
+        raise InputError("--label-key: goes with the files of VIA, which have attributes of any name")
+    if form is not None and form.name not in ("coco", "labelme"):
+        labelled = _read(form, source, line_width, label_key)
+        return convert_labelled(labelled, out, Problems(skip), place, stuff)
+    if source.suffix.lower() == ".zip":
+        raise InputError(f"{source}: is a ZIP archive; unpack it and give the folder")
+    if source.is_dir():
+        if place is not None:
+            raise InputError(f"--images: labelme's files in {source} name their images themselves")
+        return convert_labelme(source, out, skip=skip, line_width=line_width, stuff=stuff)
+    if form is not None and form.name == "labelme":
+        raise InputError(advice(source) or f"{source}: is a labelme file; give the folder with all of them")
+    return convert_coco(source, place or source.parent, out, skip=skip, stuff=stuff)
+
+
+def _read(form: Form, root: Path, line_width: float | None, label_key: str | None) -> Labelled:
+    files = form.files
+    if form.name == "cvat":
+        return read_cvat(files, root, line_width)
+    if form.name == "cvat_masks":
+        return read_cvat_masks(files, root)
+    if form.name == "label_studio":
+        return read_label_studio(files, root, line_width)
+    if form.name == "via":
+        return read_via(files, root, line_width, label_key)
+    if form.name == "supervisely":
+        return read_supervisely(files, root, line_width)
+    return read_yolo(files, root if root.is_dir() else root.parent)
