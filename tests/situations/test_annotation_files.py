@@ -192,20 +192,14 @@ def test_s150_the_command_that_converts(tmp_path, capfd, monkeypatch, form, aske
     assert code == 0, out
 
 
-@pytest.mark.parametrize(
-    ("name", "text", "said"),
-    [
-        ("labels/a.txt", "0 0.5 0.5 0.2 0.2\n", "YOLO labels"),
-        ("Annotations/a.xml", "<annotation><object/></annotation>", "XML annotations"),
-    ],
-)
-def test_s150_forms_without_a_command(tmp_path, capfd, name, text, said):
-    """YOLO's and VOC's files are recognised, too, and the line says which forms can be read."""
+def test_s150_forms_without_a_command(tmp_path, capfd):
+    """VOC's XML is recognised, too, and the line says which forms can be read."""
     save_photo(tmp_path / "images/a.png")
-    (tmp_path / name).parent.mkdir()
-    (tmp_path / name).write_text(text)
+    file = tmp_path / "Annotations/a.xml"
+    file.parent.mkdir()
+    file.write_text("<annotation><object/></annotation>")
     line = refusal(capfd, "data", "check", tmp_path)
-    assert f"holds {said} ({tmp_path / name}), no masks; export them as masks" in line
+    assert f"holds XML annotations ({file}), no masks; export them as masks" in line
 
 
 def test_s150_a_folder_of_coco_files_to_convert(tmp_path, capfd, monkeypatch):

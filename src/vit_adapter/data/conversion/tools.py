@@ -1,6 +1,5 @@
 """The labelling tools whose files can be converted, and the one function that converts those of any."""
 
-import math
 from collections.abc import Collection
 from pathlib import Path
 
@@ -57,8 +56,9 @@ def convert(
     if not source.exists():
         raise InputError(f"{source}: there is no such file or folder")
     if line_width is not None and not 0 < line_width <= WIDEST_LINE:
-        shown = f"{line_width:g}" if not math.isnan(line_width) else "nan"
-        raise InputError(f"--line-width {shown}: expected more than 0 and at most {WIDEST_LINE} pixels")
+        raise InputError(
+            f"--line-width {line_width:g}: expected more than 0 and at most {WIDEST_LINE} pixels"
+        )
     if isinstance(stuff, str):
         stuff = [word for word in stuff.split(",") if word.strip()]
     place = None if images is None else Path(images)
