@@ -10,7 +10,9 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from vit_adapter.annotations import Annotation
+from tiny import SMALL_MASK2FORMER, TINY, TINY_VIT
+from vit_adapter import Segmenter, ViTAdapter
+from vit_adapter.annotations import Annotation, Instances
 from vit_adapter.config import ClassTable, DataConfig, EvaluationConfig, InputError
 from vit_adapter.data.sample import Sample
 from vit_adapter.evaluation import measure, print_table, write_report, write_worst_images
@@ -236,3 +238,27 @@ def test_progress_goes_to_the_error_stream(capsys):
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "evaluating" in captured.err
+
+
+def test_a_single_class_of_objects_has_one_row_in_the_table():
+    """Only label maps are counted in a second class, "(nothing there)"."""
+    model = Segmenter(
+        ViTAdapter(TINY_VIT, options=TINY, img_size=64),
+        SMALL_MASK2FORMER,
+        class_names=["cell"],
+        task="instance",
+    )
+    mask = np.zeros((1, 64, 64), bool)
+    mask[0, :20, :20] = True
+    truth = Annotation(instances=Instances.from_masks(np.array([0]), mask))
+
+    class Cells(PaintedDataset):
+        def read(self, index):
+            return Sample(np.full((64, 64, 3), 90, np.uint8), truth, self.names[index])
+
+    result = measure(model, Cells([None, None], classes=1), progress=False)
+    assert result.class_names == ("cell",)
+    printed = Console(file=StringIO(), width=100)
+    print_table(result, printed)
+    rows = [line.split() for line in printed.file.getvalue().splitlines()]  # pyright: ignore
+    assert [row[-1] for row in rows if row[:1] == ["cell"]] == ["2"]

@@ -217,8 +217,9 @@ def worst_of(images: list[ImageScore], count: int) -> list[ImageScore]:
 
 
 def counted_names(model: Segmenter) -> tuple[str, ...]:
-    """Names of what a model's evaluator counts."""
-    return tuple(model.class_names) if model.num_classes > 1 else (*model.class_names, REST)
+    """Names of what a model's evaluator counts: of label maps of a single class also where it is not."""
+    alone = model.num_classes == 1 and model.task.name == "semantic"
+    return (*model.class_names, REST) if alone else tuple(model.class_names)
 
 
 def _groups(
