@@ -43,7 +43,7 @@ MAY_IMPORT = {
         "config", "ops", "annotations", "images", "visualization", "weights", "backbones", "heads", "inference",
         "metrics", "tasks", "segmenter", "data", "evaluation", "training", "export", "zoo",
     },
-    "integrations": {"config", "backbones"},
+    "integrations": {"config", "weights", "backbones", "heads", "segmenter"},
     "cli": {"config", "api", "zoo", "data"},
     "__init__": {"config", "api", "backbones", "segmenter", "tasks", "zoo"},
 }  # fmt: skip
