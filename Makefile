@@ -1,4 +1,5 @@
 # make demo: install into .venv and train a small model.   make test: install what tests need, check, test.
+# make docs: the site, in build/site.
 # TORCH_INDEX names a package index with CPU-only wheels: torch and torchvision, both, are taken from there and the
 # rest as usual (6 GB become 1):  make demo TORCH_INDEX=https://...
 PYTHON ?= python3
@@ -10,7 +11,9 @@ PYTEST_ARGS ?=
 JOBS ?= 2
 PYTEST := -m pytest -n $(JOBS) --dist worksteal
 
-.PHONY: demo test check fast format clean test-oldest
+PYTHON_FOLDERS := src tests benchmarks docs examples
+
+.PHONY: demo test docs check fast format clean test-oldest
 
 demo: .venv/installed
 	$(BIN)/vit-adapter demo
@@ -25,13 +28,18 @@ fast: .venv/installed-dev
 	$(BIN)/python $(PYTEST) -m "not slow" $(PYTEST_ARGS)
 
 check: .venv/installed-dev
-	$(BIN)/ruff check src tests benchmarks docs
-	$(BIN)/ruff format --check src tests benchmarks docs
+	$(BIN)/ruff check $(PYTHON_FOLDERS)
+	$(BIN)/ruff format --check $(PYTHON_FOLDERS)
 	$(BIN)/pyright
 
+# Pages in build/site, which can be opened as files; broken links stop it.
+docs: .venv/installed-dev
+	$(BIN)/python docs/make_site.py
+	$(BIN)/zensical build --strict
+
 format: .venv/installed-dev
-	$(BIN)/ruff check --fix src tests benchmarks docs
-	$(BIN)/ruff format src tests benchmarks docs
+	$(BIN)/ruff check --fix $(PYTHON_FOLDERS)
+	$(BIN)/ruff format $(PYTHON_FOLDERS)
 
 # The fast tests on the oldest torch that is supported, in an environment of its own.
 test-oldest:
