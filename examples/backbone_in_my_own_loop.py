@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from vit_adapter import ViTAdapter
 from vit_adapter.data.scenes import SCENE_CLASSES, render_scene
 
-SIDE, FARTHEST = 96, 24.0
+SIDE, FARTHEST = 64, 24.0
 THINGS = [index for index, entry in enumerate(SCENE_CLASSES) if entry.is_thing]
 
 

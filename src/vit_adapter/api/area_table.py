@@ -34,6 +34,9 @@ class AreaTable:
         classes: The model's.
         own_ids: The "id" column holds the values of the user's own masks; False: 0..K-1.
 
+    Attributes:
+        rows: The areas of every image, in the order of the table.
+
     Raises:
         InputError: There is a file of that name which is not such a table.
     """
@@ -41,7 +44,7 @@ class AreaTable:
     def __init__(self, folder: Path, classes: ClassTable, own_ids: bool) -> None:
         self.file, self._classes = folder / FILE, classes
         self._ids = classes.ids if own_ids else tuple(range(len(classes)))
-        self._rows: list[_Areas] = []
+        self.rows: list[_Areas] = []
         if self.file.exists():
             with self.file.open("rb") as file:
                 start = file.readline(1000)
@@ -57,7 +60,7 @@ class AreaTable:
         for row in labels:  # row by row: bincount makes int64 of its input
             pixels += np.bincount(np.minimum(row, count), minlength=count + 1)
         name = labels_file.relative_to(self.file.parent).as_posix()
-        self._rows.append(_Areas(image, name, labels.shape[1], labels.shape[0], pixels))
+        self.rows.append(_Areas(image, name, labels.shape[1], labels.shape[0], pixels))
 
     def add_values(self, image: str, labels_file: Path, values: np.ndarray) -> None:
         """Takes a label map [H, W] as it was written."""
@@ -76,7 +79,7 @@ class AreaTable:
             with path.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
                 table = csv.writer(file, lineterminator="\n")
                 table.writerow(COLUMNS)
-                for areas in self._rows:
+                for areas in self.rows:
                     size = areas.width * areas.height
                     start = (areas.image, areas.labels, areas.width, areas.height)
                     for name, value, pixels in zip(

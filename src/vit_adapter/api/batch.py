@@ -64,6 +64,7 @@ class Batch:
         tables: What is counted.
         reading: How files are read.
         quiet: No progress bar, and no line when it is interrupted.
+        title: Of the progress bar.
 
     Attributes:
         failures: (file, reason) of the images without a result.
@@ -80,7 +81,9 @@ class Batch:
         tables: BatchTables,
         reading: ReadOptions,
         quiet: bool = False,
+        title: str = "images",
     ) -> None:
+        self._title = title
         self._applied, self._folder, self._tables = applied, folder, tables
         self._reading, self._quiet, self._channels = reading, quiet, applied.channels
         self._bar = ProgressBar("images", None, shown=False)
@@ -98,7 +101,7 @@ class Batch:
         Raises:
             InputError: Nothing can be written any more.
         """
-        self._bar = ProgressBar("images", len(names), shown=not self._quiet)
+        self._bar = ProgressBar(self._title, len(names), shown=not self._quiet)
         try:
             with self._bar, WriteBehind(self._settle) as writing:
                 for (image, name), content_of in read_ahead(zip(images, names, strict=True), self._read):

@@ -1,7 +1,8 @@
 """The tables and the log that a batch of images leaves beside the results."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vit_adapter.tasks.semantic_result import SemanticResult
 
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from vit_adapter.segmenter.prediction import Prediction
 
 
+TableRows = tuple[list[Any], list[Any]]
+"""Rows of a table of areas and of a table of objects, as these keep them."""
+
+
 class BatchTables:
     """``summary.csv`` or ``objects.csv``, and ``results.jsonl``, as far as they are asked for.
 
@@ -24,19 +29,28 @@ class BatchTables:
         summary: A table of areas, or of objects, is asked for.
         jsonl: A line for each image is asked for.
         goes_on: Keep the lines of results that are there already.
+        part: Number of this process among several that share the batch, each of which keeps a log of its own until they
+            are joined; None: it is the only one.
 
     Raises:
         InputError: There is a file of such a name which is something else.
     """
 
     def __init__(
-        self, folder: ResultFolder, applied: AppliedPredictor, *, summary: bool, jsonl: bool, goes_on: bool
+        self,
+        folder: ResultFolder,
+        applied: AppliedPredictor,
+        *,
+        summary: bool,
+        jsonl: bool,
+        goes_on: bool,
+        part: int | None = None,
     ) -> None:
         out, self._folder = folder.folder, folder
         semantic, own_ids = applied.task == "semantic", folder.form.ids == "own"
         self._areas = AreaTable(out, applied.classes, own_ids) if summary and semantic else None
         self._objects = ObjectTable(out) if summary and not semantic else None
-        self._log = ResultLog(out, goes_on) if jsonl else None
+        self._log = ResultLog(out, goes_on, part) if jsonl else None
 
     def add(self, image: Path, files: dict[str, Path], result: "Prediction", seconds: float) -> None:
         """A result that was written.
@@ -65,6 +79,30 @@ class BatchTables:
         """An image without a result."""
         if self._log is not None:
             self._log.add_error(str(image), reason)
+
+    def rows(self) -> TableRows:
+        """What the tables hold, for ``join``."""
+        areas = [] if self._areas is None else self._areas.rows
+        return areas, [] if self._objects is None else self._objects.rows
+
+    def join(self, shares: Sequence[TableRows], order: dict[str, int]) -> None:
+        """Takes what all processes counted, instead of what this one did.
+
+        Args:
+            shares: The rows of every process.
+            order: Number of each image.
+
+        Raises:
+            InputError: The log cannot be read or written.
+        """
+        areas = [row for share in shares for row in share[0]]
+        objects = [row for share in shares for row in share[1]]
+        if self._areas is not None:
+            self._areas.rows = sorted(areas, key=lambda row: order[row.image])
+        if self._objects is not None:
+            self._objects.rows = sorted(objects, key=lambda row: order[row[0]])
+        if self._log is not None:
+            self._log.join(order)
 
     def write(self) -> None:
         """Writes the tables; the log is written already.

@@ -18,13 +18,16 @@ class ObjectTable:
     Args:
         folder: Where the file is to be.
 
+    Attributes:
+        rows: What is to be written, line by line; the image's name comes first.
+
     Raises:
         InputError: There is a file of that name which is not such a table.
     """
 
     def __init__(self, folder: Path) -> None:
         self.file = folder / FILE
-        self._rows: list[tuple[Any, ...]] = []
+        self.rows: list[tuple[Any, ...]] = []
         if self.file.exists():
             with self.file.open("rb") as file:
                 start = file.readline(1000)
@@ -63,7 +66,7 @@ class ObjectTable:
         except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
             raise InputError(f"{table}: is no table of objects: {error}") from error
         file = table.relative_to(self.file.parent).as_posix()
-        self._rows += [(image, file, *row) for row in rows]
+        self.rows += [(image, file, *row) for row in rows]
 
     def write(self) -> Path:
         """Writes the file.
@@ -77,7 +80,7 @@ class ObjectTable:
                 table = csv.writer(file, lineterminator="\n")
                 table.writerow(COLUMNS)
                 table.writerows(
-                    [f"{cell:g}" if isinstance(cell, float) else cell for cell in row] for row in self._rows
+                    [f"{cell:g}" if isinstance(cell, float) else cell for cell in row] for row in self.rows
                 )
 
         return write_atomically(self.file, rows)

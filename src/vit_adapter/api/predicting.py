@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,11 +18,13 @@ from vit_adapter.tasks.semantic_result import PaletteForm
 from .applied_predictor import ApplicationOptions, AppliedPredictor, Precision
 from .batch import Batch, ReadOptions, count_images
 from .batch_tables import BatchTables
+from .joining import join_shares
 from .prediction_inputs import find_images
 from .protocols import ProtocolChanges
 from .result_folder import ResultFolder
 from .result_form import Ids, ResultForm
 from .result_names import result_names
+from .team import Devices, open_team
 
 if TYPE_CHECKING:
     from vit_adapter.segmenter import Segmenter
@@ -60,6 +63,8 @@ def predict(
     score_threshold: float | None = None,
     mask_threshold: float | None = None,
     min_area: int | None = None,
+    devices: Devices = None,
+    nodes: int = 1,
 ) -> list[tuple[str, str]]:
     """Segments files and writes a label map and an overlay for each.
 
@@ -99,9 +104,14 @@ def predict(
             and below: as the model's protocol says.
         mask_threshold: Smallest probability of the pixels of an object or segment.
         min_area: Objects and segments of fewer pixels are left out.
+        devices: Processes on a machine that share the images, each with a device of its own; "auto": one for each CUDA
+            device; None: those that torchrun started, else one. Processes that are not there are started by the
+            command of this one, so that a program has to reach this call in each of them.
+        nodes: Number of machines; torchrun or SLURM starts the processes, and all machines see the same ``out``.
 
     Returns:
-        (file, reason) of the images without a result; the others were written.
+        (file, reason) of the images without a result; the others were written. Of several processes the first one
+        reports for all, the others give nothing.
 
     Raises:
         InputError: There is no image, an argument or the model cannot be used, or nothing can be written.
@@ -127,16 +137,30 @@ def predict(
     form.check()
     out = Path(out)
     check_output_folder(out, "--out")
-    applied = AppliedPredictor.prepared(model, options, scores=form.wants_scores, quiet=quiet)
-    form = form.for_task(applied.task, applied.classes)
     places = [images] if isinstance(images, (str, Path)) else images
-    found = find_images(places, list_file, applied.channels)
-    folder = ResultFolder(out, form, applied.fingerprint(ids=ids, palette=palette == "instead"))
-    tables = BatchTables(folder, applied, summary=summary, jsonl=jsonl, goes_on=skip_existing)
-    batch = Batch(applied, folder, tables, ReadOptions(max_pixels, skip_existing), quiet)
-    batch.failures += found.problems
-    begin = time.monotonic()
-    batch.run(found.images, result_names(found.images))
+    with open_team(devices, nodes, device) as team:
+        options = replace(options, device=team.device)
+        applied = team.agreed(
+            lambda: AppliedPredictor.prepared(model, options, scores=form.wants_scores, quiet=quiet)
+        )
+        written = form.for_task(applied.task, applied.classes)
+        found = team.from_first(lambda: find_images(places, list_file, applied.channels))
+        folder = ResultFolder(out, written, applied.fingerprint(ids=ids, palette=palette == "instead"))
+        part = team.rank if team.size > 1 else None
+        tables = team.agreed(
+            lambda: BatchTables(
+                folder, applied, summary=summary, jsonl=jsonl, goes_on=skip_existing, part=part
+            )
+        )
+        title = "images" if part is None else f"images (of process 1 of {team.size})"
+        batch = Batch(applied, folder, tables, ReadOptions(max_pixels, skip_existing), quiet, title)
+        names = result_names(found.images)
+        begin = time.monotonic()
+        team.agreed(lambda: batch.run(team.share(found.images), team.share(names)))
+        join_shares(team, batch, tables, found.images)
+        if team.rank:
+            return []
+    batch.failures[:0] = found.problems
     if batch.done:
         tables.write()
     for line in batch.remarks.lines():

@@ -3,6 +3,7 @@
 import errno
 import json
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from vit_adapter.segmenter.prediction import Prediction
 
 FILE = "results.jsonl"
+PART = "results.part-{}.jsonl"
 FIRST_KEY = "image"
 
 
@@ -30,12 +32,14 @@ class ResultLog:
     Args:
         folder: Where the file is.
         goes_on: Keep the lines that are there, of results that are skipped now; False: begin anew.
+        part: Number of this process among several, which write ``results.part-NUMBER.jsonl`` each until ``join``; None:
+            it is the only one. Parts that a stopped run left are taken over or removed by the first process.
 
     Raises:
         InputError: There is a file of that name which is not such a log, or it cannot be written.
     """
 
-    def __init__(self, folder: Path, goes_on: bool) -> None:
+    def __init__(self, folder: Path, goes_on: bool, part: int | None = None) -> None:
         self.file = folder / FILE
         if self.file.exists():
             with self.file.open("rb") as file:
@@ -45,6 +49,9 @@ class ResultLog:
                     f"{self.file}: exists already and is not a log of vit-adapter; choose another folder (--out)"
                 )
         self._mode = "a" if goes_on else "w"
+        if not part:
+            self._settle_parts(keep=goes_on)
+        self._own = self.file if part is None else folder / PART.format(part)
 
     def add(self, image: str, result_file: Path, result: "Prediction", seconds: float) -> None:
         """A result that was written."""
@@ -64,15 +71,55 @@ class ResultLog:
         """An image without a result."""
         self._write({FIRST_KEY: image, "error": reason})
 
-    def _write(self, line: dict[str, Any]) -> None:
+    def join(self, order: dict[str, int]) -> None:
+        """Puts the parts of all processes at the end of ``results.jsonl`` and removes them.
+
+        Args:
+            order: Number of each image, by which their lines are sorted.
+
+        Raises:
+            InputError: A file cannot be read or written.
+        """
+        self._take_parts(lambda line: order.get(json.loads(line)[FIRST_KEY], len(order)))
+
+    def _settle_parts(self, keep: bool) -> None:
+        if keep:
+            self._take_parts(lambda line: 0)
+            return
+        for part in self._parts():
+            part.unlink()
+
+    def _take_parts(self, key: Callable[[str], int]) -> None:
+        lines, parts = [], self._parts()
         try:
-            self.file.parent.mkdir(parents=True, exist_ok=True)
-            with self.file.open(self._mode, encoding="utf-8", errors="surrogateescape") as file:
-                file.write(json.dumps(line, ensure_ascii=False) + "\n")
+            for part in parts:
+                with part.open(encoding="utf-8", errors="surrogateescape") as file:
+                    # A line that was stopped halfway is none.
+                    lines += [line for line in file if line.endswith("\n")]
+            if lines:
+                self._append(self.file, "".join(sorted(lines, key=key)))
+            for part in parts:
+                part.unlink()
+        except OSError as error:
+            raise InputError(f"{error.filename}: {error.strerror}") from None
+
+    def _parts(self) -> list[Path]:
+        return sorted(self.file.parent.glob(PART.format("*")))
+
+    def _write(self, line: dict[str, Any]) -> None:
+        self._append(self._own, json.dumps(line, ensure_ascii=False) + "\n")
+
+    def _append(self, place: Path, text: str) -> None:
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            mode = self._mode if place == self.file else "a"
+            with place.open(mode, encoding="utf-8", errors="surrogateescape") as file:
+                file.write(text)
         except OSError as error:
             full = error.errno == errno.ENOSPC
-            raise InputError(f"{self.file}: {FULL if full else error.strerror}") from None
-        self._mode = "a"
+            raise InputError(f"{place}: {FULL if full else error.strerror}") from None
+        if place == self.file:
+            self._mode = "a"
 
 
 def _classes(result: "Prediction") -> dict[str, float | int]:

@@ -119,6 +119,15 @@ def run(words: Sequence[str]) -> int:
         action="store_true",
         help="write results.jsonl: a line for each image as it is done, with classes, seconds or the error",
     )
+    add(
+        "--devices",
+        type=int | Literal["auto"] | None,
+        metavar="N",
+        default=None,
+        help="processes on a machine that share the images, each on a device of its own; auto: all CUDA devices "
+        "(default: those that torchrun started, else one)",
+    )
+    add("--nodes", type=int, default=1, help="machines, whose processes torchrun or SLURM started")
     add("--quiet", action="store_true", help="no progress bar, and no lines about what was done")
     add_protocol(parser)
     values = parse(parser, with_older_flags(words, {"--batch": "--batch-size"}))
@@ -154,6 +163,8 @@ def run(words: Sequence[str]) -> int:
         score_threshold=values.score_threshold,
         mask_threshold=values.mask_threshold,
         min_area=values.min_area,
+        devices=values.devices,
+        nodes=values.nodes,
     )
     if len(failures) > 1:
         fail(f"vit-adapter: error: {len(failures)} of the images have no result:")
