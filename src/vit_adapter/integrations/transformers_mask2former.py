@@ -16,7 +16,7 @@ from vit_adapter.heads.mask2former import Mask2FormerHead
 from vit_adapter.segmenter import Segmenter
 from vit_adapter.weights.official import below, translator
 
-from .transformers import ViTAdapterBackbone
+from .transformers import ViTAdapterBackbone, ViTAdapterBackboneConfig
 
 GROUPS, POINTS = 32, 4
 BACKBONE = "model.pixel_level_module.encoder."
@@ -123,7 +123,8 @@ def to_transformers(model: Segmenter) -> Mask2FormerForUniversalSegmentation:
         raise InputError(
             f"weights that Hugging Face's Mask2Former has no place for: {[*unknown, *missing][:3]}"
         )
-    return made.eval().to(model.device)
+    made.to(device=model.device)  # pyright: ignore[reportCallIssue] (declared without its arguments)
+    return made.eval()
 
 
 def from_transformers(model: Mask2FormerForUniversalSegmentation) -> Segmenter:
@@ -146,7 +147,8 @@ def from_transformers(model: Mask2FormerForUniversalSegmentation) -> Segmenter:
             f"the model's backbone is {type(encoder).__name__}, expected ViTAdapterBackbone; head_from_transformers "
             "takes its head alone"
         )
-    names = [model.config.id2label[index] for index in range(model.config.num_labels)]
+    names = [name for _, name in sorted((model.config.id2label or {}).items())]
+    assert isinstance(encoder.config, ViTAdapterBackboneConfig)
     backbone = ViTAdapterBackbone(encoder.config).adapter
     backbone.load_state_dict(encoder.adapter.state_dict())
     made = Segmenter(backbone, _settings_of(model.config), class_names=names)
@@ -164,7 +166,7 @@ def head_from_transformers(model: Mask2FormerForUniversalSegmentation) -> Mask2F
     decoder = model.model.pixel_level_module.decoder
     head = Mask2FormerHead(
         decoder.feature_channels,
-        config.num_labels,
+        config.num_labels or 0,
         _settings_of(config),
         mask_channels=config.mask_feature_size,
         project_inputs=config.enforce_input_projection,
