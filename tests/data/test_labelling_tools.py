@@ -277,7 +277,10 @@ class TestRoboflow:
             save_json(tmp_path / part / "_annotations.coco.json", content)
         dataset = open_dataset(DataConfig(root=str(tmp_path)), "train", task="instance")
         assert dataset.read(0).annotation.instances.boxes.tolist() == [[2, 3, 12, 9]]
-        assert "crack" in dataset.classes.names
+        assert dataset.classes.names == ("crack",)  # category 0 is only the group of the others
+        report = convert(tmp_path / "train/_annotations.coco.json", tmp_path / "out")
+        assert report.classes == ["background", "crack"]
+        assert "the category 'things' names the group of the others" in str(report)
 
 
 def test_photos_turned_by_exif(tmp_path):

@@ -12,7 +12,7 @@ from vit_adapter.config.paths import takes_paths
 from vit_adapter.images import read_image
 
 from ..file_tree import FileFinder, folders_near
-from .coco_file import coco_classes, objects_by_image, read_coco, refuse_other_kinds
+from .coco_file import coco_classes, objects_by_image, read_coco, refuse_other_kinds, without_placeholder
 from .coco_shape import CocoShape
 from .conversion import FolderWriter, folder_in_place, safe_path, size_problem, write_class_list
 from .drawing import known_stuff
@@ -62,10 +62,11 @@ def convert_coco(
     problems = Problems(skip)
     content = read_coco(json_file)
     refuse_other_kinds(content, json_file)
+    content, remark = without_placeholder(content, json_file)
     names, value_of = coco_classes(content["categories"], json_file, background)
     objects = objects_by_image(content, json_file, value_of, problems)
     _check_images_folder(content, images, json_file)
-    result = Conversion(out, names, "the smaller object")
+    result = Conversion(out, names, "the smaller object", remarks=[remark] if remark else [])
     regions = {*known_stuff(stuff, names), *(name for name in names if name.lower() in BACKGROUND_NAMES)}
     finder = FileFinder()
     used: set[Path] = set()

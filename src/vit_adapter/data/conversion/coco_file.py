@@ -133,3 +133,30 @@ def objects_by_image(
         else:
             objects[image].append(annotation)
     return objects
+
+
+def placeholder(content: dict[str, Any]) -> str | None:
+    """The name of a category that only holds the others together; None: there is none.
+
+    Roboflow writes the group of its classes as category 0, of which no object is.
+    """
+    if not content["categories"]:
+        return None
+    first, *others = sorted(content["categories"], key=lambda category: category.get("id") != 0)
+    grouped = others and all(category.get("supercategory") == first.get("name") for category in others)
+    if first.get("id") != 0 or first.get("supercategory") != "none" or not grouped:
+        return None
+    used = any(annotation.get("category_id") == 0 for annotation in content["annotations"])
+    return None if used else str(first.get("name"))
+
+
+def without_placeholder(content: dict[str, Any], file: Path) -> tuple[dict[str, Any], str]:
+    """The content without such a category, and a remark about it ("": there was none)."""
+    name = placeholder(content)
+    if name is None:
+        return content, ""
+    kept = [category for category in content["categories"] if category.get("id") != 0]
+    return {
+        **content,
+        "categories": kept,
+    }, f"{file}: the category {name!r} names the group of the others, and is no class"

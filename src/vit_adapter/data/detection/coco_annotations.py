@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from vit_adapter.annotations import Boxes, Instances, RunLengths, polygons_mask
+from vit_adapter.annotations import Boxes, Instances
+
+from ..conversion.coco_shape import CocoShape
 
 SMALLEST_SIDE = 32
 """Images with a shorter side, in pixels, are not trained on."""
@@ -34,6 +36,9 @@ def objects_of(
         Objects with the boxes of the file, which may reach out of the image, and masks as run-lengths; and the boxes
         float32 [M, 4] of crowds. Left out are those that are flagged "ignore", do not touch the image, have no
         area, are less than a pixel wide or high, or of an unknown category.
+
+    Raises:
+        InputError: A shape cannot be drawn.
     """
     boxes, classes, masks, ignored = [], [], [], []
     for one in annotations:
@@ -50,7 +55,7 @@ def objects_of(
             continue
         boxes.append(box)
         classes.append(labels[one["category_id"]])
-        masks.append(mask_of(one["segmentation"], size))
+        masks.append(CocoShape.read(one["segmentation"], size).run_lengths())
     known = Instances(np.array(classes, np.int64), np.array(boxes, np.float32).reshape(-1, 4), masks)
     return known, np.array(ignored, np.float32).reshape(-1, 4)
 
@@ -61,13 +66,6 @@ def counts(box: Sequence[float], area: float, size: tuple[int, int]) -> bool:
     across = max(0, min(left + width, size[1]) - max(left, 0))
     down = max(0, min(top + height, size[0]) - max(top, 0))
     return across * down != 0 and area > 0 and width >= 1 and height >= 1
-
-
-def mask_of(segmentation: Any, size: tuple[int, int]) -> RunLengths:
-    """A segmentation of COCO, polygons or run-lengths in either form, in an image of a size."""
-    if isinstance(segmentation, Mapping):
-        return RunLengths.read(segmentation["counts"], tuple(segmentation["size"]))
-    return RunLengths.from_mask(polygons_mask(segmentation, size))
 
 
 def images_trained_on(

@@ -1,26 +1,28 @@
 """COCO instances: objects as polygons or run-lengths in a JSON beside the images, read as they are."""
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from vit_adapter.annotations import RunLengths
 from vit_adapter.config import DataConfig, InputError, TaskName
-from vit_adapter.images import Mask
 
 from ..class_files import ClassEntry
-from ..conversion.coco_file import coco_entries, objects_by_image, read_coco, refuse_other_kinds
+from ..conversion.coco_file import (
+    coco_entries,
+    objects_by_image,
+    read_coco,
+    refuse_other_kinds,
+    without_placeholder,
+)
 from ..conversion.coco_shape import CocoShape
 from ..conversion.problems import Problems
 from ..conversion.report import BACKGROUND_NAMES
 from ..file_tree import FileFinder
-from ..found_objects import FoundObject
 from ..image_reading import ImageReading
-from .layout import SPLIT_NAMES, TEST_NAMES, Layout
+from .coco_masks import CocoImage, CocoMasks, CocoObject
+from .coco_places import annotation_files, image_folder, part_of
+from .layout import Layout
 from .pairs import Pair, Part
 from .split import split_by_name
 
@@ -30,98 +32,12 @@ ADVICE = (
     "were drawn: one JSON for training and one for validation, such as annotations/instances_train2017.json with the "
     "folder train2017, or train/annotations.json with train/images; or a single JSON, which is split"
 )
-_MARKS = (b'"annotations"', b'"categories"', b'"segmentation"')
-_MOST_READ = 64_000_000  # bytes of a JSON that are looked through
-
-
-@dataclass(frozen=True)
-class CocoObject:
-    """An annotation whose shape was checked.
-
-    Attributes:
-        number: Its id as the file has it, for messages.
-        category: Category id, which is the mask value of its class.
-        shape: Its pixels.
-        crowd: Whether ``iscrowd`` says so.
-        area: As stated; None: not.
-    """
-
-    number: Any
-    category: int
-    shape: CocoShape
-    crowd: bool
-    area: float | None
-
-
-@dataclass(frozen=True)
-class CocoImage:
-    """An image of the JSON: (height, width) in pixels, its objects, and the JSON."""
-
-    size: tuple[int, int]
-    objects: tuple[CocoObject, ...]
-    file: Path
-
-
-@dataclass(frozen=True)
-class ObjectMask(Mask):
-    """The classes of an image's objects as a mask, and the objects, in the order of the JSON."""
-
-    objects: Sequence[FoundObject] = ()
-
-
-@dataclass(frozen=True)
-class CocoMasks:
-    """Draws the objects of an image into a class map.
-
-    Smaller objects lie on larger ones, and all of them on crowds, since who is on top is not said; an object of a
-    class that is no class here (a category "background") is not drawn.
-
-    Attributes:
-        images: Image file to its objects.
-        nothing: Mask value of pixels without an object.
-        classes: Mask values of the classes.
-    """
-
-    images: dict[Path, CocoImage]
-    nothing: int
-    classes: frozenset[int]
-
-    def __call__(self, file: Path, max_pixels: int) -> ObjectMask:
-        """The class map uint16 [H, W] of an image, with its objects."""
-        image = self.images[file]
-        height, width = image.size
-        found = [
-            FoundObject(
-                f"annotation {item.number} of {image.file}",
-                item.shape.run_lengths(),
-                item.category,
-                item.crowd,
-                item.area,
-            )
-            for item in image.objects
-            if item.category in self.classes
-        ]
-        down = np.full(height * width, self.nothing, np.uint16)
-        for item in sorted(found, key=lambda item: (not item.crowd, -item.mask.area)):
-            _fill(down, item.mask, item.value)
-        return ObjectMask(down.reshape(width, height).T.copy(), objects=found)
-
-    def objects(self, file: Path, mask: Mask, max_pixels: int) -> Sequence[FoundObject]:
-        """The objects that a class map of ``__call__`` was made of."""
-        assert isinstance(mask, ObjectMask)
-        return mask.objects
-
-
-def _fill(down: np.ndarray, mask: RunLengths, value: int) -> None:
-    ends = np.cumsum(mask.counts)
-    for start, end in zip(ends[:-1:2].tolist(), ends[1::2].tolist()):
-        down[start:end] = value
 
 
 def is_coco_instances(root: Path) -> bool:
     """JSON files of COCO instances for training and validation, or one alone."""
-    files = _annotation_files(root)
-    parts = {_part_of(root, file) for file in files}
+    files = annotation_files(root)
+    parts = {part_of(root, file) for file in files}
     return {"train", "val"} <= parts or len(files) == 1
 
 
@@ -135,10 +51,10 @@ def find_coco_instances(root: Path, config: DataConfig, images: ImageReading, ta
     Raises:
         InputError: When nothing is arranged like that, or a JSON is broken.
     """
-    files = _annotation_files(root)
+    files = annotation_files(root)
     by_part: dict[str, list[Path]] = {}
     for file in files:
-        by_part.setdefault(_part_of(root, file), []).append(file)
+        by_part.setdefault(part_of(root, file), []).append(file)
     if len(files) == 1:
         by_part = {"": files}
     several = next((some for some in by_part.values() if len(some) > 1), None)
@@ -148,9 +64,12 @@ def find_coco_instances(root: Path, config: DataConfig, images: ImageReading, ta
     drawn: dict[Path, CocoImage] = {}
     parts: dict[str, Part] = {}
     entries, remarks, first = None, [], files[0]
+    contents = {part: read_coco(file) for part, (file,) in by_part.items()}
+    grouped = all(placeholder(content) for content in contents.values())
     for part, (file,) in by_part.items():
-        content = read_coco(file)
+        content, remark = without_placeholder(contents[part], file) if grouped else (contents[part], "")
         refuse_other_kinds(content, file)
+        remarks += [remark] if remark and not remarks else []
         found = coco_entries(content["categories"], file)
         if entries is not None and found != entries:
             raise InputError(f"{file}: has other categories than {first}")
@@ -210,37 +129,6 @@ def with_background(
     return [background, *things], background.id
 
 
-def _annotation_files(root: Path) -> list[Path]:
-    """COCO JSON files with shapes in the usual places."""
-    names = [name for some in (*SPLIT_NAMES.values(), TEST_NAMES) for name in some]
-    places = [root, root / "annotations", *(root / name for name in names)]
-    places += [root / name / "annotations" for name in names]
-    files = [file for place in places if place.is_dir() for file in sorted(place.glob("*.json"))]
-    files = [file for file in files if _has_shapes(file)]
-    instances = [file for file in files if "instances" in file.name]
-    return instances or files
-
-
-def _has_shapes(file: Path) -> bool:
-    try:
-        with file.open("rb") as stream:
-            if not stream.read(4096).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
-                return False
-            stream.seek(0)
-            content = stream.read(_MOST_READ)
-    except OSError:
-        return False
-    return all(mark in content for mark in _MARKS) and b'"segments_info"' not in content
-
-
-def _part_of(root: Path, file: Path) -> str:
-    words = re.findall(r"[a-z]+", str(file.relative_to(root)).lower())
-    for part, names in {**SPLIT_NAMES, "test": TEST_NAMES}.items():
-        if any(name in words for name in names):
-            return part
-    return ""
-
-
 def _read_part(
     content: dict[str, Any],
     file: Path,
@@ -254,7 +142,7 @@ def _read_part(
     """Pairs of one JSON; ``drawn`` gets the objects of their images, ``remarks`` what was left out."""
     problems = Problems(("broken", "unlisted") if config.skip_broken else ())
     objects = objects_by_image(content, file, {id_: id_ for id_ in categories if id_ is not None}, problems)
-    folder, part, finder = _image_folder(file, root, content), Part(), FileFinder()
+    folder, part, finder = image_folder(file, root, content), Part(), FileFinder()
     seen: dict[Path, Any] = {}
     for entry in content["images"]:
         name = Path(entry["file_name"])
@@ -336,22 +224,3 @@ def _repeated(content: dict[str, Any], file: Path) -> list[str]:
         if isinstance(number, (int, str)):
             first.add(number)
     return []
-
-
-def _image_folder(file: Path, root: Path, content: dict[str, Any]) -> Path:
-    """The first of the usual folders that holds the first image of which there is a file."""
-    stem = re.sub(r"^_?(instances|annotations)_?", "", file.stem)
-    part = _part_of(root, file)
-    names = [stem, *SPLIT_NAMES.get(part, TEST_NAMES)] if part else [stem]
-    bases = [file.parent, root, file.parent.parent] if file.parent != root else [root]
-    places = [place for base in bases for place in (base, base / "images", base / "JPEGImages")]
-    places += [
-        place for base in bases for name in names if name for place in (base / name, base / "images" / name)
-    ]
-    places += [place / "images" for place in places if place.name in names]
-    listed = [entry.get("file_name") for entry in content["images"][:20]]
-    for name in listed:
-        for place in places:
-            if isinstance(name, str) and (place / name).is_file():
-                return place
-    return file.parent / "images"
