@@ -317,3 +317,26 @@ def test_whole_objects_in_the_json(tmp_path):
     assert whole.classes.names == seen.classes.names == ("cell", "top")
     areas = [[mask.area for mask in some.read(0).annotation.instances.masks] for some in (whole, seen)]
     assert areas == [[60, 100], [44, 100]]
+
+
+def test_the_sheet_outlines_objects_where_they_are(tmp_path, monkeypatch):
+    """Small images are not enlarged below outlines of their own size."""
+    from vit_adapter.api import check_data
+
+    cells = []
+
+    def spy(rows, **more):
+        cells.extend(cell for row in rows for cell in row)
+        return Image.new("RGB", (8, 8))
+
+    monkeypatch.setattr("vit_adapter.visualization.contact_sheet", spy)
+    convert(_made(tmp_path / "set", "CVAT"), tmp_path / "out")
+    for file in (tmp_path / "out/images").iterdir():
+        Image.new("RGB", SIZE[::-1], "white").save(file)
+    assert check_data(DataConfig(root=str(tmp_path / "out")), sheet=tmp_path / "sheet.png")
+    for cell in cells:
+        assert cell.shape == (*SIZE, 3)
+        other = np.ones(SIZE, bool)
+        other[2:10, 1:13] = False
+        assert len(np.unique(cell[other], axis=0)) == 1
+        assert (cell[3:9, 2:12] != cell[-1, -1]).any(axis=-1).all()

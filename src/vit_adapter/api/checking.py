@@ -48,7 +48,8 @@ def check_data(config: DataConfig, *, sample: int | None = None, sheet: str | Pa
 def _draw(config: DataConfig, path: Path) -> None:
     from vit_adapter.data.dataset import offered_tasks, open_dataset
     from vit_adapter.tasks import InstanceResult
-    from vit_adapter.visualization import LegendEntry, contact_sheet, default_palette, overlay
+    from vit_adapter.visualization import LegendEntry, contact_sheet, default_palette
+    from vit_adapter.visualization.overlay import overlay_image
 
     task = offered_tasks(config)[0]
     dataset = open_dataset(config, "train", task=task)
@@ -66,7 +67,10 @@ def _draw(config: DataConfig, path: Path) -> None:
         objects = drawn.annotation.instances
         shown = drawn.image
         if objects is None or task == "panoptic":
-            shown = overlay(shown, drawn.labels, palette, classes.names, legend=False)
+            # In its own size, since objects are drawn on it; the sheet fits it in.
+            shown = np.asarray(
+                overlay_image(shown, drawn.labels, palette, classes.names, legend=False, enlarge=False)
+            )
         if objects is not None:  # outlined, and each of a colour of its own where there is a single class
             truth = InstanceResult(image=shown, class_names=classes.names, palette=palette, instances=objects)
             shown = np.asarray(truth.overlay(0.1 if task == "panoptic" else 0.5, legend=False))

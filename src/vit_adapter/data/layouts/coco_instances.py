@@ -11,6 +11,7 @@ from ..class_files import ClassEntry
 from ..conversion.coco_file import (
     coco_entries,
     objects_by_image,
+    placeholder,
     read_coco,
     refuse_other_kinds,
     without_placeholder,
