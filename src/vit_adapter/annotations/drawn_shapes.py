@@ -50,7 +50,9 @@ def ellipse_outline(x: float, y: float, across: float, down: float, degrees: flo
     angles = np.arange(ELLIPSE_CORNERS) * (2 * math.pi / ELLIPSE_CORNERS)
     cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
     a, b = across * np.cos(angles), down * np.sin(angles)
-    return np.stack([x + cosine * a - sine * b, y + sine * a + cosine * b], axis=1).ravel().tolist()
+    with np.errstate(over="ignore"):  # whoever draws it refuses infinite corners
+        corners = np.stack([x + cosine * a - sine * b, y + sine * a + cosine * b], axis=1)
+    return corners.ravel().tolist()
 
 
 def stroke_mask(points: Sequence[float] | np.ndarray, width: float, size: tuple[int, int]) -> np.ndarray:

@@ -8,9 +8,9 @@ from pathlib import Path
 from vit_adapter.config import InputError
 from vit_adapter.images import read_image
 
-from ..file_tree import FileFinder, composed
+from ..file_tree import FileFinder
 from .conversion import FolderWriter, folder_in_place, size_problem, write_class_list
-from .labelled import IGNORED, Labelled, LabelledImage, Shape, Size
+from .labelled import IGNORED, Labelled, LabelledImage, Shape, Size, clean_label
 from .object_files import ObjectFiles
 from .painting import DrawnObject, paint
 from .problems import Problems
@@ -49,7 +49,7 @@ def convert_labelled(
         )
     for kind, line in labelled.problems:
         problems.add(kind, line)
-    labelled.images = [with_composed_labels(image) for image in labelled.images]
+    labelled.images = [with_clean_labels(image) for image in labelled.images]
     names = class_names(labelled, problems)
     stuff = known_stuff(stuff, names)
     value_of = {name: value for value, name in enumerate(names)}
@@ -88,9 +88,9 @@ def convert_labelled(
     return result
 
 
-def with_composed_labels(image: LabelledImage) -> LabelledImage:
-    """Labels trimmed, accents in one character with their letter: systems differ, their readers do not."""
-    shapes = [replace(shape, label=composed(shape.label.strip())) for shape in image.shapes]
+def with_clean_labels(image: LabelledImage) -> LabelledImage:
+    """The image with the labels of its shapes as ``clean_label`` has them."""
+    shapes = [replace(shape, label=clean_label(shape.label)) for shape in image.shapes]
     return replace(image, shapes=shapes)
 
 
@@ -106,7 +106,7 @@ def class_names(labelled: Labelled, problems: Problems) -> list[str]:
     foreground = sorted(n for n in used if n != IGNORED and n.lower() not in BACKGROUND_NAMES)
     if labelled.classes is None:
         return ["background", *foreground]
-    names = [composed(name.strip()) for name in labelled.classes]
+    names = [clean_label(name) for name in labelled.classes]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None or "" in names:
         raise InputError(
@@ -122,7 +122,7 @@ def class_names(labelled: Labelled, problems: Problems) -> list[str]:
 
 def known_stuff(stuff: Collection[str], names: list[str]) -> set[str]:
     """The labels that ``--stuff`` names; InputError for one that is no class."""
-    wanted = {composed(name.strip()) for name in stuff if name.strip()}
+    wanted = {clean_label(name) for name in stuff if name.strip()}
     unknown = sorted(wanted - set(names))
     if unknown:
         raise InputError(

@@ -109,8 +109,8 @@ def _regions(task: Mapping[str, Any], where: str, labelled: Labelled) -> list[di
             labelled.problems.append(
                 ("double", f"{where}: annotation {other.get('id')} is beside annotation {chosen.get('id')}")
             )
-    results = [result for result in chosen.get("result") or [] if isinstance(result, dict)]
-    return _with_labels(results)
+    results = chosen.get("result")
+    return _with_labels(r for r in results if isinstance(r, dict)) if isinstance(results, list) else []
 
 
 def _with_labels(results: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

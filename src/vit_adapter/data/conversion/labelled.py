@@ -10,6 +10,7 @@ import numpy as np
 from vit_adapter.annotations import polygon_mask, stroke_mask
 from vit_adapter.config import InputError
 
+from ..file_tree import composed
 from ..layouts.layout import SPLIT_NAMES, TEST_NAMES
 
 Size: TypeAlias = tuple[int, int]
@@ -203,6 +204,15 @@ def shortened(value: object) -> str:
     """The value for a message, not all of a long one."""
     text = repr(value) if not isinstance(value, int) or abs(value) < 10**30 else "a number of many digits"
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def clean_label(text: str) -> str:
+    """A label as one line that every file can hold, accents in one character with their letter.
+
+    Systems differ in accents, their readers do not; spaces of any kind count as one.
+    """
+    words = " ".join(text.replace("\0", " ").split())
+    return composed(words.encode("utf-8", "backslashreplace").decode("utf-8"))
 
 
 def part_of(text: str) -> str:

@@ -13,11 +13,11 @@ from vit_adapter.config.paths import takes_paths
 from vit_adapter.images import read_image
 
 from ..class_files import read_class_file, read_text
-from ..file_tree import FileFinder, composed, files_below
+from ..file_tree import FileFinder, files_below
 from ..other_forms import advice
 from .conversion import FolderWriter, folder_in_place, size_problem, write_class_list
 from .drawing import draw_shapes, known_stuff
-from .labelled import IGNORED, Shape
+from .labelled import IGNORED, Shape, clean_label
 from .labelme_shapes import DRAWN, as_file, shape_mask, shape_type
 from .object_files import ObjectFiles
 from .painting import paint
@@ -127,9 +127,9 @@ def _shapes(file: Path, content: dict[str, Any], line_width: float | None) -> li
 
 
 def _label(shape: dict[str, Any]) -> str:
-    """Trimmed, accents composed; "" when it has none."""
+    """See ``clean_label``; "" when it has none."""
     label = shape.get("label")
-    return composed(label.strip()) if isinstance(label, str) else ""
+    return clean_label(label) if isinstance(label, str) else ""
 
 
 def _read(file: Path) -> dict[str, Any] | str:

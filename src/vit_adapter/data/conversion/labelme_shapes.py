@@ -80,7 +80,7 @@ def _points(shape: dict[str, Any]) -> np.ndarray:
     """[N, 2]."""
     try:
         points = np.asarray(shape.get("points"), dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         points = None
     if points is None or points.ndim != 2 or points.shape[1] != 2:
         raise InputError("points that are not pairs of numbers")

@@ -116,7 +116,7 @@ def _literal(name: str) -> str:
 
 
 def _drawing(item: dict[str, Any], line_width: float | None) -> tuple[str, Draw]:
-    kind = item.get("geometryType") or ("bitmap" if item.get("bitmap") else "polygon")
+    kind = str(item.get("geometryType") or ("bitmap" if item.get("bitmap") else "polygon"))
     if kind in ("line", "polyline"):
         if line_width is None:
             return "line", stroke([], "line", None)
@@ -147,7 +147,8 @@ def _outside(item: dict[str, Any], offset: float) -> list[float]:
 
 def _polygon(item: dict[str, Any], size: Size) -> np.ndarray:
     mask = polygon_mask(_outside(item, 0.5), size)
-    for hole in _points(item, "interior"):
+    holes = _points(item, "interior")
+    for hole in holes if isinstance(holes, list) else [None]:
         mask &= ~polygon_mask([value + 0.5 for value in point_list(hole)], size)
     return mask
 

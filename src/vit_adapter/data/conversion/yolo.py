@@ -39,8 +39,11 @@ def read_yolo(files: Sequence[Path], root: Path) -> Labelled:
         if not text.is_file():
             without.append(image)
             continue
-        labelled.images.append(_image(image, text, part, names, root))
-    if not labelled.images:
+        try:
+            labelled.images.append(_image(image, text, part, names, root))
+        except InputError as error:
+            labelled.problems.append(("unreadable", str(error)))
+    if not labelled.images and not labelled.problems:
         raise InputError(f"{root}: none of its {len(without)} images has a label file in YOLO's form")
     if names is None:
         labelled.remarks.append(
@@ -58,7 +61,7 @@ def _class_names(file: Path) -> list[str]:
     try:
         # The base loader knows texts only: a class called no or 1e3 is what was typed.
         content = yaml.load(text, Loader=yaml.BaseLoader)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
         raise InputError(f"{file}: is not YAML ({' '.join(str(error).split())})") from None
     names = content.get("names") if isinstance(content, dict) else None
     if isinstance(content, dict) and "kpt_shape" in content:
