@@ -102,7 +102,7 @@ class _Stage(nn.Module):
         grid = interaction.inject(grid, prior, pixel_centres(grids[1:2]), grids)
         if prefix is None:
             # Without a class token the wrapper parts nothing.
-            self.wrapper._num_prefix, prefix = 0, grid[:, :0]
+            self.wrapper.num_prefix, prefix = 0, grid[:, :0]
         prefix, grid = self.wrapper.run(0, len(self.wrapper.blocks) - 1, prefix, grid, grids[1])
         return grid, interaction.extract(prior, grid, pixel_centres(grids), grids[1], grids), prefix
 

@@ -62,6 +62,7 @@ class BeitWrapper(ViTWrapper):
         remove_unused(vit, ("fc_norm", "head_drop", "head"))
         self.grid, self.table_prefix = table_form(vit, 1)
         self.has_class_token = config.prefix_tokens is not False
+        self.num_prefix = int(self.has_class_token)
         self.windows: list[int | None] = [None] * self.depth
         # timm keeps the index in every block, at 896 pixels 1.9 GB in all; here the blocks share one.
         for holder in (*(block.attn for block in vit.blocks), vit.rel_pos_bias):
@@ -86,18 +87,6 @@ class BeitWrapper(ViTWrapper):
             if block.attn.relative_position_bias_table is not None:
                 table = block.attn.relative_position_bias_table.detach()[: (2 * rows - 1) * (2 * columns - 1)]
                 block.attn.relative_position_bias_table = nn.Parameter(table.clone())
-
-    @property
-    def dim(self) -> int:
-        return self.vit.embed_dim
-
-    @property
-    def blocks(self) -> Any:
-        return self.vit.blocks
-
-    @property
-    def num_prefix(self) -> int:
-        return int(self.has_class_token)
 
     def embed(self, images: Tensor) -> tuple[Tensor, Tensor, Size]:
         vit = self.vit

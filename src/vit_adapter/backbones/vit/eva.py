@@ -33,7 +33,7 @@ class EvaWrapper(ViTWrapper):
             for block in self.blocks:
                 # The rotation leaves out so many tokens in front.
                 block.attn.num_prefix_tokens = 0
-        self._num_prefix = count
+        self.num_prefix = count
         if isinstance(vit.rope, RotaryEmbeddingDinoV3):
             periods: Any = vit.rope.periods
             vit.rope = RotaryPositions(periods, config.rotary_rescale)
@@ -46,18 +46,6 @@ class EvaWrapper(ViTWrapper):
             vit.mask_token = nn.Parameter(torch.zeros_like(vit.cls_token[0]), requires_grad=False)
         if "local_cls_norm" in parts:
             vit.local_cls_norm = nn.LayerNorm(self.dim, eps=self.blocks[0].norm1.eps).requires_grad_(False)
-
-    @property
-    def dim(self) -> int:
-        return self.vit.embed_dim
-
-    @property
-    def blocks(self) -> Any:
-        return self.vit.blocks
-
-    @property
-    def num_prefix(self) -> int:
-        return self._num_prefix
 
     def embed(self, images: Tensor) -> tuple[Tensor, Tensor, Size]:
         return embed_with_table(self, self.tokens, images)

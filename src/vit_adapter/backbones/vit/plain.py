@@ -49,20 +49,8 @@ class PlainWrapper(ViTWrapper):
             for name in self.tokens:
                 setattr(vit, name, None)
             self.tokens = []
-        self._num_prefix = count if keep else 0
+        self.num_prefix = count if keep else 0
         self.windows: list[int | None] = [None] * self.depth
-
-    @property
-    def dim(self) -> int:
-        return self.vit.embed_dim
-
-    @property
-    def blocks(self) -> Any:
-        return self.vit.blocks
-
-    @property
-    def num_prefix(self) -> int:
-        return self._num_prefix
 
     def embed(self, images: Tensor) -> tuple[Tensor, Tensor, Size]:
         return embed_with_table(self, self.tokens, images)

@@ -143,16 +143,8 @@ class UniPerceiverWrapper(ViTWrapper):
         self.windows: list[int | None] = [None] * self.depth
 
     @property
-    def dim(self) -> int:
-        return self.vit.embed_dim
-
-    @property
     def blocks(self) -> Any:
         return self.vit.layers
-
-    @property
-    def num_prefix(self) -> int:
-        return 0
 
     @property
     def patch_embedding(self) -> Any:

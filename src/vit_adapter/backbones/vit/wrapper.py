@@ -44,6 +44,7 @@ class ViTWrapper(ABC):
 
     grid: Size
     table_prefix: int = 0
+    num_prefix: int = 0
     norm_eps = 1e-6
     """Epsilon of the adapter's layer norms beside this family (behaviour 19)."""
     kept_bytes = 1 << 28
@@ -52,7 +53,7 @@ class ViTWrapper(ABC):
     """Whether the family's published loader spreads a single value or row over a larger weight (behaviour 95)."""
 
     def __init__(self, vit: nn.Module, config: ViTConfig) -> None:
-        self.vit = vit
+        self.vit: Any = vit
         self.grad_checkpointing = False
         self.has_final_norm = config.final_norm
         if not self.has_final_norm:
@@ -64,17 +65,13 @@ class ViTWrapper(ABC):
             )
 
     @property
-    @abstractmethod
-    def dim(self) -> int: ...
+    def dim(self) -> int:
+        return self.vit.embed_dim
 
     @property
-    @abstractmethod
     def blocks(self) -> Any:
         """The ViT's blocks: a module that can be indexed and counted."""
-
-    @property
-    @abstractmethod
-    def num_prefix(self) -> int: ...
+        return self.vit.blocks
 
     @property
     def depth(self) -> int:
@@ -117,11 +114,11 @@ class ViTWrapper(ABC):
 
     def read(self, grid: Tensor) -> Tensor:
         """A stage's grid tokens as the adapter reads them: through the final layer norm, where it is kept."""
-        return self.vit.norm(grid) if self.has_final_norm else grid  # pyright: ignore
+        return self.vit.norm(grid) if self.has_final_norm else grid
 
     def take_grid(self, grid: Size) -> None:
         """Makes room for a position table of another grid, which keeps its stored size (behaviour 6)."""
-        vit: Any = self.vit
+        vit = self.vit
         rows = self.table_prefix + grid[0] * grid[1]
         vit.pos_embed = nn.Parameter(vit.pos_embed.new_zeros(1, rows, self.dim))
         self.grid = grid
