@@ -84,3 +84,15 @@ def test_an_error_about_another_file_stays_what_it_is(tmp_path):
     with pytest.raises(FileNotFoundError):
         write_atomically(tmp_path / "a.txt", lambda place: (tmp_path / "absent").read_text())
     assert not list(tmp_path.iterdir())
+
+
+def test_a_writer_within_a_writer_names_the_file_that_was_asked_for(tmp_path):
+    """Export writes by a function that makes its own temporary file: the message names neither of them."""
+
+    def full(place):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(place))
+
+    with pytest.raises(InputError) as caught:
+        write_atomically(tmp_path / "model.onnx", lambda place: write_atomically(place, full))
+    assert str(caught.value).startswith(f"{tmp_path / 'model.onnx'}: cannot be written: the disk is full")
+    assert list(tmp_path.iterdir()) == []

@@ -54,8 +54,11 @@ def _temporary_for(path: Path) -> Iterator[tuple[Path, int]]:
         os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
         mode = stat.S_IMODE(temporary.stat().st_mode)
         yield temporary, mode
-    except InputError:
-        raise
+    except InputError as error:
+        # A writer that is given the temporary file speaks of the only name that it knows.
+        if str(temporary) not in str(error):
+            raise
+        raise InputError(str(error).replace(str(temporary), str(path))) from error
     except Exception as error:
         reason = _reason(error, temporary, path)
         if reason is None:
