@@ -18,7 +18,8 @@ from safetensors.torch import load_file
 
 from vit_adapter import Segmenter, api
 from vit_adapter.cli.main import main
-from vit_adapter.config import AugmentationConfig, DataConfig, RunConfig
+from vit_adapter.cli.termination import Terminated
+from vit_adapter.config import AugmentationConfig, DataConfig, InputError, RunConfig
 from vit_adapter.config.plain import to_yaml
 from vit_adapter.data.dataset import open_dataset
 from vit_adapter.data.scenes import SCENE_CLASSES, render_scene
@@ -190,17 +191,18 @@ def test_s244_a_run_that_was_ended_before_its_report(tmp_path, capsys):
     assert json.loads((tmp_path / "run" / "metrics.json").read_text())["mIoU"] == first["mIoU"]
 
 
-def test_s244_a_run_that_was_ended_while_it_was_measured(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("end", [KeyboardInterrupt, Terminated, InputError])
+def test_s244_a_run_that_was_ended_while_it_was_measured(tmp_path, monkeypatch, capsys, end):
     """Ended in the measurement of all images, a run has its model and says how to measure it; that gives all scores."""
     root = folder_of_scenes(tmp_path / "data", {"train": 4, "val": 5})
     config = settings_of(root, tmp_path / "run", validate_every=1, validation_sample=2)
 
     def interrupted(*_):
-        raise KeyboardInterrupt
+        raise end
 
     with monkeypatch.context() as patch:
         patch.setattr("vit_adapter.training.run.evaluate_best", interrupted)
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(end):
             api.train(config)
     assert f"train --resume {tmp_path / 'run'}" in capsys.readouterr().out
     before = json.loads((tmp_path / "run" / "best" / "score.json").read_text())

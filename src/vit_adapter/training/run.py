@@ -158,7 +158,7 @@ def _train(prepared: PreparedRun) -> RunResult:
                 fabric.device,
                 announce,
             )
-    except KeyboardInterrupt:
+    except BaseException:  # Ctrl-C, SIGTERM, a full disk
         ready = f"{folder / BEST}: the model is ready; to measure it: {resume_command(folder)}"
         print_lines(console, [ready])
         raise
