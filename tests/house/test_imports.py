@@ -44,7 +44,8 @@ MAY_IMPORT = {
         "metrics", "tasks", "segmenter", "data", "evaluation", "training", "export", "zoo",
     },
     "integrations": {"config", "weights", "backbones", "heads", "segmenter"},
-    "cli": {"config", "api", "zoo", "data"},
+    "serving": {"config", "api"},
+    "cli": {"config", "api", "serving", "zoo", "data"},
     "__init__": {"config", "api", "backbones", "segmenter", "tasks", "zoo"},
 }  # fmt: skip
 

@@ -1,6 +1,7 @@
 """An exported file as ``predict`` applies it, without torch."""
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -145,3 +146,27 @@ class OnnxPredictor:
             ids=classes.ids,
             ignore_id=classes.ignore_id,
         )
+
+    def segment_together(
+        self,
+        images: Sequence[np.ndarray],
+        *,
+        protocol: InferenceConfig,
+        batch_size: int,
+        threshold: float | None,
+        precision: str,
+        task: TaskName = "semantic",
+    ) -> list[SemanticResult]:
+        """Segments several images one after the other, see ``Predictor``; windows of one image share calls."""
+        return [
+            self.segment(
+                image,
+                protocol=protocol,
+                batch_size=batch_size,
+                threshold=threshold,
+                precision=precision,
+                bar=ProgressBar("images", None, shown=False),
+                task=task,
+            )
+            for image in images
+        ]

@@ -1,5 +1,6 @@
 """What ``predict`` needs of a model, wherever it runs: as a segmenter in torch, or as an ONNX file without torch."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -110,6 +111,22 @@ class Predictor(Applied, Protocol):
             precision: Of the network.
             bar: Where windows that are done are shown.
             task: What is asked for, as ``asked`` gave it.
+        """
+        ...
+
+    def segment_together(
+        self,
+        images: Sequence[np.ndarray],
+        *,
+        protocol: InferenceConfig,
+        batch_size: int,
+        threshold: float | None,
+        precision: str,
+        task: TaskName,
+    ) -> "Sequence[Prediction]":
+        """Segments several images [H, W, C]; windows of images of one size share calls where the model can.
+
+        Arguments are those of ``segment``. Scores are not kept.
         """
         ...
 

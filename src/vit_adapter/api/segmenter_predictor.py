@@ -3,6 +3,7 @@
 import copy
 import hashlib
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -108,3 +109,23 @@ class SegmenterPredictor:
                 precision=precision,
                 task=task,
             )
+
+    def segment_together(
+        self,
+        images: Sequence[np.ndarray],
+        *,
+        protocol: InferenceConfig,
+        batch_size: int,
+        threshold: float | None,
+        precision: Any,
+        task: TaskName,
+    ) -> list[Prediction]:
+        """Segments several images, see ``Predictor``."""
+        return self.model.predict(
+            list(images),
+            batch_size=batch_size,
+            protocol=protocol,
+            threshold=threshold,
+            precision=precision,
+            task=task,
+        )

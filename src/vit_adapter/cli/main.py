@@ -15,6 +15,7 @@ COMMANDS = {
     "train": "train on a folder of images and masks, or by a published recipe",
     "eval": "measure a model on a data set by the published protocol",
     "predict": "find classes, objects or boxes in images: label maps, tables, overlays",
+    "serve": "answer HTTP requests with a model: JSON, maps, overlays",
     "data": "check a data set before training; convert COCO JSON and labelme",
     "zoo": "list the published recipes",
     "recipe": "print one recipe as YAML",
@@ -33,6 +34,9 @@ EXTRAS = {
     "onnxscript": "onnx",
     "onnxruntime": "onnx",
     "cv2": "instaboost",
+    "starlette": "serve",
+    "uvicorn": "serve",
+    "python_multipart": "serve",
 }
 """Packages that a command may need, and the extra of this one that brings them."""
 

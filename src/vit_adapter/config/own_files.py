@@ -5,7 +5,7 @@ import os
 import struct
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 KEYWORD = "vit-adapter"
 """Of the PNG text block that is the mark; its text is a JSON object. In COCO's JSON a key of "info"."""
@@ -13,15 +13,15 @@ _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _LONGEST_TEXT = 1 << 16
 
 
-def marked_png(image: Any, facts: dict[str, Any] | None = None) -> Callable[[Path], None]:
-    """A writer, for ``write_atomically``, of a Pillow image as PNG with the mark.
+def marked_png(image: Any, facts: dict[str, Any] | None = None) -> Callable[[Path | BinaryIO], None]:
+    """A writer, for ``write_atomically`` or into a binary file, of a Pillow image as PNG with the mark.
 
     Args:
         image: The Pillow image.
         facts: What the mark says; plain JSON values.
     """
 
-    def write(path: Path) -> None:
+    def write(path: Path | BinaryIO) -> None:
         from PIL.PngImagePlugin import PngInfo
 
         text = PngInfo()

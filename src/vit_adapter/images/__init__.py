@@ -7,7 +7,7 @@ from .loading import read_content
 from .masks import Mask, read_mask
 from .normalization import normalize, pad
 from .reading import read_image
-from .recognition import UnreadableImageError
+from .recognition import TooManyPixelsError, UnreadableImageError
 from .remarks import ImageRemarks
 from .resizing import (
     fit_size,
@@ -26,6 +26,7 @@ __all__ = [
     "MAX_PIXELS",
     "ImageRemarks",
     "Mask",
+    "TooManyPixelsError",
     "UnreadableImageError",
     "arrays_remark",
     "fit_size",

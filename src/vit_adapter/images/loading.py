@@ -33,7 +33,7 @@ from PIL import (
 from vit_adapter.config import InputError
 
 from . import tiff, tiff_directory
-from .recognition import UnreadableImageError, recognise
+from .recognition import TooManyPixelsError, UnreadableImageError, recognise
 from .several import count_images, grey_maximum
 from .value_range import WHOLE, read_deep_png, stated_by_png, stated_by_tiff
 
@@ -183,9 +183,11 @@ def _check_size(path: Path, width: int, height: int, max_pixels: int) -> None:
     if min(width, height) < 1:
         raise UnreadableImageError(f"{path}: declares a size of {width}x{height} pixels")
     if width * height > max_pixels:
-        raise UnreadableImageError(
+        raise TooManyPixelsError(
             f"{path}: {width}x{height} = {width * height} pixels are more than the limit of {max_pixels} "
-            "(--data.max_pixels; of predict --max-pixels; in Python max_pixels)"
+            "(--data.max_pixels; of predict --max-pixels; in Python max_pixels)",
+            width,
+            height,
         )
 
 

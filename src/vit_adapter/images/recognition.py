@@ -25,6 +25,19 @@ class UnreadableImageError(InputError):
     """No image can be decoded from the file. Training skips, counts and reports such files."""
 
 
+class TooManyPixelsError(UnreadableImageError):
+    """The file declares more pixels than the caller takes.
+
+    Attributes:
+        width: As declared, in pixels.
+        height: As declared, in pixels.
+    """
+
+    def __init__(self, message: str, width: int, height: int) -> None:
+        super().__init__(message)
+        self.width, self.height = width, height
+
+
 def recognise(path: Path, start: bytes) -> str:
     """Format by the first bytes, or the reason why there is no image in the file."""
     if not start:
