@@ -2,7 +2,10 @@
 
 import json
 import os
+import shutil
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +22,10 @@ from vit_adapter.training.validation import save_model
 from .making import command, halves, save_pairs, varied_model
 
 HEADING = "Files that others are to read"
-TITLES = {205: "Results that only their maker may read"}
+TITLES = {
+    205: "Results that only their maker may read",
+    341: "Folders and weights that may not be read",
+}
 
 
 def _modes(folder: Path) -> dict[str, int]:
@@ -76,3 +82,30 @@ def test_s205_a_writer_that_replaces_its_file(tmp_path, umask):
 
     write_atomically(tmp_path / "a.pt", writer)
     assert stat.S_IMODE((tmp_path / "a.pt").stat().st_mode) == 0o666 & ~umask
+
+
+DROPPED = "-dac_override,-dac_read_search"
+"""What lets root read everything."""
+
+
+@pytest.mark.slow  # a process each: root has to lose its rights first
+@pytest.mark.parametrize("closed", ["data", "model", "model/model.safetensors"])
+def test_s341_what_may_not_be_read(tmp_path, closed):
+    """A data set, a model folder or weights that the user may not read are one line that names them."""
+    root = save_pairs(tmp_path / "data", {"a": halves(0, 1), "b": halves(1, 2)})
+    varied_model().save_pretrained(tmp_path / "model")
+    words = [sys.executable, "-m", "vit_adapter.cli.main", "eval", tmp_path / "model", "--data.root", root]
+    if os.geteuid() == 0:
+        setpriv = shutil.which("setpriv")
+        if setpriv is None:
+            pytest.skip("root may read everything, and there is no setpriv to take that away")
+        words = [setpriv, f"--bounding-set={DROPPED}", f"--inh-caps={DROPPED}", *words]
+    (tmp_path / closed).chmod(0)
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+    finally:
+        (tmp_path / closed).chmod(0o755)
+    (line,) = done.stderr.splitlines()
+    assert done.returncode == 2
+    assert line.startswith(f"vit-adapter: error: {tmp_path / closed}")
+    assert line.endswith("permission denied")

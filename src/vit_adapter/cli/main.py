@@ -73,6 +73,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return importlib.import_module(f"vit_adapter.cli.{name}_command").run(words[1:]) or 0
     except InputError as error:
         return _complain(str(error))
+    except PermissionError as error:  # what may not be read has no other line: it can be any file or folder
+        return _complain(f"{error.filename or error}: cannot be read or written: permission denied")
     except ModuleNotFoundError as error:
         extra = EXTRAS.get((error.name or "").split(".")[0])
         if extra is None:
