@@ -13,7 +13,8 @@ from vit_adapter.data.detection.published import training_steps
 from vit_adapter.data.detection.steps import FlipOrNot, OneOf, ResizeByFactor, ResizeToOne, ResizeWithin
 from vit_adapter.training.parameter_groups import settings
 from vit_adapter.weights.official import from_official, to_official
-from vit_adapter.zoo.detection import DETECTION, STEPS_PER_EPOCH, find_detection_recipe
+from vit_adapter.zoo.detection import DETECTION, find_detection_recipe
+from vit_adapter.zoo.detection_bases import STEPS_PER_EPOCH
 
 from .areas import Runner
 from .detection_pipeline_cases import build_step, detection_protocol

@@ -11,7 +11,10 @@ from .predictor import Applied
 def training_notes(classes: ClassTable, augmentation: AugmentationConfig) -> list[str]:
     """Lines for a run whose images are mirrored at random."""
     mirrors = augmentation.mirrors()
-    warning = None if mirrors is None else mirror_warning(classes, mirrors, f"set --{mirrors.split()[0]} 0")
+    if mirrors is None:
+        return []
+    none = "crops" if "pipeline" in mirrors else "0"
+    warning = mirror_warning(classes, mirrors, f"set --{mirrors.split()[0]} {none}")
     return [] if warning is None else [warning]
 
 

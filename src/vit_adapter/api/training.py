@@ -17,7 +17,14 @@ from vit_adapter.config.random_state import random_state_kept
 from vit_adapter.heads import HEADS
 from vit_adapter.segmenter import Segmenter
 from vit_adapter.weights.files import read_state_dict
-from vit_adapter.zoo import PRETRAINED, Recipe, find_recipe, get_recipe
+from vit_adapter.zoo import (
+    PRETRAINED,
+    DetectionRecipe,
+    Recipe,
+    find_detection_recipe,
+    find_recipe,
+    get_recipe,
+)
 from vit_adapter.zoo.download import download, published_checkpoint
 
 from .fine_tuning import start_from
@@ -30,6 +37,8 @@ from .run_report import print_next_commands, report_run
 if TYPE_CHECKING:
     from vit_adapter.data.sample import AnnotatedImages
     from vit_adapter.training import RunResult
+
+Published = Recipe | DetectionRecipe
 
 UNIPERCEIVER = "uniperceiver_large"
 """A ViT that timm does not have: its name and its key among the pretrained ones."""
@@ -70,6 +79,7 @@ def run_and_data(
     """``train`` without a report: what came out, the settings as they were used, and the validation images."""
     from vit_adapter.data.crop_size import with_crop
     from vit_adapter.data.dataset import open_dataset
+    from vit_adapter.data.detection.published_set import PublishedTrainingSet
     from vit_adapter.data.start_check import check_before_run
     from vit_adapter.data.training_set import TrainingSet
     from vit_adapter.training import PUBLISHED_BATCH, print_plan, run_training
@@ -80,7 +90,7 @@ def run_and_data(
         config, model=changed_model(config.model, {"vit.name": timm_name(config.model.vit.name)})
     )
     torch.manual_seed(config.training.seed)
-    published = None if recipe is None else find_recipe(recipe)
+    published = None if recipe is None else find_detection_recipe(recipe) or find_recipe(recipe)
     resume = config.training.resume
     # The published starts take every tensor that fits, the classifier's rows not by name (behaviour 103).
     as_published = published is not None and published.start is not None and config.training.init is None
@@ -90,7 +100,7 @@ def run_and_data(
         config = with_protocol_changes(replace(config, protocol=base.protocol), config.protocol, base.data)
     if dry_run and published is not None and not config.data.root:
         model = bare_model(config, published.classes())
-        counts = published.data.train_images, published.data.val_images
+        counts = published.images
         notes = [
             "no data.root is given: the numbers of images are the published ones",
             *sources(config, published),
@@ -119,7 +129,8 @@ def run_and_data(
         notes += checked_files(model, config, as_published)
     else:
         model, notes = prepare_model(config, training.classes, as_published)
-    train_set = TrainingSet(
+    kind = TrainingSet if config.data.augmentation.pipeline == "crops" else PublishedTrainingSet
+    train_set = kind(
         training,
         config.data.augmentation,
         model.protocol.normalization,
@@ -140,7 +151,7 @@ def run_and_data(
     return None if run is None else (run, config, validation)
 
 
-def wanted_task(config: RunConfig, recipe: Recipe | None) -> TaskName:
+def wanted_task(config: RunConfig, recipe: Published | None) -> TaskName:
     """What a run's model learns.
 
     Args:
@@ -176,7 +187,7 @@ def wanted_task(config: RunConfig, recipe: Recipe | None) -> TaskName:
     return named
 
 
-def with_published_files(config: RunConfig, recipe: Recipe | None, fetch: bool = True) -> RunConfig:
+def with_published_files(config: RunConfig, recipe: Published | None, fetch: bool = True) -> RunConfig:
     """A configuration with the files that it starts from, downloaded where timm does not have them.
 
     Args:
@@ -191,7 +202,11 @@ def with_published_files(config: RunConfig, recipe: Recipe | None, fetch: bool =
         config = replace(config, data=replace(config.data, classes=list(recipe.classes().names)))
     if not fetch:
         return config
-    if recipe is not None and recipe.start is not None and config.training.init is None:
+    if isinstance(recipe, DetectionRecipe) and recipe.start is not None and config.training.init is None:
+        raise InputError(
+            f"{recipe.name} starts from a whole detector, {recipe.start}; give that file with --init"
+        )
+    if isinstance(recipe, Recipe) and recipe.start is not None and config.training.init is None:
         # The whole model of another recipe; tensors of another shape (the classifier) start from scratch (behaviour
         # 103).
         start = get_recipe(recipe.start)
@@ -217,9 +232,11 @@ def bare_model(config: RunConfig, classes: ClassTable) -> Segmenter:
     return model
 
 
-def sources(config: RunConfig, recipe: Recipe | None) -> list[str]:
+def sources(config: RunConfig, recipe: Published | None) -> list[str]:
     """Lines about what a run will start from."""
     pretrained, init = config.model.vit.pretrained, config.training.init
+    if init is None and isinstance(recipe, DetectionRecipe) and recipe.start is not None:
+        return [f"starts from the whole detector {recipe.start}, to be given with --init"]
     if init is None and recipe is not None and recipe.start is not None:
         start = get_recipe(recipe.start)
         assert isinstance(start, Recipe)

@@ -41,9 +41,10 @@ def run(words: Sequence[str]) -> int:
 
 def _parsed(words: Sequence[str], recipe: str | None) -> tuple[ArgumentParser, Namespace, RunConfig]:
     """The words, with the settings of a recipe as defaults."""
-    from vit_adapter.zoo import get_recipe
+    from vit_adapter.zoo import find_detection_recipe, get_recipe
 
-    defaults = get_recipe(recipe or "own_data").config()
+    name = recipe or "own_data"
+    defaults = (find_detection_recipe(name) or get_recipe(name)).config()
     defaults = replace(defaults, model=model_of_kinds(defaults.model, words))
     parser = make_parser(
         "train",

@@ -2,7 +2,7 @@
 
 from .backbone import AdapterConfig, BackboneConfig, BeitPyramidConfig, BlockPyramidConfig, PyramidConfig
 from .class_table import ClassTable
-from .data import MAX_PIXELS, AugmentationConfig, DataConfig
+from .data import MAX_PIXELS, AugmentationConfig, DataConfig, PipelineName
 from .detection_head import ATSSConfig, GFLConfig, SparseRCNNConfig
 from .errors import InputError
 from .evaluation import EvaluationConfig
@@ -40,6 +40,7 @@ __all__ = [
     "ModelConfig",
     "Normalization",
     "ObjectConfig",
+    "PipelineName",
     "PyramidConfig",
     "RunConfig",
     "ScoresAre",

@@ -25,6 +25,9 @@ LayoutName = Literal[
 ]
 """Layouts of data sets on disk."""
 
+PipelineName = Literal["1x", "3x", "htc", "objects365", "lsj", "panoptic"]
+"""Published training transforms of detection and of COCO panoptic."""
+
 MAX_PIXELS = 250_000_000
 """Largest width x height of an image unless set otherwise; 750 MB as RGB."""
 
@@ -44,6 +47,10 @@ class AugmentationConfig(Checked):
         flip: Probability of a horizontal mirror image.
         vertical_flip: Probability of a vertical one, drawn after it; 0: nothing is drawn.
         photometric: Random brightness, contrast, saturation and hue (three-channel images only).
+        pipeline: "crops": the changes above. Otherwise those of a published detection recipe instead, and images keep
+            the sizes that they come out with: "1x" (short side 800), "3x" (AutoAugment over sizes and crops), "lsj"
+            (large-scale jitter, 1024 pixels), "htc" (sizes up to 1600, InstaBoost), "objects365" (sizes up to 2000),
+            "panoptic" (as "3x", without its last crop). ``crop`` then says with which size memory is reckoned.
     """
 
     section: ClassVar[str] = "data.augmentation"
@@ -55,9 +62,12 @@ class AugmentationConfig(Checked):
     flip: float = number(0.5, at_least=0, at_most=1)
     vertical_flip: float = number(0.0, at_least=0, at_most=1)
     photometric: bool = True
+    pipeline: Literal["crops"] | PipelineName = "crops"
 
     def mirrors(self) -> str | None:
         """The setting that mirrors images, with its value, for a message; None: they are not mirrored."""
+        if self.pipeline != "crops":
+            return f"data.augmentation.pipeline {self.pipeline}"
         for name in ("flip", "vertical_flip"):
             if getattr(self, name):
                 return f"data.augmentation.{name} {getattr(self, name):g}"

@@ -15,6 +15,9 @@ class TrainingConfig(Checked):
         steps: Optimiser steps.
         batch_size: Images per device and step, before accumulation.
         accumulate: Batches whose gradients are added up for one step.
+        order: "shuffled": every image once in each pass. "shapes": as published for detection, a batch holds images
+            wider than high or none of them, both kinds filled up to whole batches. "endless_shapes": the same as
+            collected along one endless sequence (COCO panoptic, Objects365).
         learning_rate: Highest rate of AdamW.
         betas: Decay per step of AdamW's averages of gradients and of squared ones.
         weight_decay: Decoupled decay; 1-dimensional parameters and biases get none.
@@ -64,6 +67,7 @@ class TrainingConfig(Checked):
     steps: int = number(2000, at_least=1)
     batch_size: int = number(4, at_least=1)
     accumulate: int = number(1, at_least=1)
+    order: Literal["shuffled", "shapes", "endless_shapes"] = "shuffled"
     learning_rate: float = number(1e-3, above=0)
     betas: tuple[float, float] = number((0.9, 0.999), at_least=0, below=1)
     weight_decay: float = number(0.05, at_least=0)

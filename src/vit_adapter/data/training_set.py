@@ -1,5 +1,6 @@
 """A data set as training sees it: transformed images, every random draw a function of the position in the run."""
 
+from functools import cached_property
 from typing import NotRequired, TypedDict
 
 import numpy as np
@@ -10,6 +11,7 @@ from vit_adapter.annotations import Annotation, Instances, InstanceTensors
 from vit_adapter.config import AugmentationConfig, InputError, Normalization
 from vit_adapter.images import UnreadableImageError
 
+from .image_sizes import wide_images
 from .sample import AnnotatedImages, Sample
 from .transforms import TrainingTransform, check_augmentation
 
@@ -26,6 +28,8 @@ class TrainingSample(TypedDict):
         name: Name of the image that is in ``image``.
         replaced: Name of the image that should have been there but cannot be decoded, or "".
         reason: Why it cannot be decoded, or "".
+        frame: (height, width) of the image, and of the image with its own padding; only where samples differ in size.
+        ignore_index: Label of what pads a sample to the size of its batch; only where samples differ in size.
     """
 
     image: torch.Tensor
@@ -34,6 +38,8 @@ class TrainingSample(TypedDict):
     name: str
     replaced: str
     reason: str
+    frame: NotRequired[tuple[tuple[int, int], tuple[int, int]]]
+    ignore_index: NotRequired[int]
 
 
 class TrainingSet(Dataset[TrainingSample]):
@@ -77,6 +83,11 @@ class TrainingSet(Dataset[TrainingSample]):
         self.seed = seed
         self.stop_on_bad_image = stop_on_bad_image
         self.objects = objects
+
+    @cached_property
+    def is_wide(self) -> np.ndarray:
+        """Bool [N]: images that are wider than high."""
+        return wide_images(self.dataset)
 
     def __len__(self) -> int:
         """Number of images, that is, of samples in an epoch."""

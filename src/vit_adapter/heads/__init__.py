@@ -2,6 +2,7 @@
 
 from .build import CLASS_LAYERS, HEADS, build_auxiliary_head, build_head, maps_taken
 from .fcn import FCNHead
+from .frame import Frame, Place
 from .head import Detections, Head, LossNotFinite, Objects, Queries, Targets, is_loss
 from .losses import PixelLoss, checked_labels, pixel_accuracy
 from .mask2former import Mask2FormerHead
@@ -15,12 +16,14 @@ __all__ = [
     "CustomHead",
     "Detections",
     "FCNHead",
+    "Frame",
     "Head",
     "LossNotFinite",
     "Mask2FormerHead",
     "Objects",
     "PixelHead",
     "PixelLoss",
+    "Place",
     "Queries",
     "Targets",
     "UPerHead",

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 Size = tuple[int, int]
+Place = tuple[Size, Size]
+"""The two sizes of a ``Frame``, as loaders pass them on."""
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,11 @@ from vit_adapter.config.backbone import COARSEST_STRIDE
 from vit_adapter.config.model import HEAD_CONFIGS, config_of_kind
 from vit_adapter.heads import (
     CustomHead,
+    Frame,
     Head,
     Objects,
+    Place,
+    Targets,
     build_auxiliary_head,
     build_head,
     checked_labels,
@@ -198,6 +201,7 @@ class Segmenter(AppliedModel, StoredModel):
         labels: Tensor,
         divisor: float | None = None,
         objects: Sequence[Objects | InstanceTensors] | None = None,
+        frames: Sequence[Place] | None = None,
     ) -> dict[str, Tensor]:
         """What training minimizes.
 
@@ -207,6 +211,8 @@ class Segmenter(AppliedModel, StoredModel):
             divisor: What the loss divides its sums by instead of ``count(labels)``. Where gradients of several
                 batches are accumulated, give the mean of ``count`` over them, and over the processes (S41).
             objects: Of each image, for tasks that learn from objects.
+            frames: Of each image (height, width) without and with its own padding, where images of several sizes are
+                padded to one; None: none is.
 
         Returns:
             "loss": the sum that is optimised; its parts ("loss_ce", "auxiliary.loss_ce" ...; of Mask2Former the
@@ -227,7 +233,7 @@ class Segmenter(AppliedModel, StoredModel):
         if labels.device.type == "cpu":
             check_label_range(labels, self.num_classes, self.ignore_index)
         pyramid, padded = self._pyramid(images)
-        targets = self.task.targets(_truth(labels, objects), self.classes, padded)
+        targets = self._targets(labels, objects, frames, padded)
         found = self.head.loss(pyramid, targets, divisor)
         if self.auxiliary_head is not None:
             for name, value in self.auxiliary_head.loss(pyramid, targets, divisor).items():
@@ -236,17 +242,30 @@ class Segmenter(AppliedModel, StoredModel):
         return {"loss": torch.stack(parts).sum(), **found}
 
     def count(
-        self, labels: Tensor, objects: Sequence[Objects | InstanceTensors] | None = None
+        self,
+        labels: Tensor,
+        objects: Sequence[Objects | InstanceTensors] | None = None,
+        frames: Sequence[Place] | None = None,
     ) -> float | None:
         """What the loss of a batch is a mean over; None where it only depends on the size.
 
         Args:
             labels: As ``loss`` takes them.
             objects: As ``loss`` takes them.
+            frames: As ``loss`` takes them.
         """
         area = labels.shape[-2], labels.shape[-1]
+        return self.head.count(self._targets(labels, objects, frames, area))
+
+    def _targets(
+        self,
+        labels: Tensor,
+        objects: Sequence[Objects | InstanceTensors] | None,
+        frames: Sequence[Place] | None,
+        area: tuple[int, int],
+    ) -> Targets:
         targets = self.task.targets(_truth(labels, objects), self.classes, area)
-        return self.head.count(targets)
+        return targets if frames is None else replace(targets, frames=[Frame(*one) for one in frames])
 
     def stand_in_loss(self, images: Tensor) -> Tensor:
         """What ``loss`` holds in memory, without looking at any value, see ``Head.stand_in_loss``."""

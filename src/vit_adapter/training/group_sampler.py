@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import torch
 
+from .sampler import Key
+
 
 def shape_groups(sizes: Sequence[tuple[int, int]]) -> np.ndarray:
     """int64 [N]: 1 for images (height, width) that are wider than high."""
@@ -67,3 +69,52 @@ def endless_batches(
                     yield collected.copy()
                     collected.clear()
             position += 1
+
+
+class ShapeOrder:
+    """Epochs in which a batch holds only wide images, or none, see ``epoch_order``.
+
+    Args:
+        is_wide: bool [N] of each image.
+        seed: Of the run.
+    """
+
+    def __init__(self, is_wide: np.ndarray, seed: int) -> None:
+        self.groups, self.seed = is_wide.astype(np.int64), seed
+        self._known: tuple[tuple[int, int, int], np.ndarray] | None = None
+
+    def batch(self, number: int, size: int, rank: int, processes: int) -> list[Key]:
+        """See ``Order.batch``."""
+        per_process = sum(
+            -(-int(count) // (size * processes)) for count in np.unique_counts(self.groups).counts
+        )
+        epoch, place = divmod(number, per_process)
+        wanted = (epoch, size, processes)
+        if self._known is None or self._known[0] != wanted:
+            self._known = wanted, epoch_order(self.groups, size, processes, self.seed + epoch)
+        images = self._known[1][rank, place * size : (place + 1) * size]
+        return [(epoch, int(index)) for index in images]
+
+
+class EndlessShapeOrder:
+    """The same along one endless sequence, see ``endless_batches``; a batch is found by walking there once.
+
+    Args:
+        is_wide: bool [N] of each image.
+        seed: Of the run.
+    """
+
+    def __init__(self, is_wide: np.ndarray, seed: int) -> None:
+        self.groups, self.seed = is_wide.astype(np.int64), seed
+        self._walk: Iterator[list[int]] = iter(())
+        self._next, self._last, self._of = 0, [], (0, 0, 0)
+
+    def batch(self, number: int, size: int, rank: int, processes: int) -> list[Key]:
+        """See ``Order.batch``; the first number of a key is that of the batch."""
+        if self._of != (size, rank, processes) or number < self._next - 1:
+            self._walk = endless_batches(self.groups, size, self.seed, rank, processes)
+            self._next, self._of = 0, (size, rank, processes)
+        while self._next <= number:
+            self._last = next(self._walk)
+            self._next += 1
+        return [(number, index) for index in self._last]

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, get_worker_info
 
@@ -25,7 +26,8 @@ PREFETCHED = 2
 MicroBatch = dict[str, Any]
 """One forward pass: "image" float32 [B, C, H, W], "labels" int64 [B, H, W], "names" of the B images, "replaced":
 name and reason of those that could not be decoded. Where the task needs objects also "instances", a list of B
-``InstanceTensors`` at the size H×W."""
+``InstanceTensors`` at the size H×W. Where images differ in size also "frames", of each (height, width) without and with
+its own padding; the rest of the batch's size is padding, too."""
 
 
 class ImageSource(Protocol):
@@ -88,16 +90,38 @@ class _Collate:
             labels: list[Tensor] = [sample["labels"] for sample in batch]
             names = [sample["name"] for sample in batch]
             replaced = {sample["replaced"]: sample["reason"] for sample in batch if sample.get("replaced")}
+            frames = [sample["frame"] for sample in batch if "frame" in sample]
+            objects = [sample["instances"] for sample in batch if "instances" in sample]
+            if frames:
+                size = _largest([padded for _, padded in frames])
+                images = [_padded(image, size, 0) for image in images]
+                labels = [_padded(image, size, batch[0]["ignore_index"]) for image in labels]
+                objects = [_with_masks_of(one, size) for one in objects]
             forward_pass: MicroBatch = {
                 "image": torch.stack(images),
                 "labels": torch.stack(labels),
                 "names": names,
                 "replaced": replaced,
             }
-            if "instances" in batch[0]:
-                forward_pass["instances"] = _side_by_side([sample["instances"] for sample in batch])
+            if objects:
+                forward_pass["instances"] = _side_by_side(objects)
+            if frames:
+                forward_pass["frames"] = frames
             batches.append(forward_pass)
         return batches if get_worker_info() is None else _shared(batches)
+
+
+def _largest(sizes: list[tuple[int, int]]) -> tuple[int, int]:
+    return max(height for height, _ in sizes), max(width for _, width in sizes)
+
+
+def _padded(maps: Tensor, size: tuple[int, int], value: float) -> Tensor:
+    """[..., h, w] with a value at the right and the bottom, at a size."""
+    return F.pad(maps, (0, size[1] - maps.shape[-1], 0, size[0] - maps.shape[-2]), value=value)
+
+
+def _with_masks_of(objects: InstanceTensors, size: tuple[int, int]) -> InstanceTensors:
+    return objects if objects.masks is None else objects._replace(masks=_padded(objects.masks, size, 0))
 
 
 def _side_by_side(images: list[InstanceTensors]) -> list[InstanceTensors]:

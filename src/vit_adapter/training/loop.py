@@ -14,6 +14,7 @@ from .averaging import exponential_average, keep_average
 from .batches import StepBatches
 from .checkpointing import checkpoint_of, take_up
 from .folders import keep_folder
+from .group_sampler import EndlessShapeOrder, ShapeOrder
 from .joint_evaluation import DatasetPart, JointEvaluation
 from .plan import rule_name
 from .preparation import PreparedRun
@@ -21,7 +22,7 @@ from .printing import print_lines
 from .progress import TrainingProgress
 from .recording import Recording
 from .run_state import RunState
-from .sampler import SampleOrder, StepSampler
+from .sampler import Order, SampleOrder, StepSampler
 from .signals import StopRequest, stop_signals
 from .step import TrainingStep
 from .validation import LAST_MODEL, Validation, save_last_model
@@ -124,11 +125,20 @@ def make_validation(
     return Validation(evaluate, plan, patience, prepared.files.folder, remembered, average, request)
 
 
+def make_order(prepared: PreparedRun) -> Order:
+    """Which images the batches hold, as ``training.order`` says."""
+    training, images = prepared.config.training, prepared.train_set
+    if training.order == "shuffled":
+        return SampleOrder(len(images), training.seed)
+    order = ShapeOrder if training.order == "shapes" else EndlessShapeOrder
+    return order(images.is_wide, training.seed)
+
+
 def make_batches(prepared: PreparedRun, first_step: int, request: StopRequest, pin: bool) -> StepBatches:
     """One batch for each step that is still to be done."""
     training, world = prepared.config.training, processes.world_size()
     sampler = StepSampler(
-        SampleOrder(len(prepared.train_set), training.seed),
+        make_order(prepared),
         training.batch_size,
         training.accumulate,
         first_step,

@@ -89,7 +89,8 @@ def device_bytes(accelerator: str) -> int | None:
 
 
 def bound(model: Segmenter, training: TrainingConfig, crop: int) -> int | None:
-    """Bytes that a step surely stays below, in an instant; several times what is counted. None for other backbones.
+    """Bytes that a step surely stays below, in an instant; several times what is counted. None for other backbones,
+    and for detectors.
 
     Args:
         model: What is trained.
@@ -98,6 +99,8 @@ def bound(model: Segmenter, training: TrainingConfig, crop: int) -> int | None:
     """
     config = model.model_config
     if config is None or not isinstance(model.backbone, PlainViTBackbone):
+        return None
+    if "semantic" not in model.head.tasks:  # its loss follows from objects, which cannot be made up
         return None
     wrapper = model.backbone.wrapper
     per_pixel = (

@@ -1,6 +1,7 @@
 """Which images a step sees, as a function of the step alone."""
 
 from collections.abc import Iterator
+from typing import Protocol
 
 import numpy as np
 from torch.utils.data import Sampler
@@ -32,6 +33,10 @@ class SampleOrder:
         """Keys of the positions ``start`` to ``start + count - 1`` of the sequence."""
         return [self._key(position) for position in range(start, start + count)]
 
+    def batch(self, number: int, size: int, rank: int, processes: int) -> list[Key]:
+        """Keys of the batch of ``size`` images that a process sees as its ``number``-th."""
+        return self.keys((number * processes + rank) * size, size)
+
     def _key(self, position: int) -> Key:
         epoch, offset = divmod(position, self.length)
         if epoch != self._epoch:
@@ -40,11 +45,19 @@ class SampleOrder:
         return epoch, int(self._order[offset])
 
 
+class Order(Protocol):
+    """Which images the batches of a run hold."""
+
+    def batch(self, number: int, size: int, rank: int, processes: int) -> list[Key]:
+        """Keys of the batch of ``size`` images that a process sees as its ``number``-th."""
+        ...
+
+
 class StepSampler(Sampler[list[Key]]):
     """Keys of the images that one process reads for each step, from any step on.
 
-    A step of all processes together reads ``accumulate * processes * batch_size`` neighbouring positions of the
-    sequence: which images form a step depends on that product only, not on how it is split.
+    In a ``SampleOrder`` a step of all processes together reads ``accumulate * processes * batch_size`` neighbouring
+    positions of the sequence: which images form a step depends on that product only, not on how it is split.
 
     Args:
         order: The sequence.
@@ -58,7 +71,7 @@ class StepSampler(Sampler[list[Key]]):
 
     def __init__(
         self,
-        order: SampleOrder,
+        order: Order,
         batch_size: int,
         accumulate: int,
         first_step: int,
@@ -87,6 +100,6 @@ class StepSampler(Sampler[list[Key]]):
         """The ``accumulate * batch_size`` keys of this process, forward pass after forward pass."""
         keys: list[Key] = []
         for micro_batch in range(self.accumulate):
-            batch = (step * self.accumulate + micro_batch) * self.processes + self.rank
-            keys += self.order.keys(batch * self.batch_size, self.batch_size)
+            number = step * self.accumulate + micro_batch
+            keys += self.order.batch(number, self.batch_size, self.rank, self.processes)
         return keys

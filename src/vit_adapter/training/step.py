@@ -33,11 +33,10 @@ class _Losses(nn.Module):
         self.segmenter = segmenter
 
     def forward(
-        self, images: Tensor, labels: Tensor, divisor: float | None, objects: Any = None
+        self, images: Tensor, labels: Tensor, divisor: float | None, objects: Any = None, frames: Any = None
     ) -> dict[str, Tensor]:
-        if objects is None:
-            return self.segmenter.loss(images, labels, divisor)  # pyright: ignore
-        return self.segmenter.loss(images, labels, divisor, objects)  # pyright: ignore
+        more = () if objects is None else (objects,) if frames is None else (objects, frames)
+        return self.segmenter.loss(images, labels, divisor, *more)  # pyright: ignore
 
 
 class TrainingStep:
@@ -110,7 +109,11 @@ class TrainingStep:
     def _loss(self, micro_batch: MicroBatch, divisor: float | None) -> dict[str, Tensor]:
         try:
             return self.losses(
-                micro_batch["image"], micro_batch["labels"], divisor, micro_batch.get("instances")
+                micro_batch["image"],
+                micro_batch["labels"],
+                divisor,
+                micro_batch.get("instances"),
+                micro_batch.get("frames"),
             )
         except LossNotFinite as error:  # all processes raise it together (S42)
             told = next(reason for reason in processes.gather(str(error)) if "another process" not in reason)
@@ -146,9 +149,9 @@ class TrainingStep:
         counts: list[float | None] = []
         if error is None and not stop and passes > 1:
             counts = [
-                self.segmenter.count(part["labels"])  # pyright: ignore
-                if "instances" not in part
-                else self.segmenter.count(part["labels"], part["instances"])  # pyright: ignore
+                self.segmenter.count(  # pyright: ignore
+                    part["labels"], *(part[name] for name in ("instances", "frames") if name in part)
+                )
                 for part in batch
             ]
         total = sum(count for count in counts if count is not None)

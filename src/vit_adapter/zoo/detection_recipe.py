@@ -4,18 +4,23 @@ from dataclasses import dataclass
 from typing import Literal
 
 from vit_adapter.config import (
+    AugmentationConfig,
     ClassTable,
     DataConfig,
     EvaluationConfig,
     InferenceConfig,
     ModelConfig,
+    PipelineName,
     RunConfig,
     TaskName,
     TrainingConfig,
 )
 from vit_adapter.config.class_names import COCO_IDS, COCO_PANOPTIC, COCO_THINGS, colours_of, names_of
 
-Pipeline = Literal["1x", "3x", "htc", "objects365", "lsj", "panoptic"]
+IMAGES = (118_287, 5_000)
+"""Of train2017 and val2017 of COCO."""
+TYPICAL_SIDE = 1024
+"""Side of a square as large as most training images: memory and time are reckoned with it."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,7 @@ class DetectionRecipe:
     pretraining: str
     model: ModelConfig
     training: TrainingConfig
-    pipeline: Pipeline
+    pipeline: PipelineName
     protocol: InferenceConfig
     parameters: int
     multi_scale: InferenceConfig | None = None
@@ -64,6 +69,11 @@ class DetectionRecipe:
     def method(self) -> str:
         """The head's name as people write it."""
         return self.model.head.title
+
+    @property
+    def images(self) -> tuple[int, int]:
+        """Training and validation images of the data set that it was trained on."""
+        return IMAGES
 
     @property
     def task(self) -> TaskName:
@@ -92,6 +102,9 @@ class DetectionRecipe:
         """Model, optimiser, schedule and test as published; ``data.root`` is left empty."""
         protocol = self.test_protocol
         data = DataConfig(
-            mean=list(protocol.normalization.mean), std=list(protocol.normalization.std), workers=2
+            mean=list(protocol.normalization.mean),
+            std=list(protocol.normalization.std),
+            workers=2,
+            augmentation=AugmentationConfig(pipeline=self.pipeline, crop=TYPICAL_SIDE),
         )
-        return RunConfig(self.model, data, self.training, EvaluationConfig(), protocol)
+        return RunConfig(self.model, data, self.training, EvaluationConfig(), protocol, self.task)

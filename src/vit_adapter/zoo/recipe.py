@@ -83,6 +83,11 @@ class Recipe:
         return DATASETS[self.dataset]
 
     @property
+    def images(self) -> tuple[int, int]:
+        """Training and validation images of the data set that it was trained on."""
+        return self.data.train_images, self.data.val_images
+
+    @property
     def evaluation_data(self) -> PublishedDataset:
         """The data set it is measured on; its classes are the model's."""
         return DATASETS[self.data.evaluated_on or self.dataset]

@@ -143,13 +143,18 @@ def background(image: np.ndarray, hidden: np.ndarray) -> np.ndarray:
     Raises:
         InputError: OpenCV is missing.
     """
-    opencv = _opencv()
+    opencv = require_opencv()
     return opencv.inpaint(
         np.ascontiguousarray(image), hidden.astype(np.uint8), INPAINT_RADIUS, opencv.INPAINT_NS
     )
 
 
-def _opencv() -> ModuleType:
+def require_opencv() -> ModuleType:
+    """OpenCV.
+
+    Raises:
+        InputError: It is missing.
+    """
     try:
         import cv2
     except ImportError as error:

@@ -1,8 +1,6 @@
 """The training transforms of the published detection recipes."""
 
-from typing import Literal
-
-from vit_adapter.config import Normalization
+from vit_adapter.config import Normalization, PipelineName
 
 from .steps import (
     CropWithin,
@@ -18,7 +16,6 @@ from .steps import (
     Step,
 )
 
-PipelineName = Literal["1x", "3x", "htc", "objects365", "lsj", "panoptic"]
 LONG = 1333
 """Limit of the long side, but for HTC++ and large-scale jitter."""
 SHORT_SIDES = tuple(range(480, 801, 32))
