@@ -55,10 +55,16 @@ def build_one_stage(
     neck = FPN(channels, config.channels, 5, first=int(finest > 4), extra_convolutions=True)
     sizes = config.channels, num_classes, config.channels, config.convolutions
     options: dict[str, Any] = {
-        "groups": math.gcd(32, config.channels),
+        "groups": _groups(config.channels),
         "strides": [finest * 2**level for level in range(5)],
         "anchor_scale": config.anchor_scale,
     }
     if isinstance(config, GFLConfig):
         return DenseDetector(neck, GFLHead(*sizes, largest=config.largest, **options))
     return DenseDetector(neck, ATSSHead(*sizes, **options))
+
+
+def _groups(channels: int) -> int:
+    """Of the towers' norms: 32 as published, fewer for few channels: one channel of one cell has no spread."""
+    groups = math.gcd(32, channels)
+    return groups if groups < channels else max(groups // 2, 1)
