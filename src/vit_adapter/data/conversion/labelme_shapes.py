@@ -23,7 +23,7 @@ DRAWN = ("polygon", "rectangle", *FOUR_CORNERS, "circle", "mask")
 
 def shape_type(shape: dict[str, Any]) -> str:
     """Its type; a polygon where none is named, as in old files."""
-    return str(shape.get("shape_type") or "polygon")
+    return " ".join(str(shape.get("shape_type") or "").split()) or "polygon"
 
 
 def shape_mask(shape: dict[str, Any], size: tuple[int, int], line_width: float | None = None) -> np.ndarray:

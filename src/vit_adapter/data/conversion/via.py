@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -82,7 +83,9 @@ def _entries(file: Path) -> list[dict[str, Any]]:
 
 def _regions(regions: Any) -> list[dict[str, Any]]:
     """A list, or in version 1 a mapping of numbers."""
-    found: Iterable[Any] = regions.values() if isinstance(regions, dict) else regions or ()
+    found: Iterable[Any] = regions.values() if isinstance(regions, dict) else ()
+    if isinstance(regions, list):
+        found = regions
     kept = [region if isinstance(region, dict) else {} for region in found]
     return [
         {
@@ -188,7 +191,7 @@ def _circle(shape: dict[str, Any], size: Size) -> np.ndarray:
 
 def _ellipse(shape: dict[str, Any], size: Size) -> np.ndarray:
     x, y, across, down = _numbers(shape, "cx", "cy", "rx", "ry")
-    turn = float(np.rad2deg(number(shape.get("theta") or 0, "theta")))
+    turn = math.degrees(math.fmod(number(shape.get("theta") or 0, "theta"), 2 * math.pi))
     return polygon_mask(ellipse_outline(x, y, across, down, turn), size)
 
 
