@@ -4,17 +4,22 @@ import csv
 import re
 import subprocess
 import sys
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from tiny import TINY, TINY_VIT
+from vit_adapter import FCNConfig, Segmenter, SemanticResult, ViTAdapter
+from vit_adapter.data.scenes import render_scene
+
 pytestmark = pytest.mark.slow
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 TRIED = {
-    "train_on_my_folder.py", "segment_my_images.py", "count_objects.py", "backbone_in_my_own_loop.py",
+    "train_on_my_folder.py", "segment_my_images.py", "count_objects.py", "backbone_in_my_own_loop.py", "with_ray.py",
 }  # fmt: skip
 
 
@@ -80,3 +85,32 @@ def test_backbone_in_my_own_loop(tmp_path):
     pixels = [float(value) for value in re.findall(r"([\d.]+) pixels", printed)]
     assert pixels[-1] < 0.6 * pixels[0], printed
     assert (tmp_path / "distance_model.pt").is_file()
+
+
+def test_with_ray(tmp_path, monkeypatch):
+    """Ray is large, so that only who has it runs this: label maps and shares are those of the model itself."""
+    pytest.importorskip("ray")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    model = Segmenter(
+        ViTAdapter(TINY_VIT, options=TINY, img_size=64),
+        FCNConfig(channels=16),
+        class_names=["road", "sky", "car"],
+    ).eval()
+    model.save_pretrained(tmp_path / "model")
+    (tmp_path / "photos" / "more").mkdir(parents=True)
+    for index, name in enumerate(("a.png", "b.png", "more/c.png")):
+        Image.fromarray(render_scene(index, size=(64, 64 + 16 * index)).image).save(
+            tmp_path / "photos" / name
+        )
+    (tmp_path / "photos" / "broken.jpg").write_bytes(b"no image")
+    run("with_ray.py", tmp_path, str(tmp_path / "model"), str(tmp_path / "photos"), str(tmp_path / "out"))
+    rows = {Path(row["path"]).name: row for row in parquet.read_table(tmp_path / "out").to_pylist()}
+    assert set(rows) == {"a.png", "b.png", "c.png", "broken.jpg"}
+    assert "image" in rows.pop("broken.jpg")["error"]
+    for name, row in rows.items():
+        expected = model.predict(next((tmp_path / "photos").rglob(name)))
+        assert isinstance(expected, SemanticResult)
+        np.testing.assert_array_equal(np.asarray(Image.open(BytesIO(row["labels"]))), expected.labels)
+        assert row["shares"] == pytest.approx([(expected.labels == label).mean() for label in range(3)])
+        assert row["error"] == ""

@@ -9,9 +9,9 @@ from huggingface_hub import ModelCard
 
 from tiny import TINY
 from vit_adapter import InputError, Segmenter, ViTAdapter
-from vit_adapter.config import ClassTable, UPerNetConfig
+from vit_adapter.config import ClassTable, InferenceConfig, ModelConfig, UPerNetConfig
 from vit_adapter.segmenter import hub as hub_room
-from vit_adapter.segmenter.card import vit_licence
+from vit_adapter.segmenter.card import model_card, vit_licence
 
 CLASSES = ClassTable(("road", "sky", "car"), (7, 0, 26), ((1, 2, 3), (4, 5, 6), (7, 8, 9)))
 
@@ -91,6 +91,25 @@ def test_the_card(hub):
     assert "3 classes: road, sky, car." in card.text
     assert 'Segmenter.from_pretrained("somebody/streets")' in card.text
     assert "vit_tiny_patch16_224 are published under apache-2.0" in card.text
+
+
+@pytest.mark.parametrize(
+    ("task", "names", "tag", "limit"),
+    [
+        ("semantic", ("road", "sky"), "image-segmentation", "Every pixel gets one of the classes above"),
+        ("semantic", ("road",), "image-segmentation", "Every pixel is of the class above or of none"),
+        ("instance", ("car",), "image-segmentation", "those below the score threshold are left out"),
+        ("detection", ("car",), "object-detection", "those below the score threshold are left out"),
+    ],
+)
+def test_what_the_card_says_of_limits(task, names, tag, limit):
+    text = model_card(
+        ModelConfig(), ClassTable(names, tuple(range(len(names)))), InferenceConfig(), None, task=task
+    )
+    card = ModelCard(text)
+    assert card.data.pipeline_tag == tag
+    assert limit in card.text
+    assert "measure it on images of your own first" in card.text
 
 
 def test_a_licence_that_the_hub_has_no_name_for(hub):

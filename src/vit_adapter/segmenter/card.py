@@ -20,6 +20,13 @@ _KINDS: dict[TaskName, str] = {
     "detection": "An object detection model",
 }
 
+_LIMITS: dict[TaskName, str] = {
+    "semantic": "Every pixel gets one of the classes above, also where it shows something else.",
+    "instance": "Only objects of the classes above are found; those below the score threshold are left out.",
+    "panoptic": "Only the classes above are found; what is too uncertain belongs to no segment.",
+    "detection": "Only objects of the classes above are found; those below the score threshold are left out.",
+}
+
 
 def vit_licence(vit: str) -> str | None:
     """Licence of a ViT's published weights, in the hub's spelling; None where it is not known."""
@@ -54,7 +61,7 @@ def model_card(
     known = licence in _KNOWN_TO_HUB
     data = ModelCardData(
         library_name="vit-adapter",
-        pipeline_tag="image-segmentation",
+        pipeline_tag="object-detection" if task == "detection" else "image-segmentation",
         tags=["vit-adapter"],
         license=licence if known or licence is None else "other",
         license_name=None if known else licence,
@@ -78,6 +85,11 @@ model.predict("photo.jpg").overlay().save("overlay.png")
 {_history(facts)}It is applied by {applied}; `config.json` holds this, the normalisation and the classes' names, mask
 values and colours.
 
+## Before you use it
+
+{_limits(task, len(classes))} On images unlike those it was trained on, from another camera, place or season, it can be
+wrong and sure of it: measure it on images of your own first (`vit-adapter eval`).
+
 ## Licence
 
 {_rights(config.vit.name, pretrained)} The data it was trained on may set limits of its own.
@@ -97,6 +109,12 @@ def _history(facts: Mapping[str, Any]) -> str:
         images = "validation" if not count else f"{count} validation image{'' if count == 1 else 's'}"
         parts.append(f"{score} on {images}: {100 * facts[score]:.2f} %")
     return "".join(f"{part}.\n" for part in parts) + ("\n" if parts else "")
+
+
+def _limits(task: TaskName, classes: int) -> str:
+    if task == "semantic" and classes == 1:
+        return "Every pixel is of the class above or of none."
+    return _LIMITS[task]
 
 
 def _rights(vit: str, pretrained: bool | None) -> str:
