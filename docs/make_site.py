@@ -22,13 +22,14 @@ EXTRA_PAGES = {"README.md": "index.md", "CHANGELOG.md": "changelog.md", "CONTRIB
 
 EXAMPLES = ("train_on_my_folder", "segment_my_images", "count_objects", "backbone_in_my_own_loop")
 """Scripts in the order in which a newcomer reads them; others follow."""
-REFERENCE = {
-    "backbones": ("Backbones", ["ViTAdapter", "ViTPyramid", "UniPerceiver"]),
-    "models": ("Models and results", ["Segmenter", "Result", "SemanticResult", "InputError"]),
-    "functions": ("Functions", ["build", "load", "train", "evaluate", "predict", "list_recipes"]),
-    "settings": ("Settings", ["ViTConfig", "UPerNetConfig", "FCNConfig", "Mask2FormerConfig"]),
+TITLES = {
+    "backbones": "Backbones",
+    "models": "Models and results",
+    "functions": "Functions",
+    "settings": "Settings",
 }
-"""Pages of the reference: title, and names of ``vit_adapter``."""
+"""Pages of the reference with the names of ``vit_adapter``, see ``reference_page``."""
+BACKBONES = ("ViTAdapter", "ViTPyramid", "UniPerceiver")
 FURTHER_SETTINGS = (
     *("AdapterConfig", "PyramidConfig", "MaskRCNNConfig", "ModelConfig", "DataConfig", "AugmentationConfig"),
     *("TrainingConfig", "EvaluationConfig", "InferenceConfig", "ObjectConfig", "Normalization", "RunConfig"),
@@ -85,19 +86,22 @@ def examples_page() -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def reference_pages() -> dict[str, str]:
-    """Page to text: directives that the docstrings are put in place of.
+def reference_page(name: str) -> str:
+    """The page on which a public name of ``vit_adapter`` stands."""
+    if name in BACKBONES:
+        return "backbones"
+    if name.endswith("Config"):
+        return "settings"
+    return "functions" if name.islower() else "models"
 
-    Raises:
-        ValueError: A public name is on no page, or a page names one that is not public.
-    """
-    listed = sorted(name for _, names in REFERENCE.values() for name in names)
-    if listed != sorted(vit_adapter.__all__):
-        raise ValueError(f"REFERENCE lists {listed}, but public are {sorted(vit_adapter.__all__)}")
-    pages: dict[str, list[str]] = {}
-    for page, (title, names) in REFERENCE.items():
-        pages[page] = [f"# {title}", *(f"::: vit_adapter.{name}" for name in names)]
-    pages["settings"] += [f"::: vit_adapter.config.{name}" for name in FURTHER_SETTINGS]
+
+def reference_pages() -> dict[str, str]:
+    """Page to text: directives that the docstrings are put in place of."""
+    pages = {page: [f"# {title}"] for page, title in TITLES.items()}
+    for name in dict.fromkeys((*BACKBONES, *vit_adapter.__all__)):
+        pages[reference_page(name)].append(f"::: vit_adapter.{name}")
+    further = [name for name in FURTHER_SETTINGS if name not in vit_adapter.__all__]
+    pages["settings"] += [f"::: vit_adapter.config.{name}" for name in further]
     names = vit_adapter.ops.__all__
     pages["operators"] = ["# Operators", *(f"::: vit_adapter.ops.{name}" for name in names)]
     modules = sorted(file.stem for file in (ROOT / "src/vit_adapter/integrations").glob("[a-z]*.py"))
