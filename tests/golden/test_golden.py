@@ -30,7 +30,12 @@ OPERATOR_AREAS = {
     "attention": ("02_", "04_", "09_"),
     "convolution": ("05_", "06_"),
     "deformable_attention": ("01_", "02_", "20_"),
+    "doubled_sum": ("02_", "03_", "04_"),
+    "feedforward": ("20_", "21_", "22_"),
     "mask_matching": ("24_", "26_"),
+    "memory_layout": (),  # batch norm's backward pass is wrong in channels-last memory (behaviour 23)
+    "normalized": (),  # cases train; compared with torch in tests/ops/test_in_place.py
+    "resized_sum": ("05_", "06_"),
     "upsampled_convolution": ("05_", "06_"),
 }
 """Areas that run once more for each form of an operator."""

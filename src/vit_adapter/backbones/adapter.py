@@ -11,13 +11,13 @@ from torch import Tensor, nn
 
 from vit_adapter.config import AdapterConfig, InputError, ViTConfig, ViTSettings
 from vit_adapter.config.documentation import documents_fields_of
-from vit_adapter.ops import DeformableAttention, make_norm
+from vit_adapter.ops import DeformableAttention, doubled_sum, make_norm, normalized, resized_sum
 
 from .backbone import PlainViTBackbone
 from .images import check_coarsest, check_sides, prepared_images
 from .interaction import Extractor, Injector, Interaction, pixel_centres
 from .spatial_prior import SpatialPrior
-from .vit import tokens_to_map
+from .vit import tokens_as_map
 
 STRIDES = (4, 8, 16, 32)
 """Strides of the pyramid, fine to coarse."""
@@ -194,15 +194,20 @@ class ViTAdapter(PlainViTBackbone):
             stages.append(stage)
 
         tokens = prior.split([h * w for h, w in shapes], dim=1)
-        c2, c3, c4 = (tokens_to_map(level, size) for level, size in zip(tokens, shapes, strict=True))
-        pyramid = [c1 + self.upsample(c2), c2, c3, c4]
+        c2, c3, c4 = (tokens_as_map(level, size) for level, size in zip(tokens, shapes, strict=True))
+        # Whoever watches one of these modules keeps what it gave: sums are not written over that.
+        makers = (self.spatial_prior, self.spatial_prior.project4, *interactions[-1].modules())
+        if self.upsample._forward_hooks:
+            finest = c1 + self.upsample(c2)
+        else:
+            finest = doubled_sum(c1, c2, self.upsample.weight, self.upsample.bias, makers)
+        pyramid = [finest, c2, c3, c4]
         if self.add_vit_feature:
             if self.vit_feature == "last":
                 stages = stages[-1:] * 4
-            maps = [tokens_to_map(stage, grid_size) for stage in stages]
-            sizes = [(height // stride, width // stride) for stride in STRIDES]
-            pyramid = [c + x for c, x in zip(pyramid, resample_stages(maps, sizes), strict=True)]
-        return [norm(c) for norm, c in zip(self.norms, pyramid, strict=True)]
+            maps = [tokens_as_map(stage, grid_size) for stage in stages]
+            pyramid = [resized_sum(c, x, False, makers) for c, x in zip(pyramid, maps, strict=True)]
+        return [normalized(c, norm, makers) for norm, c in zip(self.norms, pyramid, strict=True)]
 
 
 def resample_stages(maps: list[Tensor], sizes: list[tuple[int, int]]) -> list[Tensor]:

@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 from torch import Tensor, nn
 
+from vit_adapter.ops import memory_layout
+
 Norm = Callable[[int], nn.Module]
 
 
@@ -50,7 +52,7 @@ class SpatialPrior(nn.Module):
         Returns:
             c1 [B, dim, H/4, W/4] as a map; c2, c3, c4 as tokens [B, H/s * W/s, dim] of strides 8, 16, 32.
         """
-        x4 = self.stem(images)
+        x4 = self.stem(memory_layout(images))
         x8 = self.stage8(x4)
         x16 = self.stage16(x8)
         x32 = self.stage32(x16)

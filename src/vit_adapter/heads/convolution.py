@@ -4,7 +4,14 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from vit_adapter.ops import NormKind, check_batch_norm, convolution, make_norm, upsampled_convolution
+from vit_adapter.ops import (
+    NormKind,
+    check_batch_norm,
+    convolution,
+    make_norm,
+    normalized,
+    upsampled_convolution,
+)
 
 
 class ConvNormReLU(nn.Module):
@@ -52,7 +59,7 @@ class ConvNormReLU(nn.Module):
     def _normed(self, convolved: Tensor) -> Tensor:
         if self.training:
             check_batch_norm(self.norm, convolved.shape[0] * convolved.shape[2] * convolved.shape[3])
-        return self.activation(self.norm(convolved))
+        return self.activation(normalized(convolved, self.norm, (self.conv,)))
 
 
 def make_classifier(channels: int, num_classes: int) -> nn.Conv2d:

@@ -4,12 +4,11 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from vit_adapter.ops import NormKind
+from vit_adapter.ops import NormKind, resized_sum
 from vit_adapter.ops.pooling import average_grid
 
 from .convolution import ConvNormReLU, make_classifier
 from .pixel_head import PixelHead
-from .resize import resize_maps
 
 
 class PyramidPooling(nn.Module):
@@ -95,8 +94,8 @@ class UPerHead(PixelHead):
         merged = [lateral(level) for lateral, level in zip(self.laterals, finer, strict=True)]
         merged.append(self.pooling(coarsest))
         # Each level adds what the coarser ones have accumulated.
-        for index in range(len(merged) - 1, 0, -1):
-            size = merged[index - 1].shape[-2], merged[index - 1].shape[-1]
-            merged[index - 1] = merged[index - 1] + resize_maps(merged[index], size, self.align_corners)
+        for index in range(len(finer) - 1, -1, -1):
+            makers = tuple(self.laterals[index].modules())
+            merged[index] = resized_sum(merged[index], merged[index + 1], self.align_corners, makers)
         maps = [output(level) for output, level in zip(self.outputs, merged[:-1], strict=True)] + merged[-1:]
         return self.classifier(self.dropout(self.fusion.fused(maps, self.align_corners)))

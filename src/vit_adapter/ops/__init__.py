@@ -4,9 +4,11 @@ from .attention import attention
 from .convolution import convolution
 from .deformable_attention import deformable_attention
 from .deformable_module import DeformableAttention
+from .layout import memory_layout
 from .mask_paste import paste_masks
-from .norm import NormKind, check_batch_norm, make_norm
+from .norm import NormKind, check_batch_norm, make_norm, normalized
 from .operator import Operator, describe_forms, forms, recorded_forms
+from .sums import doubled_sum, resized_sum
 from .upsampled_convolution import upsampled_convolution
 
 __all__ = [
@@ -18,9 +20,13 @@ __all__ = [
     "convolution",
     "deformable_attention",
     "describe_forms",
+    "doubled_sum",
     "forms",
     "make_norm",
+    "memory_layout",
+    "normalized",
     "paste_masks",
     "recorded_forms",
+    "resized_sum",
     "upsampled_convolution",
 ]

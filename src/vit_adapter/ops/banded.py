@@ -13,6 +13,9 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch._subclasses.fake_tensor import is_fake
 
+from .kept import kept
+from .scratch import scratch
+
 BLOCK_ROWS = 32
 """Rows of a block: tall enough for a matrix product, low enough to skip most zeros."""
 
@@ -55,19 +58,44 @@ def interpolation_matrix(old: int, new: int, align_corners: bool, like: Tensor) 
     return F.interpolate(unit, size=new, mode="linear", align_corners=align_corners)[0].T.to(like.dtype)
 
 
-def banded_sum(bands: Sequence[Band], inputs: Sequence[Tensor], into: Tensor | None = None) -> Tensor:
+@kept(maxsize=64)
+def interpolation_band(
+    old: int, new: int, align_corners: bool, dtype: torch.dtype, device: torch.device
+) -> Band:
+    """``interpolation_matrix`` as a band."""
+    matrix = interpolation_matrix(old, new, align_corners, torch.empty(0, dtype=dtype, device=device))
+    return Band(matrix.contiguous())
+
+
+def add_resized_(rows: Tensor, maps: Tensor, down: Band, across: Band) -> None:
+    """Adds a map that is resized along both axes, in place and without gradients.
+
+    Args:
+        rows: [H, W * C].
+        maps: [h, w, C].
+        down: [H, h].
+        across: [W, w].
+    """
+    height, _, channels = maps.shape
+    for first, end, left, right, part in across.blocks:
+        # A few columns of the result at a time, which stay in the caches.
+        columns = scratch("resized_columns", (height, end - first, channels), maps)
+        torch.bmm(part.expand(height, -1, -1), maps[:, left:right], out=columns)
+        target, source = rows[:, first * channels : end * channels], columns.view(height, -1)
+        for top, bottom, upper, lower, weights in down.blocks:
+            target[top:bottom].addmm_(weights, source[upper:lower])
+
+
+def banded_sum(bands: Sequence[Band], inputs: Sequence[Tensor]) -> Tensor:
     """Sum over i of bands[i] @ inputs[i].
 
     Args:
         bands: Matrices [rows, columns_i].
         inputs: [N, columns_i, M] each.
-        into: [N, rows, M] that the sum is added to in place, where no gradient is wanted; None: zeros.
 
     Returns:
         [N, rows, M]; differentiable in the inputs.
     """
-    if into is not None:
-        return _accumulate(bands, inputs, into, fresh=False)
     output: Tensor = _BandedSum.apply(bands, *inputs)  # pyright: ignore
     return output
 
@@ -80,7 +108,7 @@ class _BandedSum(torch.autograd.Function):
         ctx.bands = bands
         batch, _, width = inputs[0].shape
         output = inputs[0].new_empty(batch, bands[0].matrix.shape[0], width)
-        return _accumulate(bands, inputs, output, fresh=True)
+        return _accumulate(bands, inputs, output)
 
     @staticmethod
     def backward(ctx, gradient):  # pyright: ignore
@@ -91,8 +119,8 @@ class _BandedSum(torch.autograd.Function):
         return None, *found
 
 
-def _accumulate(bands: Sequence[Band], inputs: Sequence[Tensor], output: Tensor, fresh: bool) -> Tensor:
-    """Adds every product to ``output``, or writes the first over it where it is ``fresh``."""
+def _accumulate(bands: Sequence[Band], inputs: Sequence[Tensor], output: Tensor) -> Tensor:
+    """Writes the first product over ``output`` and adds the others."""
     if is_fake(output):  # it has no values, as where memory is counted, and the products take none
         return output
     for index in range(len(bands[0].blocks)):
@@ -100,6 +128,6 @@ def _accumulate(bands: Sequence[Band], inputs: Sequence[Tensor], output: Tensor,
             top, bottom, left, right, part = band.blocks[index]
             target, source = output[:, top:bottom], values[:, left:right]
             for one in range(target.shape[0]):
-                beta = 0.0 if fresh and position == 0 else 1.0
+                beta = 0.0 if position == 0 else 1.0
                 target[one].addmm_(part, source[one], beta=beta)
     return output

@@ -34,6 +34,8 @@ from contextlib import contextmanager
 from typing import Generic, ParamSpec, TypeVar
 
 import torch
+from torch import Tensor, nn
+from torch.nn.modules.module import _global_forward_hooks
 
 from vit_adapter.config import InputError
 
@@ -183,3 +185,17 @@ def describe_forms() -> list[tuple[str, str]]:
 def is_traced() -> bool:
     """Whether torch.compile or an export records operators: then shapes may be symbols, and forms should be plain."""
     return torch.compiler.is_compiling() or torch.jit.is_tracing()
+
+
+def overwrites(maps: Tensor, *makers: nn.Module) -> bool:
+    """Whether a form may write its result over maps that nobody else needs: in inference on the CPU.
+
+    There, taking a large result's memory from the system takes longer than to compute it.
+
+    Args:
+        maps: What would be written over.
+        makers: The modules that it comes from; a hook may have kept what one of them gave.
+    """
+    if torch.is_grad_enabled() or is_traced() or maps.device.type != "cpu":
+        return False
+    return not (_global_forward_hooks or any(maker._forward_hooks for maker in makers))

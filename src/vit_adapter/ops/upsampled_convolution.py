@@ -12,12 +12,14 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch._subclasses.fake_tensor import is_fake
 
-from .banded import Band, banded_sum, interpolation_matrix
+from .banded import Band, add_resized_, banded_sum, interpolation_matrix
 from .convolution import convolution
 from .kept import kept
 from .operator import Operator, is_traced
 from .precision import autocast_type
+from .scratch import scratch
 
 
 def _reference(
@@ -83,9 +85,34 @@ def _low_resolution(
         if torch.is_grad_enabled() and any(one.requires_grad for one in (rows, weight, *maps)):
             rows = rows + banded_sum(*_tap_products(coarse, size, align_corners))
         else:
-            for pair in coarse:  # the products of one map at a time are held
-                banded_sum(*_tap_products([pair], size, align_corners), into=rows)
+            for level, part in coarse:
+                _add_products(rows, level, part, align_corners)
         return rows.view(batch, *size, channels).permute(0, 3, 1, 2)
+
+
+def _add_products(rows: Tensor, level: Tensor, part: Tensor, align_corners: bool) -> None:
+    """Adds the convolution of a coarse map in place: without gradients, and with little memory.
+
+    Args:
+        rows: [B, H, W * D].
+        level: [B, C, h, w].
+        part: [D, C, 3, 3], its kernels.
+        align_corners: Of the bilinear resize.
+    """
+    if is_fake(rows):  # it has no values, as where memory is counted
+        return
+    batch, inputs, height, width = level.shape
+    channels = part.shape[0]
+    size = rows.shape[1], rows.shape[2] // channels
+    across = _across(width, size[1], align_corners, level.dtype, level.device)
+    downwards = _downwards(height, size[0], align_corners, level.dtype, level.device)
+    for image in range(batch):
+        tokens = level[image].permute(1, 2, 0).reshape(height * width, inputs)
+        for row, down in enumerate(downwards):
+            taps = part[:, :, row].permute(2, 0, 1).reshape(3 * channels, inputs)
+            products = scratch("tap_products", (height * width, 3 * channels), level)
+            torch.mm(tokens, taps.T, out=products)
+            add_resized_(rows[image], products.view(height, width * 3, channels), down, across)
 
 
 def _tap_products(

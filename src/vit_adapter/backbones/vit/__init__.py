@@ -3,7 +3,7 @@
 from .build import PATCH_SIZE, BuiltViT, build_vit
 from .names import timm_name
 from .uniperceiver import UniPerceiver
-from .wrapper import ViTWrapper, tokens_to_map
+from .wrapper import ViTWrapper, tokens_as_map, tokens_to_map
 
 __all__ = [
     "PATCH_SIZE",
@@ -12,5 +12,6 @@ __all__ = [
     "ViTWrapper",
     "build_vit",
     "timm_name",
+    "tokens_as_map",
     "tokens_to_map",
 ]

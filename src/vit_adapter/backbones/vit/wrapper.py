@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from vit_adapter.config import InputError, ViTConfig
+from vit_adapter.ops import memory_layout
 from vit_adapter.weights.resample import resample_grid
 
 Size = tuple[int, int]
@@ -23,6 +24,11 @@ def tokens_to_map(tokens: Tensor, size: Size) -> Tensor:
     """
     batch, _, channels = tokens.shape
     return tokens.transpose(1, 2).reshape(batch, channels, *size).contiguous()
+
+
+def tokens_as_map(tokens: Tensor, size: Size) -> Tensor:
+    """As ``tokens_to_map``, but in inference on the CPU the same memory, seen as a map."""
+    return memory_layout(tokens.unflatten(1, size).permute(0, 3, 1, 2))
 
 
 class ViTWrapper(ABC):

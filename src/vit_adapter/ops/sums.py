@@ -1,0 +1,129 @@
+"""Sums of a map with a coarser one that is brought to its size."""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .banded import add_resized_, banded_sum, interpolation_band
+from .operator import Operator, is_traced, overwrites
+
+
+def _resized_reference(
+    finer: Tensor, coarser: Tensor, align_corners: bool = False, makers: tuple[nn.Module, ...] = ()
+) -> Tensor:
+    """Adds a map that is resized bilinearly.
+
+    Args:
+        finer: [B, C, H, W]; a form may write over it.
+        coarser: [B, C, h, w].
+        align_corners: Of the resize.
+        makers: The modules that ``finer`` comes from, see ``overwrites``.
+
+    Returns:
+        [B, C, H, W].
+    """
+    size = finer.shape[-2], finer.shape[-1]
+    if tuple(coarser.shape[-2:]) == size:
+        return finer + coarser
+    return finer + F.interpolate(coarser, size=size, mode="bilinear", align_corners=align_corners)
+
+
+def _is_written_over(finer: Tensor, coarser: Tensor, makers: tuple[nn.Module, ...]) -> bool:
+    fits = finer.permute(0, 2, 3, 1).is_contiguous() and coarser.dtype == finer.dtype
+    return fits and overwrites(finer, *makers)
+
+
+def _choose_resized(
+    finer: Tensor, coarser: Tensor, align_corners: bool = False, makers: tuple[nn.Module, ...] = ()
+) -> str:
+    # A map that shrinks skips pixels, so that its band is wide.
+    grows = coarser.shape[-2] <= finer.shape[-2] and coarser.shape[-1] <= finer.shape[-1]
+    return "banded" if grows and _is_written_over(finer, coarser, makers) else "reference"
+
+
+resized_sum = Operator(
+    "resized_sum",
+    _resized_reference,
+    _choose_resized,
+    rule="banded in inference on the CPU in channels-last memory, over the finer map; else reference",
+)
+
+
+@resized_sum.form("banded")
+def _resized_banded(
+    finer: Tensor, coarser: Tensor, align_corners: bool = False, makers: tuple[nn.Module, ...] = ()
+) -> Tensor:
+    """A product with a banded matrix for each axis."""
+    batch, channels, height, width = finer.shape
+    down, across = (
+        interpolation_band(old, new, align_corners, coarser.dtype, coarser.device)
+        for old, new in zip(coarser.shape[-2:], (height, width), strict=True)
+    )
+    tokens = coarser.permute(0, 2, 3, 1).contiguous()  # [B, h, w, C]
+    if not _is_written_over(finer, coarser, makers):
+        wide = banded_sum([across], [tokens.flatten(0, 1)]).view(batch, -1, width * channels)
+        return finer + banded_sum([down], [wide]).view(batch, height, width, channels).permute(0, 3, 1, 2)
+    if coarser.shape == finer.shape:
+        return finer.add_(coarser)
+    rows = finer.permute(0, 2, 3, 1).view(batch, height, width * channels)
+    for image, one in zip(rows, tokens, strict=True):
+        add_resized_(image, one, down, across)
+    return finer
+
+
+def _doubled_reference(
+    finer: Tensor, maps: Tensor, weight: Tensor, bias: Tensor, makers: tuple[nn.Module, ...] = ()
+) -> Tensor:
+    """Adds a map that a transposed convolution of 2×2 kernels brings to twice its size.
+
+    Args:
+        finer: [B, D, 2h, 2w]; a form may write over it.
+        maps: [B, C, h, w].
+        weight: [C, D, 2, 2].
+        bias: [D].
+        makers: The modules that ``finer`` comes from, see ``overwrites``.
+
+    Returns:
+        [B, D, 2h, 2w].
+    """
+    return finer + F.conv_transpose2d(maps, weight, bias, stride=2)
+
+
+def _choose_doubled(
+    finer: Tensor, maps: Tensor, weight: Tensor, bias: Tensor, makers: tuple[nn.Module, ...] = ()
+) -> str:
+    return "reference" if is_traced() or maps.device.type != "cpu" else "product"
+
+
+doubled_sum = Operator(
+    "doubled_sum",
+    _doubled_reference,
+    _choose_doubled,
+    rule="product on the CPU, in inference over the finer map; reference elsewhere and when traced",
+)
+
+
+@doubled_sum.form("product")
+def _doubled_product(
+    finer: Tensor, maps: Tensor, weight: Tensor, bias: Tensor, makers: tuple[nn.Module, ...] = ()
+) -> Tensor:
+    """Kernels do not overlap, so every pixel becomes four by one product."""
+    batch, inputs, height, width = maps.shape
+    outputs = weight.shape[1]
+    tokens = maps.permute(0, 2, 3, 1)  # [B, h, w, C]
+    matrix = weight.permute(2, 3, 1, 0).reshape(4 * outputs, inputs)  # [2*2*D, C]
+    bias = bias.repeat(4)
+    if not overwrites(finer, *makers) or finer.dtype != maps.dtype:
+        # [B, h, w, 2*2*D] -> [B, D, h, 2, w, 2]
+        wide = F.linear(tokens, matrix, bias).view(batch, height, width, 2, 2, outputs)
+        return finer + wide.permute(0, 5, 1, 3, 2, 4).reshape(finer.shape)
+    # [B, D, 2h, 2w] -> [B, h, w, 2, 2, D]
+    cells = finer.unflatten(3, (width, 2)).unflatten(2, (height, 2)).permute(0, 2, 4, 3, 5, 1)
+    rows = max(
+        1, (1 << 20) // (4 * outputs * width)
+    )  # so that a product is still in the caches when it is added
+    for image in range(batch):
+        for top in range(0, height, rows):
+            part = slice(top, top + rows)
+            found = F.linear(tokens[image, part], matrix, bias)
+            cells[image, part].add_(found.unflatten(2, (2, 2, outputs)))
+    return finer
