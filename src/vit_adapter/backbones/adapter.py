@@ -197,7 +197,7 @@ class ViTAdapter(PlainViTBackbone):
         c2, c3, c4 = (tokens_as_map(level, size) for level, size in zip(tokens, shapes, strict=True))
         # Whoever watches one of these modules keeps what it gave: sums are not written over that.
         makers = (self.spatial_prior, self.spatial_prior.project4, *interactions[-1].modules())
-        if self.upsample._forward_hooks:
+        if self.upsample._forward_hooks or self.upsample.bias is None:
             finest = c1 + self.upsample(c2)
         else:
             finest = doubled_sum(c1, c2, self.upsample.weight, self.upsample.bias, makers)

@@ -7,6 +7,7 @@ channels instead of 144. In float32 the error is twice that of a direct convolut
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.nn.grad import conv2d_weight
 
 from .kept import kept
 from .scratch import scratch
@@ -170,9 +171,7 @@ def _transformed_kernels(weight: Tensor, transform: Tensor) -> Tensor:
 def _weight_gradient(maps: Tensor, gradient: Tensor) -> Tensor:
     """[D, C, 3, 3]."""
     if torch.is_grad_enabled():  # it is to be differentiated again, which writing to buffers is not
-        return torch.nn.grad.conv2d_weight(
-            maps, [gradient.shape[1], maps.shape[1], 3, 3], gradient, padding=1
-        )
+        return conv2d_weight(maps, [gradient.shape[1], maps.shape[1], 3, 3], gradient, padding=1)
     kernel_transform, transform, inverse = _transforms(maps.dtype, maps.device)
     tiles = _Tiles(maps)
     outputs = gradient.shape[1]
