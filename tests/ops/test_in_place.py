@@ -96,9 +96,11 @@ def test_sum_with_a_doubled_map(size, batch, inputs, outputs):
 
 def test_batch_norm_in_place():
     norm = nn.BatchNorm2d(5).double()
-    norm.running_mean.copy_(draw(5, seed=1)), norm.running_var.copy_(draw(5, seed=2) + 1)  # pyright: ignore
+    norm.running_mean = draw(5, seed=1)
+    norm.running_var = draw(5, seed=2) + 1
     with torch.no_grad():
-        norm.weight.copy_(draw(5, seed=3)), norm.bias.copy_(draw(5, seed=4))
+        norm.weight.copy_(draw(5, seed=3))
+        norm.bias.copy_(draw(5, seed=4))
         maps = draw(2, 5, 6, 7)
         assert ran_form(normalized, maps.clone(), norm)[1] == "reference"  # it is training
         norm.eval()
