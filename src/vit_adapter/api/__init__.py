@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .predicting import predict
     from .published import export_official, import_official
     from .training import train
+    from .video_prediction import predict_video
 
 __getattr__, __dir__ = lazy_names(
     __name__,
@@ -34,6 +35,7 @@ __getattr__, __dir__ = lazy_names(
         "list_recipes": ".zoo",
         "load": "models",
         "predict": "predicting",
+        "predict_video": "video_prediction",
         "train": "training",
     },
 )
@@ -51,5 +53,6 @@ __all__ = [
     "list_recipes",
     "load",
     "predict",
+    "predict_video",
     "train",
 ]

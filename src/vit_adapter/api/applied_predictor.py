@@ -1,5 +1,6 @@
 """A model together with everything that says how it is applied, checked before the work begins."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -80,7 +81,7 @@ class AppliedPredictor:
         model: "str | Path | Segmenter",
         options: ApplicationOptions,
         *,
-        scores: bool = False,
+        scores: str | None = None,
         quiet: bool = False,
     ) -> "AppliedPredictor":
         """Opens a model, and refuses what would fail for every image.
@@ -88,7 +89,7 @@ class AppliedPredictor:
         Args:
             model: What ``predict`` takes.
             options: How it is to be applied.
-            scores: Probabilities are asked for.
+            scores: The option, if any, that asks for probabilities.
             quiet: Say nothing about optimizations.
 
         Raises:
@@ -145,6 +146,17 @@ class AppliedPredictor:
             threshold=self.options.threshold,
             precision=self.options.precision,
             bar=bar,
+            task=self.task,
+        )
+
+    def segment_together(self, images: Sequence[np.ndarray]) -> "Sequence[Prediction]":
+        """Segments images [H, W, C] of one size, several in one call of the model."""
+        return self.predictor.segment_together(
+            images,
+            protocol=self.protocol,
+            batch_size=self.options.batch_size,
+            threshold=self.options.threshold,
+            precision=self.options.precision,
             task=self.task,
         )
 

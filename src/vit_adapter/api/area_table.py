@@ -59,8 +59,12 @@ class AreaTable:
         pixels = np.zeros(count + 1, np.int64)
         for row in labels:  # row by row: bincount makes int64 of its input
             pixels += np.bincount(np.minimum(row, count), minlength=count + 1)
+        self.add_pixels(image, labels_file, (labels.shape[0], labels.shape[1]), pixels)
+
+    def add_pixels(self, image: str, labels_file: Path, size: tuple[int, int], pixels: np.ndarray) -> None:
+        """Takes pixels that were counted: int64 [K + 1], of each class and of none, of an image of (height, width)."""
         name = labels_file.relative_to(self.file.parent).as_posix()
-        self.rows.append(_Areas(image, name, labels.shape[1], labels.shape[0], pixels))
+        self.rows.append(_Areas(image, name, size[1], size[0], pixels))
 
     def add_values(self, image: str, labels_file: Path, values: np.ndarray) -> None:
         """Takes a label map [H, W] as it was written."""

@@ -4,7 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,12 +13,14 @@ import numpy as np
 
 from vit_adapter.config import InputError
 from vit_adapter.config.progress_bar import ProgressBar
-from vit_adapter.images import ImageRemarks, read_content, read_image
+from vit_adapter.tasks.semantic_result import SemanticResult
 
 from .applied_predictor import AppliedPredictor
 from .batch_tables import BatchTables
+from .large_rasters import LargeRasters
 from .overlapping import WriteBehind, read_ahead
 from .prediction_inputs import InputImage
+from .reading_ahead import BatchReader, ReadImage, ReadOptions
 from .result_folder import ResultFolder, ends_the_batch
 from .whole_images import warns_about_whole
 
@@ -27,32 +29,6 @@ if TYPE_CHECKING:
 
 EXPECTED = (InputError, MemoryError, RuntimeError)
 """What may go wrong with one image and leave the others."""
-
-
-@dataclass(frozen=True)
-class ReadOptions:
-    """How image files are read.
-
-    Attributes:
-        max_pixels: Images of more pixels are refused.
-        skip_existing: Images whose result is there are left alone.
-    """
-
-    max_pixels: int
-    skip_existing: bool = False
-
-
-@dataclass
-class ReadImage:
-    """What was read of an image's file.
-
-    Attributes:
-        content: The file.
-        pixels: [H, W, C]; None: its result is there already.
-    """
-
-    content: bytes
-    pixels: np.ndarray | None
 
 
 class Batch:
@@ -72,6 +48,7 @@ class Batch:
         there: Those of them whose result was there already.
         whole: Images that were large and processed whole.
         remarks: About files that could be read.
+        lost: Images whose place on Earth their results do not keep, since rasterio is missing.
     """
 
     def __init__(
@@ -85,11 +62,13 @@ class Batch:
     ) -> None:
         self._title = title
         self._applied, self._folder, self._tables = applied, folder, tables
-        self._reading, self._quiet, self._channels = reading, quiet, applied.channels
+        self._quiet = quiet
         self._bar = ProgressBar("images", None, shown=False)
         self.failures: list[tuple[str, str]] = []
         self.done = self.there = self.whole = 0
-        self.remarks = ImageRemarks()
+        self._reader = BatchReader(applied, reading, folder)
+        self.remarks, self.lost = self._reader.remarks, self._reader.lost
+        self._bands = reading.bands
 
     def run(self, images: Sequence[InputImage], names: Sequence[str]) -> None:
         """Segments images.
@@ -104,7 +83,9 @@ class Batch:
         self._bar = ProgressBar(self._title, len(names), shown=not self._quiet)
         try:
             with self._bar, WriteBehind(self._settle) as writing:
-                for (image, name), content_of in read_ahead(zip(images, names, strict=True), self._read):
+                for (image, name), content_of in read_ahead(
+                    zip(images, names, strict=True), self._reader.read
+                ):
                     self._one(image, name, content_of, writing)
         except BaseException:
             if self.done and not self._quiet:
@@ -116,46 +97,51 @@ class Batch:
         start = time.monotonic()
         try:
             read: ReadImage = content_of()
-            result = None if read.pixels is None else self._segment(image, read.pixels)
+            if read.kind == "large" and not read.there:
+                writing.settle()
+                self._large(image, name, read.digest, start)
+                self._settle((image, False), None)
+                return
+            result = self._segment(image, read)
         except EXPECTED as error:
             writing.settle()
             self._settle((image, False), error)
             return
-        work = partial(self._write, image, name, read.content, result, time.monotonic() - start)
+        work = partial(self._write, image, name, read, result, time.monotonic() - start)
         writing.submit((image, result is None), work)
-        if self._folder.form.wants_scores:
+        if self._folder.form.score_option is not None:
             writing.settle()  # probabilities are made while they are written, by the model
 
-    def _read(self, item: tuple[InputImage, str]) -> ReadImage:
-        image, name = item
-        content = read_content(image.path)  # read once: the result remembers its digest
-        if self._reading.skip_existing and self._folder.state(name, content) != "missing":
-            return ReadImage(content, None)
-        if problem := self._folder.problem(name):
-            raise InputError(problem)
-        pixels = read_image(
-            content,
-            self._channels,
-            max_pixels=self._reading.max_pixels,
-            value_range=self._applied.protocol.value_range,
-            remarks=self.remarks,
-            name=str(image.path),
-        )
-        return ReadImage(content, pixels)
+    def _large(self, image: InputImage, name: str, digest: str, start: float) -> None:
+        """Labels a raster that is never held, and writes its files at once."""
+        rasters = LargeRasters(self._applied, self._folder.form, self._bands)
+        files = self._folder.files(name, "large")
+        written = rasters.write(image.path, files, self._folder.facts(digest), self._bar)
+        self._tables.add_raster(image.path, files, written, time.monotonic() - start)
 
-    def _segment(self, image: InputImage, pixels: np.ndarray) -> "Prediction":
+    def _segment(self, image: InputImage, read: ReadImage) -> "Prediction | None":
+        """The result of an image; None: it is there already."""
+        pixels = read.pixels
+        if pixels is None:
+            return None
         self.whole += warns_about_whole(str(image.path), pixels, self._applied.protocol, said=self.whole > 0)
-        return self._applied.segment(pixels, self._bar)
+        result = self._applied.segment(pixels, self._bar)
+        if read.georeference is not None:
+            result = replace(result, georeference=read.georeference)
+        if read.nodata is not None and isinstance(result, SemanticResult):
+            nothing = self._applied.classes.ignore_index
+            result = replace(result, labels=np.where(read.nodata, nothing, result.labels))
+        return result
 
     def _write(
-        self, image: InputImage, name: str, content: bytes, result: "Prediction | None", seconds: float
+        self, image: InputImage, name: str, read: ReadImage, result: "Prediction | None", seconds: float
     ) -> None:
         """Writes a result, or takes the one that is there, and counts it in the tables."""
-        files, start = self._folder.files(name), time.monotonic()
+        start = time.monotonic()
         if result is None:
-            self._tables.add_found(image.path, name, files)
+            self._tables.add_found(image.path, name, self._folder.files(name, read.kind))
             return
-        self._folder.write(result, name, content)
+        files = self._folder.write(result, name, read.digest)
         self._tables.add(image.path, files, result, seconds + time.monotonic() - start)
 
     def _settle(self, item: tuple[InputImage, bool], error: Exception | None) -> None:

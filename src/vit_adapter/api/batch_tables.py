@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vit_adapter.tasks.semantic_files import class_values
 from vit_adapter.tasks.semantic_result import SemanticResult
 
 from .applied_predictor import AppliedPredictor
 from .area_table import AreaTable
+from .large_rasters import WrittenRaster, count_values
 from .object_table import ObjectTable
 from .result_folder import ResultFolder
 from .result_log import ResultLog
@@ -46,7 +48,7 @@ class BatchTables:
         goes_on: bool,
         part: int | None = None,
     ) -> None:
-        out, self._folder = folder.folder, folder
+        out, self._folder, self._applied = folder.folder, folder, applied
         semantic, own_ids = applied.task == "semantic", folder.form.ids == "own"
         self._areas = AreaTable(out, applied.classes, own_ids) if summary and semantic else None
         self._objects = ObjectTable(out) if summary and not semantic else None
@@ -68,9 +70,26 @@ class BatchTables:
         if self._objects is not None:
             self._objects.add(str(image), files["table"])
 
+    def add_raster(self, image: Path, files: dict[str, Path], written: WrittenRaster, seconds: float) -> None:
+        """A large raster whose files were written."""
+        file = files["geotiff"]
+        if self._log is not None:
+            total, names = written.size[0] * written.size[1], self._applied.classes.names
+            shares = {
+                name: round(count / total, 6) for name, count in zip(names, written.pixels.tolist()) if count
+            }
+            self._log.add_classes(str(image), file, written.size, shares, seconds)
+        if self._areas is not None:
+            self._areas.add_pixels(str(image), file, written.size, written.pixels)
+
     def add_found(self, image: Path, name: str, files: dict[str, Path]) -> None:
         """A result that was there already; the log has its line from before."""
-        if self._areas is not None:
+        if self._areas is not None and "labels" not in files:
+            classes = self._applied.classes
+            ids = class_values(classes.ids, len(classes), self._folder.form.ids)
+            found = count_values(files["geotiff"], classes, ids)
+            self._areas.add_pixels(str(image), files["geotiff"], found.size, found.pixels)
+        elif self._areas is not None:
             self._areas.add_values(str(image), files["labels"], self._folder.read_labels(name))
         if self._objects is not None:
             self._objects.add(str(image), files["table"])

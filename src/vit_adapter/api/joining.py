@@ -20,6 +20,7 @@ class Share:
     there: int
     whole: int
     remarks: ImageRemarks
+    lost: list[str]
     rows: TableRows
 
 
@@ -37,7 +38,9 @@ def join_shares(team: Team, batch: Batch, tables: BatchTables, images: Sequence[
     """
     if team.size == 1:
         return
-    own = Share(batch.failures, batch.done, batch.there, batch.whole, batch.remarks, tables.rows())
+    own = Share(
+        batch.failures, batch.done, batch.there, batch.whole, batch.remarks, batch.lost, tables.rows()
+    )
     shares = team.gather(own)
     if team.rank:
         return
@@ -48,6 +51,9 @@ def join_shares(team: Team, batch: Batch, tables: BatchTables, images: Sequence[
         sum(getattr(share, name) for share in shares) for name in ("done", "there", "whole")
     )
     batch.remarks = _in_order(ImageRemarks().add(share.remarks for share in shares), order)
+    batch.lost = sorted(
+        (image for share in shares for image in share.lost), key=lambda image: order.get(image, -1)
+    )
     tables.join([share.rows for share in shares], order)
 
 

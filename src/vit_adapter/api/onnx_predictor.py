@@ -84,7 +84,7 @@ class OnnxPredictor:
         )
 
     def check_options(
-        self, protocol: InferenceConfig, *, precision: str, scores: bool, threshold: float | None
+        self, protocol: InferenceConfig, *, precision: str, scores: str | None, threshold: float | None
     ) -> None:
         """See ``Predictor``.
 
@@ -97,8 +97,8 @@ class OnnxPredictor:
             raise InputError(
                 f"{file}: --precision {precision}: an ONNX file computes in the precision it was exported in"
             )
-        if scores:
-            raise InputError(f"{file}: --scores: an ONNX file gives labels, a model folder probabilities too")
+        if scores is not None:
+            raise InputError(f"{file}: {scores}: an ONNX file gives labels, a model folder probabilities too")
         if self.model.description.output == "labels":
             check_labels_suffice(file, protocol, threshold)
 

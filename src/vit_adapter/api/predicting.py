@@ -13,14 +13,17 @@ from vit_adapter.config.output_place import check_output_folder
 from vit_adapter.config.paths import takes_paths
 from vit_adapter.config.values import check_argument
 from vit_adapter.images import MAX_PIXELS
-from vit_adapter.tasks.semantic_result import PaletteForm
+from vit_adapter.tasks.polygon_files import PolygonForm
+from vit_adapter.tasks.score_files import Bits
+from vit_adapter.tasks.semantic_files import PaletteForm
 
 from .applied_predictor import ApplicationOptions, AppliedPredictor, Precision
-from .batch import Batch, ReadOptions, count_images
+from .batch import Batch, count_images
 from .batch_tables import BatchTables
 from .joining import join_shares
 from .prediction_inputs import find_images
 from .protocols import ProtocolChanges
+from .reading_ahead import ReadOptions, lost_lines
 from .result_folder import ResultFolder
 from .result_form import Ids, ResultForm
 from .result_names import result_names
@@ -55,6 +58,10 @@ def predict(
     legend: bool = True,
     palette: PaletteForm | None = None,
     scores: bool = False,
+    probabilities: Bits | None = None,
+    confidence: bool = False,
+    polygons: PolygonForm | None = None,
+    bands: Sequence[int] | None = None,
     summary: bool = False,
     jsonl: bool = False,
     skip_existing: bool = False,
@@ -94,6 +101,10 @@ def predict(
         legend: Put a legend beside it; False: the overlay has the image's size.
         palette: Write label maps in the colours of the classes, "beside" the plain ones or "instead" of them.
         scores: Write probabilities as NPY too.
+        probabilities: 8 or 16 bits: write them as TIFF with a page for each class.
+        confidence: Write the probability of each pixel's class as an 8-bit image.
+        polygons: Write outlines of regions or objects, in the form "coco" or "geojson".
+        bands: Which bands of a file are the channels, from 1, such as (4, 3, 2).
         summary: Write ``summary.csv``: pixels and share of every class in every image, see ``AreaTable``; of objects
             and segments ``objects.csv``, a row for each, see ``ObjectTable``.
         jsonl: Write ``results.jsonl``, a line for each image as it is done, see ``ResultLog``.
@@ -132,20 +143,24 @@ def predict(
         mask_threshold=mask_threshold,
         min_area=min_area,
     )
-    form = ResultForm(ids, scores, overlay, alpha, legend, palette)
+    form = ResultForm(ids, scores, overlay, alpha, legend, palette, probabilities, confidence, polygons)
+    reading = ReadOptions(max_pixels, bands, skip_existing)
     options.check()
-    form.check()
+    reading.check()
     out = Path(out)
     check_output_folder(out, "--out")
     places = [images] if isinstance(images, (str, Path)) else images
     with open_team(devices, nodes, device) as team:
         options = replace(options, device=team.device)
         applied = team.agreed(
-            lambda: AppliedPredictor.prepared(model, options, scores=form.wants_scores, quiet=quiet)
+            lambda: AppliedPredictor.prepared(model, options, scores=form.score_option, quiet=quiet)
         )
         written = form.for_task(applied.task, applied.classes)
         found = team.from_first(lambda: find_images(places, list_file, applied.channels))
-        folder = ResultFolder(out, written, applied.fingerprint(ids=ids, palette=palette == "instead"))
+        reading.check_channels(applied.channels)
+        settings = {"ids": ids, "palette": palette == "instead"}
+        settings |= {} if bands is None else {"bands": list(bands)}
+        folder = ResultFolder(out, written, applied.fingerprint(**settings))
         part = team.rank if team.size > 1 else None
         tables = team.agreed(
             lambda: BatchTables(
@@ -153,7 +168,7 @@ def predict(
             )
         )
         title = "images" if part is None else f"images (of process 1 of {team.size})"
-        batch = Batch(applied, folder, tables, ReadOptions(max_pixels, skip_existing), quiet, title)
+        batch = Batch(applied, folder, tables, reading, quiet, title)
         names = result_names(found.images)
         begin = time.monotonic()
         team.agreed(lambda: batch.run(team.share(found.images), team.share(names)))
@@ -163,7 +178,7 @@ def predict(
     batch.failures[:0] = found.problems
     if batch.done:
         tables.write()
-    for line in batch.remarks.lines():
+    for line in [*batch.remarks.lines(), *lost_lines(batch.lost)]:
         print(f"warning: {line}", file=sys.stderr)
     if not quiet:
         for line in _closing_lines(batch, folder, tables, found.own_results, time.monotonic() - begin):

@@ -161,4 +161,4 @@ def _is_own_result(path: Path) -> bool:
         # Arrays have no room for a mark: they go with the label map of their name.
         stem = path.stem.removesuffix("_scores")
         return stem != path.stem and read_mark(path.with_name(f"{stem}_labels.png")) is not None
-    return path.suffix.lower() == ".png" and read_mark(path) is not None
+    return path.suffix.lower() in (".png", ".tif") and read_mark(path) is not None

@@ -75,14 +75,14 @@ class Predictor(Applied, Protocol):
         ...
 
     def check_options(
-        self, protocol: InferenceConfig, *, precision: str, scores: bool, threshold: float | None
+        self, protocol: InferenceConfig, *, precision: str, scores: str | None, threshold: float | None
     ) -> None:
         """Refuses, before the work, what would fail for every image.
 
         Args:
             protocol: How the model is to be applied.
             precision: Of the network.
-            scores: Probabilities are asked for.
+            scores: The option, if any, that asks for probabilities.
             threshold: Smallest probability of the last class; None: the class with the largest one.
 
         Raises:

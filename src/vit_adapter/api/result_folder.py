@@ -1,6 +1,5 @@
 """The folder that ``predict`` writes into: what exists already, and what may be written."""
 
-import hashlib
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from vit_adapter.config.files import FULL
 from vit_adapter.config.output_place import longest_name
 from vit_adapter.config.own_files import read_mark
 from vit_adapter.images import read_mask
+from vit_adapter.tasks.semantic_files import write_semantic
 from vit_adapter.tasks.semantic_result import SemanticResult
 
 from .result_form import ResultForm
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from vit_adapter.segmenter.prediction import Prediction
 
 State = Literal["missing", "there", "foreign"]
+ImageKind = Literal["image", "georeferenced", "large"]
+"""What the files of a result depend on: whether the image says where on Earth it lies, and whether it is never held."""
 
 
 class ResultFolder:
@@ -36,44 +38,48 @@ class ResultFolder:
         self.folder, self.form, self.made_by = folder, form, made_by
         self._longest = longest_name(folder)
 
-    def files(self, name: str) -> dict[str, Path]:
+    def files(self, name: str, kind: ImageKind = "image") -> dict[str, Path]:
         """The files of a result by what they are, see ``ResultForm.names``."""
-        names = self.form.names(name)
+        form = self.form
+        names = form.raster_names(name) if kind == "large" else form.names(name, kind == "georeferenced")
         return {kind: self.folder / file for kind, file in names.items()}
 
-    def state(self, name: str, content: bytes) -> State:
+    def state(self, name: str, digest: str, kind: ImageKind = "image") -> State:
         """What is there of an image's result.
 
         Args:
             name: Of the result.
-            content: Of the image file.
+            digest: Of the image file.
+            kind: Of the image.
 
         Returns:
             "there": all of its files, made of this image by this model with these settings; "foreign": a label map
             that this tool did not write, or that was edited with another program; "missing": anything else.
         """
-        files = self.files(name)
+        files = self.files(name, kind)
         first = next(iter(files.values()))
         labels = read_mark(first)
         if labels is None:
             return "foreign" if first.exists() else "missing"
-        facts = self._facts(content)
+        facts = self.facts(digest)
         if any(labels.get(key) != value for key, value in facts.items() if key != "scores"):
             return "missing"
         if self.form.scores and not (labels.get("scores") and files["scores"].is_file()):
             return "missing"
         if "table" in files and not files["table"].is_file():
             return "missing"
-        for kind in ("overlay", "palette"):
-            expected = facts if kind == "palette" else facts | self._overlay_facts()
-            mark = read_mark(files[kind]) if kind in files else expected
+        for what, file in files.items():
+            if what in ("scores", "table") or file == first:
+                continue
+            expected = facts | self._own_facts(what)
+            mark = read_mark(file)
             if mark is None or any(mark.get(key) != expected[key] for key in expected if key != "scores"):
                 return "missing"
         return "there"
 
-    def problem(self, name: str) -> str | None:
+    def problem(self, name: str, kind: ImageKind = "image") -> str | None:
         """Why a result cannot be written under its name; None: it can."""
-        files = self.files(name)
+        files = self.files(name, kind)
         for file in files.values():
             parts = [file.name, *file.relative_to(self.folder).parent.parts]
             size = max(len(os.fsencode(part)) for part in parts)
@@ -82,12 +88,12 @@ class ResultFolder:
             if file.is_dir():
                 return f"{file}: cannot be written: a folder of that name exists"
         own = read_mark(next(iter(files.values())))
-        for kind, file in files.items():
+        for what, file in files.items():
             if not file.exists():
                 continue
-            if kind == "table":
+            if what == "table":
                 foreign = own is None
-            elif kind == "scores":
+            elif what == "scores":
                 foreign = own is None or not own.get("scores")
             else:
                 foreign = read_mark(file) is None
@@ -95,35 +101,36 @@ class ResultFolder:
                 return f"{file}: exists already and is not a result of vit-adapter; choose another folder (--out)"
         return None
 
-    def write(self, result: "Prediction", name: str, content: bytes) -> None:
+    def write(self, result: "Prediction", name: str, digest: str) -> dict[str, Path]:
         """Writes all files of a result, or none.
 
         Args:
             result: What is written.
             name: Of the result.
-            content: Of the image file.
+            digest: Of the image file.
+
+        Returns:
+            The files by what they are, see ``files``.
 
         Raises:
             InputError: They cannot be made or written.
         """
-        form = self.form
-        if not isinstance(result, SemanticResult):
+        form, facts = self.form, self.facts(digest)
+        if isinstance(result, SemanticResult):
+            write_semantic(result, self.folder, name, form, facts)
+        else:
             if form.ids == "contiguous":
                 result = replace(result, ids=None)
-            facts = self._facts(content)
-            result.save(self.folder, name, form.alpha, overlay=form.overlay, legend=form.legend, facts=facts)
-            return
-        result.save(
-            self.folder,
-            name,
-            form.ids,
-            form.scores,
-            form.alpha,
-            overlay=form.overlay,
-            legend=form.legend,
-            palette=form.palette,
-            facts=self._facts(content),
-        )
+            result.save(
+                self.folder,
+                name,
+                form.alpha,
+                overlay=form.overlay,
+                legend=form.legend,
+                polygons=form.polygons,
+                facts=facts,
+            )
+        return self.files(name, "image" if result.georeference is None else "georeferenced")
 
     def read_labels(self, name: str) -> np.ndarray:
         """Values of a label map that is there, [H, W].
@@ -136,13 +143,18 @@ class ResultFolder:
             raise InputError(f"{self.files(name)['labels']}: colours, expected the values of a label map")
         return values
 
-    def _facts(self, content: bytes) -> dict[str, Any]:
+    def facts(self, digest: str) -> dict[str, Any]:
+        """What the mark of every file of a result says."""
         # By content, not by name and date: names may mean another image by now, and copies have other dates.
-        digest = hashlib.sha256(content).hexdigest()[:32]
         return {"image": digest, "made_by": self.made_by, "scores": self.form.scores}
 
-    def _overlay_facts(self) -> dict[str, Any]:
-        return {"alpha": self.form.alpha, "legend": self.form.legend}
+    def _own_facts(self, kind: str) -> dict[str, Any]:
+        """What the mark of a file says besides."""
+        own = {
+            "overlay": {"alpha": self.form.alpha, "legend": self.form.legend},
+            "probabilities": {"bits": self.form.probabilities},
+        }
+        return own.get(kind, {})
 
 
 def ends_the_batch(error: InputError) -> bool:

@@ -56,6 +56,18 @@ class ResultLog:
     def add(self, image: str, result_file: Path, result: "Prediction", seconds: float) -> None:
         """A result that was written."""
         height, width = result.image.shape[:2]
+        self.add_classes(image, result_file, (height, width), _classes(result), seconds)
+
+    def add_classes(
+        self,
+        image: str,
+        result_file: Path,
+        size: tuple[int, int],
+        classes: dict[str, float | int],
+        seconds: float,
+    ) -> None:
+        """A result of an image of (height, width), with the share of each class or the number of its objects."""
+        height, width = size
         self._write(
             {
                 FIRST_KEY: image,
@@ -63,7 +75,7 @@ class ResultLog:
                 "width": width,
                 "height": height,
                 "seconds": round(seconds, 4),
-                "classes": _classes(result),
+                "classes": classes,
             }
         )
 

@@ -84,7 +84,7 @@ class SegmenterPredictor:
         return replace(self, model=model)
 
     def check_options(
-        self, protocol: InferenceConfig, *, precision: str, scores: bool, threshold: float | None
+        self, protocol: InferenceConfig, *, precision: str, scores: str | None, threshold: float | None
     ) -> None:
         """See ``Predictor``; a segmenter can do all of it."""
 

@@ -37,6 +37,8 @@ EXTRAS = {
     "starlette": "serve",
     "uvicorn": "serve",
     "python_multipart": "serve",
+    "rasterio": "geo",
+    "av": "video",
 }
 """Packages that a command may need, and the extra of this one that brings them."""
 

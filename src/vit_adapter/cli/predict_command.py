@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from vit_adapter.config import MAX_PIXELS
+from jsonargparse import Namespace
+
+from vit_adapter.config import MAX_PIXELS, InputError
 
 from .parsing import add_protocol, add_task, fail, make_parser, parse, protocol_changes, with_older_flags
 
@@ -34,7 +36,9 @@ def run(words: Sequence[str]) -> int:
         default=None,
         help="a text file with one image or folder per line; -: standard input",
     )
-    add("--out", type=str, default="predictions", help="folder for the results")
+    add("--out", type=str, default=None, help="folder for the results (default: predictions)")
+    add("--video", type=str, default=None, help="a video instead of images (extra video); sound is left out")
+    add("-o", "--output", type=str, default=None, help="of a video: the video of overlays, such as out.mp4")
     add(
         "--skip-existing",
         "--resume",
@@ -91,6 +95,28 @@ def run(words: Sequence[str]) -> int:
     )
     add("--scores", action="store_true", help="write probabilities as NPY too")
     add(
+        "--probabilities",
+        type=int | None,
+        choices=[8, 16],
+        default=None,
+        help="write NAME_probabilities.tif, a page per class: probabilities as 0..255 (8 bits) or 0..65535 (16)",
+    )
+    add("--confidence", action="store_true", help="write the probability of each pixel's class as 0..255")
+    add(
+        "--polygons",
+        type=Literal["coco", "geojson"] | None,
+        metavar="{coco,geojson}",
+        default=None,
+        help="write outlines of regions, of objects or segments, as polygons (extra geo)",
+    )
+    add(
+        "--bands",
+        type=str | None,
+        metavar="4,3,2",
+        default=None,
+        help="which bands of the files are the model's channels, counted from 1",
+    )
+    add(
         "--summary",
         action="store_true",
         help="write summary.csv: pixels and share of every class in every image; for objects objects.csv, a row each",
@@ -132,12 +158,19 @@ def run(words: Sequence[str]) -> int:
     add_protocol(parser)
     values = parse(parser, with_older_flags(words, {"--batch": "--batch-size"}))
 
+    if values.video is not None:
+        return _predict_video(values)
+    if values.output is not None:
+        raise InputError(
+            f"-o {values.output}: is for --video; of images --out names the folder of the results"
+        )
+
     from vit_adapter import api
 
     failures = api.predict(
         values.model,
         values.images,
-        values.out,
+        values.out or "predictions",
         list_file=values.list,
         checkpoint=values.checkpoint,
         device=values.device,
@@ -155,6 +188,10 @@ def run(words: Sequence[str]) -> int:
         legend=not values.no_legend,
         palette=values.palette,
         scores=values.scores,
+        probabilities=values.probabilities,
+        confidence=values.confidence,
+        polygons=values.polygons,
+        bands=_band_numbers(values.bands),
         summary=values.summary,
         jsonl=values.jsonl,
         skip_existing=values.skip_existing,
@@ -171,3 +208,62 @@ def run(words: Sequence[str]) -> int:
     for _, reason in failures:
         fail(f"  {reason}" if len(failures) > 1 else f"vit-adapter: error: {reason}")
     return 2 if failures else 0
+
+
+NOT_FOR_VIDEO = (
+    "images", "list", "skip_existing", "scores", "probabilities", "confidence", "polygons", "bands", "summary", "jsonl",
+    "no_overlay", "no_legend",
+)  # fmt: skip
+
+
+def _predict_video(values: Namespace) -> int:
+    """Segments a video; exit code 1 if something of it could not be decoded.
+
+    Raises:
+        InputError: Something is given that is for images, or cannot be used.
+    """
+    for name in NOT_FOR_VIDEO:
+        if values[name]:
+            flag = "IMAGES" if name == "images" else f"--{name.replace('_', '-')}"
+            raise InputError(f"{flag}: is for images, not for --video")
+
+    from vit_adapter import api
+
+    report = api.predict_video(
+        values.model,
+        values.video,
+        values.output,
+        values.out,
+        checkpoint=values.checkpoint,
+        device=values.device,
+        batch_size=values.batch_size,
+        precision=values.precision,
+        fast=values.fast,
+        dtype=values.dtype,
+        protocol=protocol_changes(values),
+        tta=values.tta,
+        threshold=values.threshold,
+        ids=values.ids,
+        alpha=values.alpha,
+        palette=values.palette,
+        quiet=values.quiet,
+        task=values.task,
+        score_threshold=values.score_threshold,
+        mask_threshold=values.mask_threshold,
+        min_area=values.min_area,
+    )
+    return 0 if report.problem is None else 1
+
+
+def _band_numbers(text: str | None) -> list[int] | None:
+    """The numbers of "4,3,2".
+
+    Raises:
+        InputError: The text is something else.
+    """
+    if text is None:
+        return None
+    parts = text.split(",")
+    if not all(part.strip().isdecimal() for part in parts):
+        raise InputError(f"--bands {text}: expected numbers of bands from 1, such as 4,3,2")
+    return [int(part) for part in parts]

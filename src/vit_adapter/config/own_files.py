@@ -7,8 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from .tiff_mark import read_tiff_mark
+
 KEYWORD = "vit-adapter"
-"""Of the PNG text block that is the mark; its text is a JSON object. In COCO's JSON a key of "info"."""
+"""Of the PNG text block that is the mark; its text is a JSON object. In COCO's JSON and in GeoJSON a key of "info", in
+TIFF the software, with the JSON object as description."""
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _LONGEST_TEXT = 1 << 16
 
@@ -32,16 +35,16 @@ def marked_png(image: Any, facts: dict[str, Any] | None = None) -> Callable[[Pat
 
 
 def read_mark(path: str | Path) -> dict[str, Any] | None:
-    """What the mark of a PNG, or of a file in COCO's form, says; None for files without one or that cannot be read.
+    """What the mark of a PNG, TIFF, COCO or GeoJSON file says; None for files without one or that cannot be read.
 
-    Of a PNG only the blocks before the pixels are looked at.
+    Of PNG and TIFF only what stands beside the pixels is looked at.
     """
     if not os.path.isfile(path):  # opening a pipe would wait for its other end
         return None
     try:
         with open(path, "rb") as file:
             if file.read(8) != _SIGNATURE:
-                return _mark_of_table(Path(path)) if str(path).endswith(".json") else None
+                return _mark_of_other(Path(path))
             while True:
                 length, kind = struct.unpack(">I4s", file.read(8))
                 if kind in (b"IDAT", b"IEND"):
@@ -58,7 +61,11 @@ def read_mark(path: str | Path) -> dict[str, Any] | None:
         return None
 
 
-def _mark_of_table(path: Path) -> dict[str, Any] | None:
+def _mark_of_other(path: Path) -> dict[str, Any] | None:
+    if path.suffix in (".tif", ".tiff"):
+        return read_tiff_mark(path, KEYWORD)
+    if path.suffix not in (".json", ".geojson"):
+        return None
     values = json.loads(path.read_text(encoding="utf-8"))
     info = values.get("info") if isinstance(values, dict) else None
     facts = info.get(KEYWORD) if isinstance(info, dict) else None

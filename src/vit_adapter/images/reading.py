@@ -16,6 +16,8 @@ Rules, the same for every source:
 import io
 import os
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, TypeGuard
 
@@ -53,6 +55,7 @@ def read_image(
     value_range: Range | None = None,
     remarks: ImageRemarks | None = None,
     name: str | None = None,
+    bands: Sequence[int] | None = None,
 ) -> np.ndarray:
     """Read an image; of a file with several images the first.
 
@@ -67,6 +70,7 @@ def read_image(
         value_range: (black, white) of photos of more than 8 bits; None: as the file states, else the whole range.
         remarks: Collects remarks about the file.
         name: How messages call an image that is given as bytes; None: "image bytes".
+        bands: Which bands of the source are the channels, from 1, in this order; None: as they come.
 
     Returns:
         [H, W, channels], a new contiguous array: uint8 for 1 and 3 channels, otherwise uint8, uint16 or
@@ -78,13 +82,14 @@ def read_image(
     """
     check_value_range(value_range, "value_range")
     photo = channels in (1, 3)
+    stored = not photo or bands is not None
     if isinstance(source, (str, os.PathLike)):
         check_no_address(source)
         path = Path(source)
-        decoded, name = _load(path, None, photo, max_pixels, value_range), str(path)
+        decoded, name = _load(path, None, stored, max_pixels, value_range), str(path)
     elif isinstance(source, (bytes, bytearray, memoryview)):
         name = name or "image bytes"
-        decoded = _load(Path(name), bytes(source), photo, max_pixels, value_range)
+        decoded = _load(Path(name), bytes(source), stored, max_pixels, value_range)
     elif isinstance(source, Image.Image):
         decoded, name = _from_pillow(source), "Pillow image"
     elif isinstance(source, np.ndarray):
@@ -93,7 +98,7 @@ def read_image(
         decoded, name = Decoded(None, _from_tensor(source), "array"), "image tensor"
     elif hasattr(source, "read"):
         name = _name_of(source)
-        decoded = _load(Path(name), _bytes_of(source, name), photo, max_pixels, value_range)
+        decoded = _load(Path(name), _bytes_of(source, name), stored, max_pixels, value_range)
     else:
         raise InputError(
             f"an image of type {type(source).__name__}; "
@@ -101,6 +106,8 @@ def read_image(
         )
     if remarks is not None and decoded.images > 1:
         remarks.several[name] = decoded.images
+    if bands is not None:
+        decoded = _selected(decoded, bands, name)
     if not photo:
         return orient(_bands(decoded, channels, name), decoded.orientation)
     photo_from = photo_from_pillow if decoded.image else photo_from_array
@@ -132,15 +139,15 @@ def _bytes_of(file: Any, name: str) -> bytes:
 
 
 def _load(
-    path: Path, content: bytes | None, photo: bool, max_pixels: int, value_range: Range | None
+    path: Path, content: bytes | None, stored: bool, max_pixels: int, value_range: Range | None
 ) -> Decoded:
-    """A decoded file, with all bits of 16-bit colours where they matter."""
+    """A decoded file, band by band as stored, or as a photo with all bits of 16-bit colours where they matter."""
 
     def load(deep: bool) -> Decoded:
-        return load_file(path, not photo, max_pixels, None if content is None else io.BytesIO(content), deep)
+        return load_file(path, stored, max_pixels, None if content is None else io.BytesIO(content), deep)
 
     decoded = load(False)
-    if not photo or not _lost_bits(decoded, value_range):
+    if stored or not _lost_bits(decoded, value_range):
         return decoded
     try:
         return load(True)
@@ -182,6 +189,22 @@ def _from_tensor(tensor: "torch.Tensor") -> np.ndarray:
     if tensor.is_floating_point() and tensor.element_size() < 4:  # numpy has no bfloat16
         tensor = tensor.float()
     return tensor.detach().cpu().permute(1, 2, 0).numpy()
+
+
+def _selected(decoded: Decoded, bands: Sequence[int], name: str) -> Decoded:
+    """Some bands of a decoded image, from 1."""
+    array = np.asarray(decoded.image) if decoded.image else np.asarray(decoded.array)
+    if decoded.image is not None and decoded.image.mode in ("P", "PA", "1"):
+        raise InputError(f"{name}: colours of a palette, which has no bands to choose")
+    if array.ndim == 2:
+        array = array[..., None]
+    if array.ndim != 3 or not 1 <= min(bands) <= max(bands) <= array.shape[2]:
+        raise InputError(
+            f"{name}: bands {','.join(map(str, bands))} of an image of shape {shape_text(array)}; expected "
+            f"numbers from 1 to {array.shape[-1]}"
+        )
+    chosen = np.ascontiguousarray(array[..., [band - 1 for band in bands]])
+    return replace(decoded, image=None, array=chosen, extra_samples=())
 
 
 def _bands(decoded: Decoded, channels: int, name: str) -> np.ndarray:

@@ -5,7 +5,7 @@ once is one row of windows for each view, ``classes x crop x shorter side`` scor
 6000x4000 pixels, a few megabytes for usual images.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -157,6 +157,27 @@ class Application:
                 target[:, start:end] = part
             start = end
         return scores
+
+    def visit_scores(self, take: Callable[[Window, np.ndarray], object]) -> None:
+        """Hands out the probabilities of a single image piece by piece, so that they are never held as a whole.
+
+        Args:
+            take: Called with a place of the image, and float32 [K, height, width] of that place.
+
+        Raises:
+            InputError: Scores that are not finite.
+        """
+        height, width = self._size
+        start = 0
+        for strip in self._strips(probabilities=True):
+            _check_finite(strip)
+            part = strip[0].float().cpu().numpy()  # [K, rows, W]
+            if self._transposed:
+                place, part = Window(0, start, height, part.shape[1]), part.transpose(0, 2, 1)
+            else:
+                place = Window(start, 0, part.shape[1], width)
+            take(place, part)
+            start += strip.shape[2]
 
     def _strips(self, probabilities: bool) -> Iterator[Tensor]:
         """Scores or probabilities at the image's size, [B, K, rows, W] (transposed: columns and H)."""

@@ -11,6 +11,7 @@ from vit_adapter.config.own_files import KEYWORD
 
 from .instance_result import InstanceResult
 from .object_files import coco_instances, json_writer, write_objects
+from .polygon_files import PolygonForm, Region, box_polygon, polygon_file
 
 FRAME_SHARE = 1 / 300
 """Width of a frame relative to the longer side of the image."""
@@ -28,6 +29,18 @@ class DetectionResult(InstanceResult):
     def boxes(self) -> np.ndarray:
         """float32 [N, 4]: left, top, right, bottom in pixels, ends exclusive; best first."""
         return self.instances.boxes
+
+    def regions(self) -> list[Region]:
+        """The boxes."""
+        scores = self.instances.scores
+        return [
+            Region(
+                int(label), [box_polygon(*box)], index + 1, None if scores is None else float(scores[index])
+            )
+            for index, (label, box) in enumerate(
+                zip(self.instances.classes, self.boxes.tolist(), strict=True)
+            )
+        ]
 
     def _drawn(self) -> tuple[Instances, list[np.ndarray]]:
         """Boxes of whole pixels around the objects, and their frames as masks."""
@@ -51,6 +64,7 @@ class DetectionResult(InstanceResult):
         *,
         overlay: bool = True,
         legend: bool = True,
+        polygons: PolygonForm | None = None,
         facts: dict[str, object] | None = None,
     ) -> list[Path]:
         """Writes ``STEM_objects.json``, in COCO's form, and ``STEM_overlay.png``: both or none.
@@ -60,16 +74,20 @@ class DetectionResult(InstanceResult):
         Returns:
             The files written, the table first.
         """
-        files = {kind: Path(folder) / name for kind, name in detection_files(stem, overlay).items()}
+        files = {kind: Path(folder) / name for kind, name in detection_files(stem, overlay, polygons).items()}
         assert self.ids is not None
         values = coco_instances(self.instances, self.size, Path(stem).name, self.class_names, self.ids)
         writers = {"table": json_writer({"info": {KEYWORD: facts or {}}, **values})}
+        if polygons is not None:
+            writers["polygons"] = json_writer(self.polygons(polygons, Path(stem).name, facts or {}))
         return write_objects(
             files, writers, partial(self.overlay, alpha), alpha=alpha, legend=legend, facts=facts or {}
         )
 
 
-def detection_files(stem: str, overlay: bool) -> dict[str, str]:
+def detection_files(stem: str, overlay: bool, polygons: PolygonForm | None = None) -> dict[str, str]:
     """Names of the files that ``DetectionResult.save`` writes, by what they are; the table first."""
     files = {"table": f"{stem}_objects.json"}
-    return files | ({"overlay": f"{stem}_overlay.png"} if overlay else {})
+    files |= {"overlay": f"{stem}_overlay.png"} if overlay else {}
+    outlines = polygon_file(stem, polygons)
+    return files | ({} if outlines is None else {"polygons": outlines})

@@ -1,6 +1,6 @@
 """What a prediction of objects returns."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from vit_adapter.visualization.legend import LegendEntry, beside
 from vit_adapter.visualization.outlines import draw_objects
 
 from .object_files import coco_instances, json_writer, masks_in_boxes, object_ids, write_objects
+from .polygon_files import PolygonForm, Region, mask_polygons, polygon_file
 from .result import Result
 
 
@@ -23,16 +24,9 @@ class InstanceResult(Result):
 
     Attributes:
         instances: The objects, best first, with masks as run-lengths of the image's size.
-        ids: The value of each class in the user's own files; None: 0..K-1.
     """
 
     instances: Instances
-    ids: tuple[int, ...] | None = field(default=None, repr=False)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.ids is None:
-            object.__setattr__(self, "ids", tuple(range(len(self.class_names))))
 
     @property
     def annotation(self) -> Annotation:
@@ -58,10 +52,16 @@ class InstanceResult(Result):
             alpha: Opacity of the fillings, 0 to 1.
             legend: With names and numbers of objects beside it; small images are enlarged for it.
         """
+        return self._overlay(alpha, legend, single=len(np.unique(self.instances.classes)) <= 1)
+
+    def frame(self, alpha: float = 0.5) -> Image.Image:
+        """See ``Result``: colours of objects would change with their order from frame to frame."""
+        return self._overlay(alpha, legend=False, single=False)
+
+    def _overlay(self, alpha: float, legend: bool, single: bool) -> Image.Image:
         (objects, shapes), palette = self._drawn(), self.palette
         assert palette is not None
         found = np.unique(objects.classes)
-        single = len(found) <= 1
         colours = default_palette(len(objects)) if single else palette[objects.classes]
         words = [[] if single else [self.class_names[label]] for label in objects.classes.tolist()]
         if objects.scores is not None:  # not truth
@@ -83,6 +83,17 @@ class InstanceResult(Result):
         ]
         return beside(drawn, entries or [LegendEntry("nothing found", None)])
 
+    def regions(self) -> list[Region]:
+        """The objects, whole where they overlap."""
+        objects, regions = self.instances, []
+        for index, (mask, box) in enumerate(
+            zip(masks_in_boxes(objects), objects.boxes.astype(int).tolist(), strict=True)
+        ):
+            score = None if objects.scores is None else float(objects.scores[index])
+            polygons = mask_polygons(mask, (box[0], box[1]))
+            regions.append(Region(int(objects.classes[index]), polygons, index + 1, score))
+        return regions
+
     def _drawn(self) -> tuple[Instances, list[np.ndarray]]:
         """The objects with boxes of whole pixels, and what of each box is filled, bool [h, w]."""
         return self.instances, masks_in_boxes(self.instances)
@@ -95,6 +106,7 @@ class InstanceResult(Result):
         *,
         overlay: bool = True,
         legend: bool = True,
+        polygons: PolygonForm | None = None,
         facts: dict[str, object] | None = None,
     ) -> list[Path]:
         """Writes ``STEM_objects.png``, ``STEM_objects.json`` and ``STEM_overlay.png``: all or none.
@@ -108,6 +120,7 @@ class InstanceResult(Result):
             alpha: Opacity of the fillings in the overlay, 0 to 1.
             overlay: False: no overlay.
             legend: False: an overlay of the image's own size, without legend.
+            polygons: Write ``STEM_polygons.json`` in COCO's form or ``STEM_polygons.geojson``, see ``polygon_files``.
             facts: What the mark of the PNG files says besides; plain JSON values.
 
         Returns:
@@ -117,19 +130,23 @@ class InstanceResult(Result):
             InputError: A file cannot be written.
         """
         facts = facts or {}
-        files = {kind: Path(folder) / name for kind, name in instance_files(stem, overlay).items()}
+        files = {kind: Path(folder) / name for kind, name in instance_files(stem, overlay, polygons).items()}
         assert self.ids is not None
         values = coco_instances(self.instances, self.size, Path(stem).name, self.class_names, self.ids)
         writers = {
             "objects": marked_png(Image.fromarray(self.object_ids), facts),
             "table": json_writer(values),
         }
+        if polygons is not None:
+            writers["polygons"] = json_writer(self.polygons(polygons, Path(stem).name, facts or {}))
         return write_objects(
             files, writers, partial(self.overlay, alpha), alpha=alpha, legend=legend, facts=facts
         )
 
 
-def instance_files(stem: str, overlay: bool) -> dict[str, str]:
+def instance_files(stem: str, overlay: bool, polygons: PolygonForm | None = None) -> dict[str, str]:
     """Names of the files that ``InstanceResult.save`` writes, by what they are; the object numbers first."""
     files = {"objects": f"{stem}_objects.png", "table": f"{stem}_objects.json"}
-    return files | ({"overlay": f"{stem}_overlay.png"} if overlay else {})
+    files |= {"overlay": f"{stem}_overlay.png"} if overlay else {}
+    outlines = polygon_file(stem, polygons)
+    return files | ({} if outlines is None else {"polygons": outlines})

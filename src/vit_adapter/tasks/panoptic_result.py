@@ -1,6 +1,6 @@
 """What a panoptic prediction returns."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from vit_adapter.visualization.legend import LegendEntry, beside
 from vit_adapter.visualization.outlines import draw_objects
 
 from .object_files import coco_panoptic, json_writer, masks_in_boxes, panoptic_ids, write_objects
+from .polygon_files import PolygonForm, Region, Rings, outlined, polygon_file
 from .result import Result
 
 
@@ -24,17 +25,10 @@ class PanopticResult(Result):
     Attributes:
         segments: Objects and classes of stuff; no two overlap.
         is_thing: Of each class whether it has objects that can be counted.
-        ids: The value of each class in the user's own files; None: 0..K-1.
     """
 
     segments: Segments
     is_thing: tuple[bool, ...]
-    ids: tuple[int, ...] | None = field(default=None, repr=False)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.ids is None:
-            object.__setattr__(self, "ids", tuple(range(len(self.class_names))))
 
     @property
     def annotation(self) -> Annotation:
@@ -91,6 +85,17 @@ class PanopticResult(Result):
         )
         return beside(drawn, self._legend(palette)) if legend else drawn
 
+    def regions(self) -> list[Region]:
+        """The segments of things and stuff."""
+        segments, regions = self.segments, []
+        polygons: dict[int, list[Rings]] = {number: [] for number in range(1, len(segments) + 1)}
+        for number, rings in outlined(segments.ids, segments.ids > 0):
+            polygons[number].append(rings)
+        for number, label in enumerate(segments.classes.tolist(), start=1):
+            score = None if segments.scores is None else float(segments.scores[number - 1])
+            regions.append(Region(label, polygons[number], number, score))
+        return regions
+
     def _is_stuff(self) -> np.ndarray:
         things = np.array([True, *np.array(self.is_thing, bool)[self.segments.classes]])
         return ~things[self.segments.ids]
@@ -118,6 +123,7 @@ class PanopticResult(Result):
         *,
         overlay: bool = True,
         legend: bool = True,
+        polygons: PolygonForm | None = None,
         facts: dict[str, object] | None = None,
     ) -> list[Path]:
         """Writes ``STEM_panoptic.png``, ``STEM_panoptic.json`` and ``STEM_overlay.png``: all or none.
@@ -130,6 +136,7 @@ class PanopticResult(Result):
             alpha: Opacity of the colours in the overlay, 0 to 1.
             overlay: False: no overlay.
             legend: False: an overlay of the image's own size, without legend.
+            polygons: Write ``STEM_polygons.json`` in COCO's form or ``STEM_polygons.geojson``, see ``polygon_files``.
             facts: What the mark of the PNG files says besides; plain JSON values.
 
         Returns:
@@ -139,7 +146,7 @@ class PanopticResult(Result):
             InputError: A file cannot be written.
         """
         facts = facts or {}
-        files = {kind: Path(folder) / name for kind, name in panoptic_files(stem, overlay).items()}
+        files = {kind: Path(folder) / name for kind, name in panoptic_files(stem, overlay, polygons).items()}
         assert self.ids is not None
         names = (Path(stem).name, files["segments"].name)
         values = coco_panoptic(self.segments, self.size, names, self.class_names, self.ids, self.is_thing)
@@ -147,12 +154,16 @@ class PanopticResult(Result):
             "segments": marked_png(panoptic_ids(self.segments), facts),
             "table": json_writer(values),
         }
+        if polygons is not None:
+            writers["polygons"] = json_writer(self.polygons(polygons, Path(stem).name, facts or {}))
         return write_objects(
             files, writers, partial(self.overlay, alpha), alpha=alpha, legend=legend, facts=facts
         )
 
 
-def panoptic_files(stem: str, overlay: bool) -> dict[str, str]:
+def panoptic_files(stem: str, overlay: bool, polygons: PolygonForm | None = None) -> dict[str, str]:
     """Names of the files that ``PanopticResult.save`` writes, by what they are; the segment numbers first."""
     files = {"segments": f"{stem}_panoptic.png", "table": f"{stem}_panoptic.json"}
-    return files | ({"overlay": f"{stem}_overlay.png"} if overlay else {})
+    files |= {"overlay": f"{stem}_overlay.png"} if overlay else {}
+    outlines = polygon_file(stem, polygons)
+    return files | ({} if outlines is None else {"polygons": outlines})

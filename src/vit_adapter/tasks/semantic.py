@@ -56,6 +56,7 @@ def semantic_results(
             palette=palette,
             ids=classes.ids,
             make_scores=partial(_first_scores, application),
+            visit_scores=application.visit_scores,
             ignore_id=classes.ignore_id,
         )
         for label, image, application in zip(labels, images, applications, strict=True)

@@ -1,6 +1,6 @@
 """What a semantic prediction returns."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -9,17 +9,19 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-from vit_adapter.annotations import Annotation
+from vit_adapter.annotations import Annotation, Window
 from vit_adapter.config import InputError
-from vit_adapter.config.files import write_together
-from vit_adapter.config.own_files import marked_png
 from vit_adapter.inference.limits import SCORES_LIMIT_BYTES
 from vit_adapter.visualization import overlay_image
 
+from .polygon_files import PolygonForm, Region, outlined
 from .result import Result
+from .score_files import Bits, quantized
+from .semantic_files import LARGEST_PALETTE_VALUE, PaletteForm, SemanticFiles, check_palette, write_semantic
 
-PaletteForm = Literal["beside", "instead"]
-LARGEST_PALETTE_VALUE = 255
+NO_SCORES = "this result holds labels only: it was made without a model that could give scores"
+ScoreVisitor = Callable[[Window, np.ndarray], object]
+"""Takes the probabilities [K, h, w] of a part of an image."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -29,20 +31,15 @@ class SemanticResult(Result):
     Attributes:
         labels: Class of every pixel [H, W], 0..K-1; uint8, or uint16 for more than 255 classes. A model of one class
             gives 255 where nothing is.
-        ids: The value of each class in the user's own masks, 0..65535; None: 0..K-1.
         ignore_id: The value of pixels without a class in those masks.
         make_scores: From the largest size in bytes (None: any) to the probabilities; what ``scores`` calls.
+        visit_scores: Hands out the probabilities in pieces, see ``Application.visit_scores``.
     """
 
     labels: np.ndarray
-    ids: tuple[int, ...] | None = field(default=None, repr=False)
     make_scores: Callable[[int | None], np.ndarray] | None = field(default=None, repr=False)
+    visit_scores: Callable[[ScoreVisitor], None] | None = field(default=None, repr=False)
     ignore_id: int = field(default=255, repr=False)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.ids is None:
-            object.__setattr__(self, "ids", tuple(range(len(self.class_names))))
 
     @property
     def annotation(self) -> Annotation:
@@ -71,10 +68,47 @@ class SemanticResult(Result):
 
     def _make_scores(self, limit_bytes: int | None) -> np.ndarray:
         if self.make_scores is None:
-            raise InputError(
-                "this result holds labels only: it was made without a model that could give scores"
-            )
+            raise InputError(NO_SCORES)
         return self.make_scores(limit_bytes)
+
+    def probability_maps(self, bits: Bits = 8) -> np.ndarray:
+        """Probabilities as whole numbers: uint8 [K, H, W], 0..255, or uint16, 0..65535; made in pieces, not kept.
+
+        Raises:
+            InputError: The result was made without a model.
+        """
+        maps = np.empty((len(self.class_names), *self.labels.shape), np.uint8 if bits == 8 else np.uint16)
+
+        def take(place: Window, scores: np.ndarray) -> None:
+            maps[:, *place.slices] = quantized(scores, bits)
+
+        self._visit(take)
+        return maps
+
+    @cached_property
+    def confidence(self) -> np.ndarray:
+        """Probability of the most probable class at every pixel, float32 [H, W]; made at the first access and kept.
+
+        Raises:
+            InputError: The result was made without a model.
+        """
+        confidence = np.empty(self.labels.shape, np.float32)
+
+        def take(place: Window, scores: np.ndarray) -> None:
+            confidence[place.slices] = scores.max(axis=0)
+
+        self._visit(take)
+        return confidence
+
+    def _visit(self, take: ScoreVisitor) -> None:
+        if self.visit_scores is None:
+            raise InputError(NO_SCORES)
+        self.visit_scores(take)
+
+    def regions(self) -> list[Region]:
+        """The connected regions of every class."""
+        inside = self.labels < len(self.class_names)
+        return [Region(label, [rings]) for label, rings in outlined(self.labels, inside)]
 
     def overlay(self, alpha: float = 0.5, legend: bool = True) -> Image.Image:
         """The image with its classes in colour.
@@ -105,14 +139,17 @@ class SemanticResult(Result):
         """
         check_palette(self.ids or (), self.ignore_id, ids)
         assert self.palette is not None
-        labels = self.own_ids() if ids == "own" else self.labels
         values = self.ids if ids == "own" and self.ids is not None else range(len(self.class_names))
         colours = np.zeros((LARGEST_PALETTE_VALUE + 1, 3), np.uint8)
         for value, colour in zip(values, self.palette):
             colours[value] = colour
-        image = Image.fromarray(labels.astype(np.uint8))
+        image = Image.fromarray(self.values(ids).astype(np.uint8))
         image.putpalette(colours.tobytes())
         return image
+
+    def values(self, ids: Literal["own", "contiguous"] = "own") -> np.ndarray:
+        """Labels as a label map holds them [H, W]: values of the "own" masks, or "contiguous" 0..K-1."""
+        return self.own_ids() if ids == "own" else self.labels
 
     def own_ids(self) -> np.ndarray:
         """Labels with the values of the user's own masks: uint8 [H, W], or uint16 where an id is above 255."""
@@ -135,11 +172,15 @@ class SemanticResult(Result):
         overlay: bool = True,
         legend: bool = True,
         palette: PaletteForm | None = None,
+        probabilities: Bits | None = None,
+        confidence: bool = False,
+        polygons: PolygonForm | None = None,
         facts: dict[str, object] | None = None,
     ) -> list[Path]:
         """Writes ``STEM_labels.png`` (8 or 16 bits), ``STEM_overlay.png`` and what else is asked for: all or none.
 
-        Every PNG carries a mark, by which ``predict`` knows it for a result.
+        Every file but the scores carries a mark, by which ``predict`` knows it for a result. With a georeference
+        ``STEM_labels.tif`` is written beside the label map, and probabilities and confidence are GeoTIFFs.
 
         Args:
             folder: Where to; made if it is missing.
@@ -151,6 +192,10 @@ class SemanticResult(Result):
             legend: False: an overlay of the image's own size, without legend.
             palette: "beside": ``STEM_palette.png`` as well, the label map in the colours of the classes (mode "P", the
                 same values); "instead": the label map itself has these colours.
+            probabilities: 8 or 16: write ``STEM_probabilities.tif``, a page for each class, 0..255 or 0..65535 for
+                probabilities of 0..1.
+            confidence: Write ``STEM_confidence.png``, the probability of each pixel's class, 0..255.
+            polygons: Write ``STEM_polygons.json`` in COCO's form or ``STEM_polygons.geojson``, see ``polygon_files``.
             facts: What the mark says besides; plain JSON values.
 
         Returns:
@@ -160,51 +205,7 @@ class SemanticResult(Result):
             InputError: An argument is none of these; a file cannot be written; scores are too large; a class has a
                 value above 255 and ``palette`` is asked for.
         """
-        if ids not in ("own", "contiguous"):
-            raise InputError(f"ids is {ids!r}, expected 'own' or 'contiguous'")
-        if palette not in (None, "beside", "instead"):
-            raise InputError(f"palette is {palette!r}, expected 'beside', 'instead' or None")
-        names = result_files(stem, overlay, palette, scores)
-        facts = facts or {}
-        plain = Image.fromarray(self.own_ids() if ids == "own" else self.labels)
-        coloured = None if palette is None else self.palette_png(ids)
-        writers: dict[str, Callable[[Path], object]] = {
-            "labels": marked_png(coloured if palette == "instead" else plain, facts),
-        }
-        if coloured is not None:
-            writers["palette"] = marked_png(coloured, facts)
-        if overlay:
-            writers["overlay"] = marked_png(
-                self.overlay(alpha, legend), {**facts, "alpha": alpha, "legend": legend}
-            )
-        if scores:
-            probabilities = self.scores
-            writers["scores"] = lambda path: np.save(path, probabilities)
-        files = {kind: Path(folder) / name for kind, name in names.items()}
-        # The label map last: where it is, the others are.
-        write_together({files[kind]: writers[kind] for kind in reversed(files)})
-        return list(files.values())
-
-
-def result_files(stem: str, overlay: bool, palette: PaletteForm | None, scores: bool) -> dict[str, str]:
-    """Names of the files that ``SemanticResult.save`` writes, by what they are; the label map first."""
-    kinds = {"labels": "png", "overlay": "png", "palette": "png", "scores": "npy"}
-    wanted = {"labels": True, "overlay": overlay, "palette": palette == "beside", "scores": scores}
-    return {kind: f"{stem}_{kind}.{suffix}" for kind, suffix in kinds.items() if wanted[kind]}
-
-
-def check_palette(own_ids: Sequence[int], ignore_id: int, ids: str) -> None:
-    """Refuses values that a palette PNG cannot hold.
-
-    Raises:
-        InputError: One is above 255.
-    """
-    values = own_ids if ids == "own" else range(len(own_ids))
-    largest = max([*values, 0])
-    if len(own_ids) == 1 and ids == "own":  # what the model assigns to no class is written as this value
-        largest = max(largest, ignore_id)
-    if largest > LARGEST_PALETTE_VALUE:
-        way_out = "; take --ids contiguous" if ids == "own" and len(own_ids) <= 255 else ""
-        raise InputError(
-            f"palette: a class has the value {largest}, but a palette PNG holds 0 to 255 only{way_out}"
+        form = SemanticFiles(
+            ids, scores, overlay, alpha, legend, palette, probabilities, confidence, polygons
         )
+        return write_semantic(self, Path(folder), stem, form, facts or {})
