@@ -9,9 +9,12 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
+import rasterio
 import torch
+from affine import Affine
 from PIL import Image
 
 from tiny import TINY, TINY_FLAGS, changed
@@ -73,6 +76,7 @@ def world(narrow_recipe, tmp_path_factory):
     for name in ("photo.jpg", "photos/a.jpg", "photos/b.jpg"):
         Image.fromarray(render_scene(20, size=(64, 96), split="val").image).save(root / name)
     _write_exports(root)
+    _write_rasters_and_video(root)
     _write_ade20k(root / "ADEChallengeData2016")
     recipe = get_recipe(TINY_RECIPE)
     model = build(TINY_RECIPE)
@@ -83,6 +87,22 @@ def world(narrow_recipe, tmp_path_factory):
     torch.save(official, root / "official.pth")
     shutil.copy(root / "official.pth", root / "file.pth.tar")
     return root
+
+
+def _write_rasters_and_video(root: Path) -> None:
+    bands = render_scene(20, size=(64, 96), split="val").image.transpose(2, 0, 1)
+    place = {"crs": "EPSG:25832", "transform": Affine(0.5, 0, 300000, 0, -0.5, 5000000)}
+    for name, values in {"field": bands, "satellite": bands[[0, 2, 1, 0]].astype(np.uint16) * 16}.items():
+        settings = {**place, "count": len(values), "dtype": values.dtype, "height": 64, "width": 96}
+        with rasterio.open(root / f"{name}.tif", "w", driver="GTiff", **settings) as raster:
+            raster.write(values)
+    with av.open(str(root / "in.mp4"), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        for _ in range(5):
+            image = np.ascontiguousarray(bands.transpose(1, 2, 0))
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode(None))
 
 
 def _write_exports(root: Path) -> None:

@@ -32,7 +32,8 @@ def test_s72_a_video_where_a_photo_is_expected(tmp_path, capfd, name, code):
         assert failures == [
             (
                 str(claimed),
-                f"{claimed}: a video; video is not supported, extract its frames as images first",
+                f"{claimed}: a video; video is not supported, extract its frames as images first "
+                "(predict takes it with --video)",
             )
         ]
     assert not (tmp_path / "out").exists()
