@@ -60,7 +60,8 @@ def make_side(row: Row, name: str, model: Segmenter) -> Side:
         return _training(row, name, model, images)
     if name in ("optimized", "bfloat16"):
         model = copy.deepcopy(model).optimize(dtype="bfloat16" if name == "bfloat16" else None)
-    model.eval()
+    # Counting arithmetic watches what has gradients, and fails at views of parameters that were made without.
+    model.eval().requires_grad_(False)
     work = {"inference": _scores, "labels": _labels, "head": _head, "memory": _scores}[row.work]
     run = work(row, name, model, images)
     return Side(_forced(name, torch.no_grad()(run)), model, str(next(model.parameters()).dtype)[6:])
