@@ -12,6 +12,7 @@ from live_server import CLASSES, Client, make_other, png, served, until
 from vit_adapter.annotations import RunLengths
 from vit_adapter.api.open_model import open_model
 from vit_adapter.api.result_images import map_png
+from vit_adapter.config import InputError
 from vit_adapter.config.own_files import read_mark
 from vit_adapter.data.scenes import render_scene
 from vit_adapter.serving import uploads
@@ -264,3 +265,18 @@ def test_a_model_that_fails_is_said_in_a_line_without_its_inside(semantic, caplo
         answer = client.ask("/predict", png(SCENE))
         assert (answer.status, answer.values["error"]) == (500, "the model failed (RuntimeError)")
     assert "boom" in caplog.text  # whoever runs the server sees it
+
+
+def test_where_the_model_lies_is_not_said(semantic, tmp_path):
+    semantic.save_pretrained(tmp_path / "mine")
+    model = open_model(tmp_path / "mine", device="cpu")
+    with served(model) as client:
+        assert client.endpoint is not None
+
+        def refuses(images, wish):
+            raise InputError(f"{tmp_path / 'mine'}: takes no such image")
+
+        client.endpoint._batcher._segment = refuses
+        answer = client.ask("/predict", png(SCENE))
+        assert (answer.status, answer.values["error"]) == (422, "mine: takes no such image")
+        assert client.ask("/model").values["name"] == "mine"

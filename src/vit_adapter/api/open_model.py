@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
@@ -14,16 +14,13 @@ from vit_adapter.config.values import check_argument
 from vit_adapter.images import read_image
 from vit_adapter.inference.limits import check_threshold
 
-from .mirroring import application_notes, print_notes
-from .predictor import Predictor, open_predictor
-from .protocols import ProtocolChanges, applied_protocol
+from .applied_predictor import ApplicationOptions, AppliedPredictor, refuse_pixel_options
+from .predictor import Predictor
 
 if TYPE_CHECKING:
     from vit_adapter.segmenter import Segmenter
-    from vit_adapter.segmenter.optimizing import OptimizeType
     from vit_adapter.segmenter.prediction import Prediction
 
-Precision = Literal["float32", "bfloat16", "float16"]
 SERVED_PIXELS = 50_000_000
 """Pixels of an image that a server takes unless told otherwise: those of a large camera."""
 
@@ -49,31 +46,41 @@ class OpenModel:
 
     Attributes:
         name: What it is called; nothing of where it lies.
-        predictor: The model.
+        place: As it was named, which may say where it lies.
+        applied: The model, and how it is applied unless a wish says otherwise.
         tasks: What it can be asked for, its own task first.
-        protocol: How it is applied unless a wish says otherwise.
-        batch_size: Windows processed together.
-        precision: Of the network.
         max_pixels: Images of more pixels, width x height, are refused.
     """
 
     name: str
-    predictor: Predictor
+    place: str
+    applied: AppliedPredictor
     tasks: tuple[TaskName, ...]
-    protocol: InferenceConfig
-    batch_size: int
-    precision: Precision
     max_pixels: int
 
     @property
     def classes(self) -> ClassTable:
         """The classes."""
-        return self.predictor.classes
+        return self.applied.classes
 
     @property
     def channels(self) -> int:
         """Channels of its images."""
-        return self.predictor.channels(self.protocol)
+        return self.applied.channels
+
+    @property
+    def protocol(self) -> InferenceConfig:
+        """How it is applied unless a wish says otherwise."""
+        return self.applied.protocol
+
+    @property
+    def batch_size(self) -> int:
+        """Images of one size, and windows, processed together."""
+        return self.applied.options.batch_size
+
+    def told(self, error: Exception) -> str:
+        """What an error says, for people elsewhere: without the place of the model on this machine."""
+        return str(error).replace(self.place, self.name) if self.place else str(error)
 
     def wish(
         self,
@@ -92,14 +99,13 @@ class OpenModel:
         asked = self.tasks[0] if task is None else task
         if asked not in self.tasks:
             raise InputError(f"task {asked!r}: this model answers {', '.join(self.tasks)}")
-        if threshold is not None:
-            if asked != "semantic":
-                raise InputError(
-                    f"threshold: is for the task semantic, not for {asked}; take score_threshold"
-                )
-            check_argument("threshold", threshold, float, at_least=0, at_most=1)
-            check_threshold(threshold, len(self.classes))
+        if asked != "semantic":
+            refuse_pixel_options(asked, threshold=threshold)
+        check_argument("threshold", threshold, float | None, at_least=0, at_most=1)
+        check_threshold(threshold, len(self.classes))
         protocol = with_thresholds(self.protocol, score_threshold, mask_threshold, min_area)
+        precision = self.applied.options.precision
+        self.applied.predictor.check_options(protocol, precision=precision, scores=False, threshold=threshold)
         return Wish(asked, protocol, threshold)
 
     def read(self, content: bytes, name: str = "image") -> np.ndarray:
@@ -131,12 +137,12 @@ class OpenModel:
         Raises:
             InputError: The model cannot be applied to an image.
         """
-        return self.predictor.segment_together(
+        return self.applied.predictor.segment_together(
             images,
             protocol=wish.protocol,
             batch_size=self.batch_size,
             threshold=wish.threshold,
-            precision=self.precision,
+            precision=self.applied.options.precision,
             task=wish.task,
         )
 
@@ -154,49 +160,32 @@ def open_model(
     model: "str | Path | Segmenter",
     checkpoint: str | Path | None = None,
     *,
-    device: str = "auto",
-    batch_size: int = 4,
-    precision: Precision = "float32",
-    fast: bool = False,
-    dtype: "OptimizeType | None" = None,
-    protocol: ProtocolChanges = None,
     max_pixels: int = SERVED_PIXELS,
-    task: TaskName | None = None,
     quiet: bool = False,
+    **options: Any,
 ) -> OpenModel:
     """Opens a model for images that come one by one.
 
     Args:
         model: A model, what ``load`` takes, or a file NAME.onnx that ``export`` wrote.
         checkpoint: For a recipe: its weights.
-        device: Where it runs.
-        batch_size: Windows processed together.
-        precision: Of the network.
-        fast: Optimize the model for this device first, see ``predict``.
-        dtype: The same, with weights of this type.
-        protocol: What should differ in the way the model is applied, see ``predict``.
         max_pixels: Images of more pixels, width x height, are refused.
-        task: What it is asked for unless a wish names something; None: what the model was trained for.
         quiet: Do not say what was done.
+        options: How it is applied, as ``ApplicationOptions`` names it: ``device``, ``batch_size``, ``precision``,
+            ``fast``, ``dtype``, ``protocol``, ``task`` ...
 
     Raises:
         InputError: An argument or the model cannot be used.
     """
-    check_argument("--batch-size", batch_size, int, at_least=1)
     check_argument("--max-pixels", max_pixels, int, at_least=1)
-    if precision not in get_args(Precision):
-        raise InputError(f"--precision {precision}: expected {', '.join(get_args(Precision))}")
-    if (fast or dtype is not None) and precision != "float32":
-        raise InputError(f"--precision {precision} beside --{'fast' if fast else 'dtype'}: take one of them")
-    predictor = open_predictor(model, checkpoint, device)
-    own = predictor.asked(task)
-    tasks = (own, *(name for name in get_args(TaskName) if name != own and _answers(predictor, name)))
-    applied = applied_protocol(predictor, protocol, recipe=predictor.recipe)
-    print_notes(application_notes(predictor, applied, False))
-    if fast or dtype is not None:
-        predictor = predictor.optimized(fast, dtype, quiet)
-    opened = OpenModel(_name(model), predictor, tasks, applied, batch_size, precision, max_pixels)
-    predictor.channels(applied)  # refuses a normalisation of other channels
+    applied = AppliedPredictor.prepared(
+        model, ApplicationOptions(checkpoint=checkpoint, **options), quiet=quiet
+    )
+    others = (name for name in get_args(TaskName) if name != applied.task)
+    tasks = (applied.task, *(name for name in others if _answers(applied.predictor, name)))
+    place = str(model) if isinstance(model, (str, Path)) else ""
+    opened = OpenModel(_name(model), place, applied, tasks, max_pixels)
+    _ = opened.channels  # refuses a normalisation of other channels
     return opened
 
 

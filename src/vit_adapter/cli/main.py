@@ -16,6 +16,7 @@ COMMANDS = {
     "eval": "measure a model on a data set by the published protocol",
     "predict": "find classes, objects or boxes in images: label maps, tables, overlays",
     "serve": "answer HTTP requests with a model: JSON, maps, overlays",
+    "app": "a web page: drop an image, see what a model finds in it",
     "data": "check a data set before training; convert COCO JSON and labelme",
     "zoo": "list the published recipes",
     "recipe": "print one recipe as YAML",
@@ -39,6 +40,8 @@ EXTRAS = {
     "python_multipart": "serve",
     "rasterio": "geo",
     "av": "video",
+    "fastapi": "app",
+    "gradio": "app",
 }
 """Packages that a command may need, and the extra of this one that brings them."""
 

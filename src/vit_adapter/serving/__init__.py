@@ -1,4 +1,4 @@
-"""A model behind HTTP: an endpoint for programs (``serve``)."""
+"""A model behind HTTP: an endpoint for programs (``serve``) and a page for people (``show_app``)."""
 
 from typing import TYPE_CHECKING
 
@@ -6,6 +6,7 @@ from vit_adapter.config.lazy import lazy_names
 
 if TYPE_CHECKING:
     from .endpoint import serve
+    from .page import show_app
 
-__getattr__, __dir__ = lazy_names(__name__, {"serve": "endpoint"})
-__all__ = ["serve"]
+__getattr__, __dir__ = lazy_names(__name__, {"serve": "endpoint", "show_app": "page"})
+__all__ = ["serve", "show_app"]

@@ -134,7 +134,7 @@ class Endpoint:
             try:
                 result = await self._batcher.result(pixels, wanted.wish)
             except Exception as error:
-                raise model_refusal(error) from error
+                raise model_refusal(error, self._model) from error
             return await asyncio.to_thread(_response, self._model, result, wanted)
 
     async def usage(self, _: Request) -> Response:
@@ -211,10 +211,10 @@ async def _failed(_: Request, error: Exception) -> Response:
     return _json({"error": f"the server failed ({type(error).__name__})"}, 500)
 
 
-def model_refusal(error: Exception) -> Refusal:
+def model_refusal(error: Exception, model: OpenModel) -> Refusal:
     """The answer where the model could not be applied to an image that could be read."""
     if isinstance(error, InputError):
-        return Refusal(422, str(error))
+        return Refusal(422, model.told(error))
     torch: Any = sys.modules.get("torch")  # where it was never imported, nothing of it failed
     lacks_memory = isinstance(error, MemoryError) or (torch and isinstance(error, torch.OutOfMemoryError))
     if lacks_memory or "DefaultCPUAllocator" in str(error):

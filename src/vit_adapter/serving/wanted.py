@@ -111,7 +111,7 @@ def read_wanted(parameters: Mapping[str, str], accept: str | None, model: OpenMo
     try:
         wish = model.wish(**{name: values[name] for name in asked if name in values})
     except InputError as error:
-        raise Refusal(400, str(error)) from None
+        raise Refusal(400, model.told(error)) from None
     form = values.get("format") or accepted_form(accept)
     if form == "map" and wish.task == "detection":
         raise Refusal(400, "format=map: boxes have no map; ask for json or overlay")
