@@ -89,7 +89,7 @@ def _of_classes(result: SemanticResult, size: tuple[int, int]) -> Iterable[_Foun
         label = int(labels[place])
         if label < len(result.class_names):
             yield _Found(
-                label, [_percent(counts[place] / result.labels.size)], lambda label=label: small == label
+                label, [_percent(float(counts[place]) / result.labels.size)], lambda label=label: small == label
             )
 
 
@@ -100,7 +100,7 @@ def _of_segments(result: PanopticResult, size: tuple[int, int]) -> Iterable[_Fou
         label = int(segments.classes[place])
         scored = result.is_thing[label] and segments.scores is not None
         facts = [f"{segments.scores[place]:.2f}"] if scored and segments.scores is not None else []
-        share = _percent(areas[place] / segments.ids.size)
+        share = _percent(float(areas[place]) / segments.ids.size)
         yield _Found(label, [*facts, share], lambda number=place + 1: small == number)
 
 
