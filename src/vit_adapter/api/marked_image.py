@@ -89,7 +89,9 @@ def _of_classes(result: SemanticResult, size: tuple[int, int]) -> Iterable[_Foun
         label = int(labels[place])
         if label < len(result.class_names):
             yield _Found(
-                label, [_percent(float(counts[place]) / result.labels.size)], lambda label=label: small == label
+                label,
+                [_percent(float(counts[place]) / result.labels.size)],
+                lambda label=label: small == label,
             )
 
 
