@@ -105,7 +105,7 @@ class OpenModel:
         check_threshold(threshold, len(self.classes))
         protocol = with_thresholds(self.protocol, score_threshold, mask_threshold, min_area)
         precision = self.applied.options.precision
-        self.applied.predictor.check_options(protocol, precision=precision, scores=False, threshold=threshold)
+        self.applied.predictor.check_options(protocol, precision=precision, scores=None, threshold=threshold)
         return Wish(asked, protocol, threshold)
 
     def read(self, content: bytes, name: str = "image") -> np.ndarray:
