@@ -117,7 +117,7 @@ def train_heavy(out: str, size: int, **settings: Any) -> None:
 
 def train_with_a_void_image(out: str, head: str, model: dict[str, Any], batch_size: int = 1) -> None:
     """Two images in each step, one of them without any labelled pixel; a real model."""
-    settings = {"steps": 3, "batch_size": batch_size, "learning_rate": 1e-2, "average_over": "valid"}
+    settings = {"steps": 3, "batch_size": batch_size, "learning_rate": 1e-3, "average_over": "valid"}
     config = tiny_run(Path(out), {**NO_CHANCE, "head": head, **model}, **settings)
     segmenter = tiny_segmenter(config)
     run(segmenter, Images(noise(2), [bars(0, 1, 2), bars(0, void_columns=64)]), config)
