@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 Predict = Callable[[np.ndarray], np.ndarray]
-PIXELS_A_PICTURE = 600
+PIXELS_AN_IMAGE = 600
 
 
 def majority(training: Any) -> Predict:
@@ -20,13 +20,13 @@ def majority(training: Any) -> Predict:
 
 
 def pixels(training: Any) -> Predict:
-    """Boosted trees on colour and position, 600 pixels of every training picture."""
+    """Boosted trees on colour and position, 600 pixels of every training image."""
     generator = np.random.default_rng(0)
     features, targets = [], []
     for index in range(len(training)):
         sample = training.read(index)
         valid = np.flatnonzero(sample.labels.ravel() != training.classes.ignore_index)
-        chosen = generator.choice(valid, min(PIXELS_A_PICTURE, len(valid)), replace=False)
+        chosen = generator.choice(valid, min(PIXELS_AN_IMAGE, len(valid)), replace=False)
         features.append(_features(sample.image)[chosen])
         targets.append(sample.labels.ravel()[chosen])
     trees = HistGradientBoostingClassifier(max_iter=40, random_state=0).fit(

@@ -26,17 +26,17 @@ class Row:
     Attributes:
         title: What it is, as the table names it.
         kind: "train", or a floor that learns no network: "majority", "pixels".
-        pictures: Training pictures, evenly spaced over the 367; None: all.
+        images: Training images, evenly spaced over the 367; None: all.
         linear: One linear layer on the ViT's last tokens in place of pyramid and UperNet.
         model: Settings of ``ModelConfig``, by their full names, that differ from the laptop's choice.
         training: Settings of ``TrainingConfig`` that differ.
         augmentation: Settings of ``AugmentationConfig`` that differ.
-        protocol: How validation pictures are read; None: in windows of the crop at native resolution.
+        protocol: How validation images are read; None: in windows of the crop at native resolution.
     """
 
     title: str
     kind: Literal["train", "majority", "pixels"] = "train"
-    pictures: int | None = None
+    images: int | None = None
     linear: bool = False
     model: dict[str, Any] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
@@ -74,7 +74,7 @@ class Row:
 
 
 TUNED_MODEL = {"vit.frozen": None, "backbone.injectors": True}
-# The ViT's blocks learn the slower the nearer they are to the picture; adapter and head at the full rate.
+# The ViT's blocks learn the slower the nearer they are to the image; adapter and head at the full rate.
 TUNED_TRAINING = {"learning_rate": 1e-3, "layer_decay": 0.65}
 LONG = {"steps": 1500, "warmup_steps": 75, "validate_every": 750}
 TUNED_LONG = {**TUNED_TRAINING, **LONG}
@@ -106,8 +106,8 @@ ROWS: dict[str, Row] = {
         model={**TUNED_MODEL, "vit.pretrained": False},
         training={"learning_rate": 1e-3},
     ),
-    "laptop-10": Row("the laptop's choice, 10 training pictures", pictures=10),
-    "laptop-37": Row("the laptop's choice, 37 training pictures", pictures=37),
+    "laptop-10": Row("the laptop's choice, 10 training images", images=10),
+    "laptop-37": Row("the laptop's choice, 37 training images", images=37),
     "laptop-no-weights": Row("the laptop's choice, no class weights", training={"class_weights": None}),
     "laptop-batch-1": Row(
         "the laptop's choice, group norm, batch 1 accumulated 4 times",
@@ -115,7 +115,7 @@ ROWS: dict[str, Row] = {
         training={"batch_size": 1, "accumulate": 4},
     ),
     "laptop-dice": Row("the laptop's choice, Dice loss beside cross entropy", training={"dice_weight": 1.0}),
-    "laptop-larger": Row("the laptop's choice, pictures half as large again", **LARGER),
+    "laptop-larger": Row("the laptop's choice, images half as large again", **LARGER),
     "laptop-normed": Row(
         "the laptop's choice, the ViT read through its final norm", model={"vit.final_norm": True}
     ),
@@ -137,10 +137,10 @@ ROWS: dict[str, Row] = {
         training=TUNED_LONG,
     ),
     "laptop-long-larger": Row(
-        "the laptop's choice, pictures half as large again, 1500 steps", training=LONG, **LARGER
+        "the laptop's choice, images half as large again, 1500 steps", training=LONG, **LARGER
     ),
     "method-long-larger": Row(
-        "the method, pictures half as large again, 1500 steps",
+        "the method, images half as large again, 1500 steps",
         model=TUNED_MODEL,
         training=TUNED_LONG,
         **LARGER,
@@ -151,22 +151,22 @@ ROWS: dict[str, Row] = {
         training={**TUNED_LONG, "dice_weight": 1.0},
     ),
     "laptop-long-twice": Row(
-        "the laptop's choice, pictures twice as large, crop 384, 1500 steps", training=LONG, **TWICE
+        "the laptop's choice, images twice as large, crop 384, 1500 steps", training=LONG, **TWICE
     ),
     "method-long-twice": Row(
-        "the method, pictures twice as large, crop 384, 1500 steps",
+        "the method, images twice as large, crop 384, 1500 steps",
         model=TUNED_MODEL,
         training=TUNED_LONG,
         **TWICE,
     ),
     "vit-tuned-long-twice": Row(
-        "tuned ViT alone, pictures twice as large, crop 384, 1500 steps",
+        "tuned ViT alone, images twice as large, crop 384, 1500 steps",
         model=ALONE_TUNED,
         training=TUNED_LONG,
         **TWICE,
     ),
     "method-longest-twice": Row(
-        "the method, pictures twice as large, crop 384, Dice loss, 3000 steps",
+        "the method, images twice as large, crop 384, Dice loss, 3000 steps",
         model=TUNED_MODEL,
         training={
             **TUNED_LONG,

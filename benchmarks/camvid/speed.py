@@ -2,7 +2,7 @@
 
     python benchmarks/camvid/speed.py --weights dinov2_vits14.safetensors laptop method ...
 
-Rows in turn, step by step, on random pictures of the row's crop and batch; medians. Results go to ``results/speed-*``.
+Rows in turn, step by step, on random images of the row's crop and batch; medians. Results go to ``results/speed-*``.
 """
 
 import argparse

@@ -8,10 +8,10 @@ from rows import ROWS
 
 HEAD = r"""# CamVid: what a pretrained ViT and the adapter give on real streets
 
-DINOv2 ViT-S/14; 367 training pictures of 480 x 360; all 101 validation pictures whole, in windows of the crop, 11
+DINOv2 ViT-S/14; 367 training images of 480 x 360; all 101 validation images whole, in windows of the crop, 11
 classes, void ignored. If the row does not say otherwise: 300 steps of batch 4 at crop 256, scales 0.6 to 1.6, flip,
 UperNet head of width 128, automatic class weights, seed 0, the model of the last step. IoU in percent. One seed each:
-**differences below 2 are noise**; training and validation pictures are frames of the same drives in one city.
+**differences below 2 are noise**; training and validation images are frames of the same drives in one city.
 
 ```sh
 python benchmarks/camvid/run.py --data camvid --weights dinov2_vits14.safetensors        # every missing row
@@ -43,8 +43,8 @@ The bars set before the study, 64 for the laptop's choice and 66 for the method,
 68.3; the laptop's choice 64.7 at a rate of 1e-3, which was the rate of the trial that set the bar, and 63.3 at 2e-3. At
 300 steps it made no difference to read the ViT through its final norm (`laptop-normed`), nor to let the sampling
 offsets learn at a tenth of the rate (54.3, on the CPU; tried by one changed line, not an option and no row). Windows of
-256 pixels or the picture whole: 58.5 and 56.8 for `laptop-long-slower` after 750 steps. What follows for one's own
-pictures: [few pictures and a laptop](../../docs/small-data.md).
+256 pixels or the image whole: 58.5 and 56.8 for `laptop-long-slower` after 750 steps. What follows for one's own
+images: [few images and a laptop](../../docs/small-data.md).
 """
 
 
@@ -104,7 +104,7 @@ def _costs(rows: list[dict[str, Any]]) -> list[str]:
 
 def _speed(values: dict[str, Any]) -> list[str]:
     lines = [
-        f"A step alone on {_machine(values['machine'])} (`speed.py`: loss, gradients, update; no reading of pictures):",
+        f"A step alone on {_machine(values['machine'])} (`speed.py`: loss, gradients, update; no reading of images):",
         "",
         "| row | milliseconds a step | memory of the GPU, GB |",
         "|---|---|---|",

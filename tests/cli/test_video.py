@@ -207,6 +207,9 @@ def test_what_cannot_be_written_is_refused_before_the_model_is_loaded(tmp_path, 
         (("-o", tmp_path / "file/out.mp4"), "is a file, expected a folder"),
         (("-o", video), "is the video itself"),
         (("-o", tmp_path / "o.mp4", "--summary"), "--summary: is for images, not for --video"),
+        (("-o", tmp_path / "o.mp4", "--devices", "2"), "--devices: is for images, not for --video"),
+        (("-o", tmp_path / "o.mp4", "--nodes", "2"), "--nodes: is for images, not for --video"),
+        (("-o", tmp_path / "o.mp4", "--max-pixels", "9"), "--max-pixels: is for images, not for --video"),
         (("-o", tmp_path / "o.mp4", "--probabilities", "8"), "--probabilities: is for images"),
     ]:
         assert reason in refusal(capfd, *words, *more)

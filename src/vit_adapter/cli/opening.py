@@ -1,10 +1,10 @@
 """What ``serve`` and ``app`` have in common: the model that is held open, and where."""
 
-from typing import Any, Literal
+from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
 
-from .parsing import add_protocol, add_task, protocol_changes
+from .parsing import add_application, add_protocol, add_task, protocol_changes
 
 
 def add_opening(parser: ArgumentParser, port: int) -> None:
@@ -20,7 +20,6 @@ def add_opening(parser: ArgumentParser, port: int) -> None:
         type=str,
         help="model or run folder, exported NAME.onnx, recipe name, or hub repository owner/name",
     )
-    add("--checkpoint", type=str, default=None, help="for a recipe: its weights, a file or 'published'")
     add(
         "--host",
         type=str,
@@ -28,25 +27,7 @@ def add_opening(parser: ArgumentParser, port: int) -> None:
         help="address to listen on; 0.0.0.0: every one of this machine",
     )
     add("--port", type=int, default=port, help="port to listen on; 0: any free one")
-    add("--device", type=str, default="auto", help="auto, cpu, cuda, cuda:1 or mps (untested)")
-    add("--batch-size", type=int, default=4, help="images of one size, and windows, processed together")
-    add(
-        "--precision",
-        type=Literal["float32", "bfloat16", "float16"],
-        default="float32",
-        help="numeric type of the network; float16 is slow on most CPUs",
-    )
-    add(
-        "--fast",
-        action="store_true",
-        help="optimize the model for this device first; bfloat16 where the device is fast at it",
-    )
-    add(
-        "--dtype",
-        choices=["float32", "bfloat16", "float16"],
-        default=None,
-        help="optimize the model first, with weights of this type; float16 on CUDA only",
-    )
+    add_application(parser, "images of one size, and windows, processed together")
     add("--max-megabytes", type=float, default=20.0, help="larger files are refused")
     add(
         "--max-pixels",

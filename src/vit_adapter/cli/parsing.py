@@ -4,7 +4,7 @@ import re
 import sys
 from collections.abc import Sequence
 from contextvars import ContextVar
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import yaml
 from jsonargparse import SUPPRESS, ArgumentParser, Namespace, set_loader
@@ -124,6 +124,36 @@ def add_task(parser: ArgumentParser, otherwise: str) -> None:
         default=None,
         metavar=f"{{{','.join(get_args(TaskName))}}}",
         help=f"what the model is asked for; by default {otherwise}",
+    )
+
+
+def add_application(parser: ArgumentParser, together: str) -> None:
+    """Adds the flags that say with which weights, where and how precisely a model is applied.
+
+    Args:
+        parser: Of a command that applies a model, exported ones too.
+        together: What ``--batch-size`` counts.
+    """
+    add = parser.add_argument
+    add("--checkpoint", type=str, default=None, help="for a recipe: its weights, a file or 'published'")
+    add("--device", type=str, default="auto", help="auto, cpu, cuda, cuda:1 or mps (untested)")
+    add("--batch-size", type=int, default=4, help=together)
+    add(
+        "--precision",
+        type=Literal["float32", "bfloat16", "float16"],
+        default="float32",
+        help="numeric type of the network; float16 is slow on most CPUs",
+    )
+    add(
+        "--fast",
+        action="store_true",
+        help="optimize the model for this device first; bfloat16 where the device is fast at it",
+    )
+    add(
+        "--dtype",
+        choices=["float32", "bfloat16", "float16"],
+        default=None,
+        help="optimize the model first, with weights of this type; float16 on CUDA only",
     )
 
 

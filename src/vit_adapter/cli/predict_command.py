@@ -1,13 +1,22 @@
 """``vit-adapter predict MODEL IMAGES``."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
-from jsonargparse import Namespace
+from jsonargparse import ArgumentParser, Namespace
 
 from vit_adapter.config import MAX_PIXELS, InputError
 
-from .parsing import add_protocol, add_task, fail, make_parser, parse, protocol_changes, with_older_flags
+from .parsing import (
+    add_application,
+    add_protocol,
+    add_task,
+    fail,
+    make_parser,
+    parse,
+    protocol_changes,
+    with_older_flags,
+)
 
 DESCRIPTION = """Finds classes, objects or boxes in images. Writes label maps or objects, and an overlay, for each of
 them, named after the image; the folders below a given folder are kept. Results of vit-adapter among the images are left
@@ -45,26 +54,7 @@ def run(words: Sequence[str]) -> int:
         action="store_true",
         help="skip images whose complete result exists already, made by the same model and settings",
     )
-    add("--checkpoint", type=str, default=None, help="for a recipe: its weights, a file or 'published'")
-    add("--device", type=str, default="auto", help="auto, cpu, cuda, cuda:1 or mps (untested)")
-    add("--batch-size", type=int, default=4, help="windows processed together")
-    add(
-        "--precision",
-        type=Literal["float32", "bfloat16", "float16"],
-        default="float32",
-        help="numeric type of the network; float16 is slow on most CPUs",
-    )
-    add(
-        "--fast",
-        action="store_true",
-        help="optimize the model for this device first; bfloat16 where the device is fast at it",
-    )
-    add(
-        "--dtype",
-        choices=["float32", "bfloat16", "float16"],
-        default=None,
-        help="optimize the model first, with weights of this type; float16 on CUDA only",
-    )
+    add_application(parser, "windows processed together")
     add(
         "--tta",
         action="store_true",
@@ -159,7 +149,7 @@ def run(words: Sequence[str]) -> int:
     values = parse(parser, with_older_flags(words, {"--batch": "--batch-size"}))
 
     if values.video is not None:
-        return _predict_video(values)
+        return _predict_video(parser, values)
     if values.output is not None:
         raise InputError(
             f"-o {values.output}: is for --video; of images --out names the folder of the results"
@@ -172,21 +162,9 @@ def run(words: Sequence[str]) -> int:
         values.images,
         values.out or "predictions",
         list_file=values.list,
-        checkpoint=values.checkpoint,
-        device=values.device,
-        batch_size=values.batch_size,
-        precision=values.precision,
-        fast=values.fast,
-        dtype=values.dtype,
-        protocol=protocol_changes(values),
-        tta=values.tta,
-        threshold=values.threshold,
         max_pixels=values.max_pixels,
-        ids=values.ids,
         overlay=not values.no_overlay,
-        alpha=values.alpha,
         legend=not values.no_legend,
-        palette=values.palette,
         scores=values.scores,
         probabilities=values.probabilities,
         confidence=values.confidence,
@@ -195,11 +173,7 @@ def run(words: Sequence[str]) -> int:
         summary=values.summary,
         jsonl=values.jsonl,
         skip_existing=values.skip_existing,
-        quiet=values.quiet,
-        task=values.task,
-        score_threshold=values.score_threshold,
-        mask_threshold=values.mask_threshold,
-        min_area=values.min_area,
+        **_applying(values),
         devices=values.devices,
         nodes=values.nodes,
     )
@@ -212,18 +186,22 @@ def run(words: Sequence[str]) -> int:
 
 NOT_FOR_VIDEO = (
     "images", "list", "skip_existing", "scores", "probabilities", "confidence", "polygons", "bands", "summary", "jsonl",
-    "no_overlay", "no_legend",
+    "no_overlay", "no_legend", "max_pixels", "devices", "nodes",
 )  # fmt: skip
 
 
-def _predict_video(values: Namespace) -> int:
+def _predict_video(parser: ArgumentParser, values: Namespace) -> int:
     """Segments a video; exit code 1 if something of it could not be decoded.
+
+    Args:
+        parser: It knows what is not given.
+        values: What is.
 
     Raises:
         InputError: Something is given that is for images, or cannot be used.
     """
     for name in NOT_FOR_VIDEO:
-        if values[name]:
+        if values[name] != parser.get_default(name):
             flag = "IMAGES" if name == "images" else f"--{name.replace('_', '-')}"
             raise InputError(f"{flag}: is for images, not for --video")
 
@@ -234,25 +212,18 @@ def _predict_video(values: Namespace) -> int:
         values.video,
         values.output,
         values.out,
-        checkpoint=values.checkpoint,
-        device=values.device,
-        batch_size=values.batch_size,
-        precision=values.precision,
-        fast=values.fast,
-        dtype=values.dtype,
-        protocol=protocol_changes(values),
-        tta=values.tta,
-        threshold=values.threshold,
-        ids=values.ids,
-        alpha=values.alpha,
-        palette=values.palette,
-        quiet=values.quiet,
-        task=values.task,
-        score_threshold=values.score_threshold,
-        mask_threshold=values.mask_threshold,
-        min_area=values.min_area,
+        **_applying(values),
     )
     return 0 if report.problem is None else 1
+
+
+def _applying(values: Namespace) -> dict[str, Any]:
+    """How the model is applied, to images as to videos, as arguments of both."""
+    names = (
+        "checkpoint", "device", "batch_size", "precision", "fast", "dtype", "tta", "threshold", "ids", "alpha",
+        "palette", "quiet", "task", "score_threshold", "mask_threshold", "min_area",
+    )  # fmt: skip
+    return {name: values[name] for name in names} | {"protocol": protocol_changes(values)}
 
 
 def _band_numbers(text: str | None) -> list[int] | None:
