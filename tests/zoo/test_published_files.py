@@ -10,7 +10,8 @@ import torch
 from PIL import Image
 
 from vit_adapter import InputError, Segmenter, ViTAdapter, api
-from vit_adapter.api.training import prepare_model, with_published_files
+from vit_adapter.api.starting_files import with_published_files
+from vit_adapter.api.training import prepare_model
 from vit_adapter.cli.main import main
 from vit_adapter.weights.official import to_official
 from vit_adapter.zoo import PRETRAINED

@@ -11,8 +11,8 @@ from vit_adapter.config.class_table import LARGEST_ID
 from vit_adapter.config.mirrored import mirror_warning
 from vit_adapter.images import ImageRemarks, UnreadableImageError
 
-from .codes import count_codes
-from .dataset import FileDataset, check_size, dropped, only_void, open_dataset, with_pairs
+from .dataset import dropped, only_void, open_dataset, with_pairs
+from .file_dataset import FileDataset, check_size
 from .image_reading import ImageReading
 from .label_findings import needless_shift, report_unknown, slips, too_large, unlabelled, void_classes
 from .labels import LabelMapping
@@ -20,13 +20,11 @@ from .layouts.folder_objects import FolderObjects
 from .layouts.layout import Layout
 from .layouts.pairs import Pair
 from .mapping import require_two_classes
-from .object_check import ObjectsSeen, look_at_objects, objects_seen, report_objects
+from .object_check import ObjectsSeen, look_at_objects, report_objects
 from .report import ClassRow, Report
 from .scan import THREADS, MaskReading, MaskSummary, Palettes, found_values, hidden_foreground
-from .scenes.scene_dataset import SceneDataset
+from .scene_check import check_scenes
 from .source import Source
-
-SCENES_LOOKED_AT = 100
 
 
 @dataclass(frozen=True)
@@ -61,7 +59,7 @@ def check_dataset(config: DataConfig, sample: int | None = None) -> Report:
         InputError: When there is no data set to look at, or the class list cannot be used.
     """
     if config.layout == "scenes":
-        return _check_scenes(config, sample)
+        return check_scenes(config, sample)
     source = Source.find(config)
     parts = source.layout.parts
     report = Report(str(source.layout.root), source.layout.name, source.where)
@@ -274,40 +272,6 @@ def _report_rare(report: Report) -> None:
         )
     if unseen:
         report.add("warning", f"classes that occur in validation only: {_some(unseen)}")
-
-
-def _check_scenes(config: DataConfig, sample: int | None) -> Report:
-    report = Report("embedded scenes", "scenes", "the scenes")
-    pixels: dict[int, int] = {}
-    images: dict[str, dict[int, int]] = {}
-    for part in ("train", "val"):
-        dataset = open_dataset(config, part)
-        report.image_counts[part] = len(dataset)
-        images[part] = {}
-        for index in range(min(len(dataset), sample or SCENES_LOOKED_AT)):
-            report.looked_at += 1
-            for label, count in count_codes(dataset.read(index).labels).items():
-                pixels[label] = pixels.get(label, 0) + count
-                images[part][label] = images[part].get(label, 0) + 1
-    things = open_dataset(config, "train", task="panoptic")
-    seen = []
-    for part in ("train", "val"):
-        dataset = open_dataset(config, part, task="panoptic")
-        for index in range(min(len(dataset), sample or SCENES_LOOKED_AT)):
-            drawn = dataset.read(index)
-            assert drawn.annotation.instances is not None
-            height, width = drawn.labels.shape
-            seen.append(objects_seen(part, drawn.name, (height, width), drawn.annotation.instances))
-    report.tasks = SceneDataset.tasks
-    report_objects(report, things.classes, seen, by_pixels=False)
-    total = max(sum(pixels.values()), 1)
-    table = open_dataset(config, "train").classes
-    for label, (name, id_) in enumerate(zip(table.names, table.ids)):
-        train, val = (images[part].get(label, 0) for part in ("train", "val"))
-        report.rows.append(
-            ClassRow(name, id_, pixels.get(label, 0), pixels.get(label, 0) / total, train, val)
-        )
-    return report
 
 
 def _some(names: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ from PIL import Image
 from vit_adapter.config import InputError
 from vit_adapter.images import UnreadableImageError
 
-from .dataset import FileDataset
+from .file_dataset import FileDataset
 from .sample import AnnotatedImages
 from .scan import THREADS
 from .scenes.scene_dataset import SceneDataset

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from vit_adapter.config import InputError
 
 from .check import Looked, count_classes, look, report_copies, report_files, report_palettes
-from .dataset import FileDataset
+from .file_dataset import FileDataset
 from .label_findings import report_unknown, unlabelled
 from .layouts.pairs import Pair
 from .report import Report

@@ -15,10 +15,11 @@ from vit_adapter.config.mirrored import mirrored_order
 from vit_adapter.images import multiple_size, pad, resize_image
 from vit_adapter.inference.augmentation import View, plan_views
 from vit_adapter.inference.grid import Size, window_grid
-from vit_adapter.inference.limits import NOTHING, SCORES_LIMIT_BYTES, check_threshold
+from vit_adapter.inference.limits import SCORES_LIMIT_BYTES, check_threshold
 from vit_adapter.inference.views import PreparedView
 
 from .description import METADATA_KEY, ExportDescription
+from .scores import decided, probabilities, softmax
 
 ONNX_SUFFIX = ".onnx"
 
@@ -76,6 +77,10 @@ class OnnxModel:
         with self.file.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
+    @property
+    def _logits(self) -> bool:
+        return self.description.scores_are == "logits"
+
     def pads(self, size: Size, protocol: InferenceConfig) -> bool:
         """Whether windows of an image of (height, width) are smaller than the only size that the file takes.
 
@@ -125,12 +130,12 @@ class OnnxModel:
         if len(views) == 1 and views[0].size == size:
             strips = self._rows(image, views[0], protocol, batch_size, counted)
             if threshold is not None:
-                strips = (self._probabilities(strip) for strip in strips)
+                strips = (probabilities(strip, self._logits) for strip in strips)
         else:
             strips = iter([self._averaged(image, views, protocol, threshold, batch_size, counted)])
         for strip in strips:  # [K, rows, W]
             rows = min(strip.shape[1], size[0] - start)
-            labels[start : start + rows] = self._decided(strip[:, :rows, : size[1]], threshold)
+            labels[start : start + rows] = decided(strip[:, :rows, : size[1]], threshold)
             start += rows
         return labels
 
@@ -167,9 +172,9 @@ class OnnxModel:
                     [resize_image(np.ascontiguousarray(one)[..., None], size)[..., 0] for one in scores]
                 )
             if len(views) > 1:
-                scores = scores.clip(max=1) if len(scores) == 1 else _softmax(scores)
+                scores = scores.clip(max=1) if len(scores) == 1 else softmax(scores)
             elif threshold is not None:
-                scores = self._probabilities(scores)
+                scores = probabilities(scores, self._logits)
             total = scores if total is None else total + scores
         assert total is not None
         return total / len(views)
@@ -270,21 +275,6 @@ class OnnxModel:
             labels = labels[rows][:, columns]
         return labels
 
-    def _probabilities(self, scores: np.ndarray) -> np.ndarray:
-        """Probabilities of one view's scores [K, h, w], see ``inference.application``."""
-        if self.description.scores_are == "logits":
-            return _softmax(scores)
-        if len(scores) == 1:
-            return scores.clip(max=1)
-        total = scores.sum(axis=0, keepdims=True)
-        return np.where(total > 0, scores / np.where(total > 0, total, 1), np.float32(1 / len(scores)))
-
-    def _decided(self, scores: np.ndarray, threshold: float | None) -> np.ndarray:
-        if threshold is None:
-            return scores.argmax(axis=0)
-        chosen = scores[-1] >= threshold
-        return np.where(chosen, 0, NOTHING) if len(scores) == 1 else chosen
-
 
 def check_labels_suffice(file: Path, protocol: InferenceConfig, threshold: float | None) -> None:
     """Refuses what a file that gives labels, without scores, cannot do.
@@ -295,11 +285,6 @@ def check_labels_suffice(file: Path, protocol: InferenceConfig, threshold: float
     several = protocol.flip or len(protocol.scales) > 1 or len(protocol.resizes) > 1
     if threshold is not None or several:
         raise InputError(f"{file}: gives labels only; thresholds and tta need a file that gives scores")
-
-
-def _softmax(scores: np.ndarray) -> np.ndarray:
-    powers = np.exp(scores - scores.max(axis=0, keepdims=True))
-    return powers / powers.sum(axis=0, keepdims=True)
 
 
 def _to_border(side: int) -> np.ndarray:

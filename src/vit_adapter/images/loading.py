@@ -9,8 +9,6 @@ blocks are read here and not shown to the JPEG decoder, TIFF directories are che
 
 import io
 import os
-import struct
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -22,7 +20,6 @@ from PIL import (
     BmpImagePlugin,
     GifImagePlugin,
     Image,
-    ImageFile,
     JpegImagePlugin,
     PngImagePlugin,
     PpmImagePlugin,
@@ -33,7 +30,8 @@ from PIL import (
 from vit_adapter.config import InputError
 
 from . import tiff, tiff_directory
-from .recognition import TooManyPixelsError, UnreadableImageError, recognise
+from .file_blocks import check_png, check_size, split_exif
+from .recognition import UnreadableImageError, recognise
 from .several import count_images, grey_maximum
 from .value_range import WHOLE, read_deep_png, stated_by_png, stated_by_tiff
 
@@ -138,12 +136,12 @@ def load_file(
     exif = bits = stated = None
     directory: tiff_directory.Directory = {}
     if kind == "PNG":
-        bits, significant = _check_png(path, data, max_pixels)
+        bits, significant = check_png(path, data, max_pixels)
         stated = stated_by_png(significant) if bits == 16 else None
     elif kind == "PPM" and 255 < (maximum := grey_maximum(data) or 0) < WHOLE:
         stated = 0.0, float(maximum)
     elif kind == "JPEG":
-        exif, data = _split_exif(path, data)
+        exif, data = split_exif(path, data)
     elif kind == "TIFF":
         try:
             directory = tiff_directory.read_directory(data)
@@ -151,7 +149,7 @@ def load_file(
             raise UnreadableImageError(f"{path}: damaged TIFF file ({error})") from None
         bits = int(directory.get(258, (1,))[0])
         width, height = (int(directory.get(tag, (0,))[0]) for tag in (256, 257))
-        _check_size(path, width, height, max_pixels)
+        check_size(path, width, height, max_pixels)
         if bands or deep or _needs_own_reader(directory, width * height):
             return _load_bands(path, data, directory)
         stated = stated_by_tiff(directory)
@@ -177,77 +175,6 @@ def orient(array: np.ndarray, orientation: int) -> np.ndarray:
     if orientation in (2, 3, 6, 7):
         array = array[:, ::-1]
     return np.ascontiguousarray(array)
-
-
-def _check_size(path: Path, width: int, height: int, max_pixels: int) -> None:
-    if min(width, height) < 1:
-        raise UnreadableImageError(f"{path}: declares a size of {width}x{height} pixels")
-    if width * height > max_pixels:
-        raise TooManyPixelsError(
-            f"{path}: {width}x{height} = {width * height} pixels are more than the limit of {max_pixels} "
-            "(--data.max_pixels; of predict --max-pixels; in Python max_pixels)",
-            width,
-            height,
-        )
-
-
-def _check_png(path: Path, data: bytes, max_pixels: int) -> tuple[int, bytes]:
-    """Check the size, every critical chunk's checksum and the end mark; returns the bits of a sample, and how many of
-    them each channel says are significant.
-
-    Pillow skips the checksums of the pixel data.
-    """
-    if len(data) < 29:
-        raise UnreadableImageError(f"{path}: truncated PNG file ({len(data)} bytes)")
-    width, height, bits = struct.unpack_from(">IIB", data, 16)
-    _check_size(path, width, height, max_pixels)
-    position, view, significant = 8, memoryview(data), b""
-    while True:
-        if position + 12 > len(data):
-            raise UnreadableImageError(f"{path}: truncated PNG file (it ends before its end mark)")
-        length, name = struct.unpack_from(">I4s", data, position)
-        end = position + 8 + length
-        if end + 4 > len(data):
-            raise UnreadableImageError(
-                f"{path}: truncated PNG file (it ends inside a block of {length} bytes)"
-            )
-        checksum = struct.unpack_from(">I", data, end)[0]
-        if name[:1].isupper() and zlib.crc32(view[position + 4 : end]) != checksum:
-            raise UnreadableImageError(f"{path}: damaged PNG file (wrong checksum of {_chunk_name(name)})")
-        if name == b"IEND":
-            return bits, significant
-        if name == b"sBIT":
-            significant = data[position + 8 : end]
-        position = end + 4
-
-
-def _chunk_name(name: bytes) -> str:
-    """A part of a PNG file in words; names are four letters unless they are damaged themselves."""
-    if name == b"IDAT":
-        return "the pixel data"
-    letters = name.decode("ascii", "replace")
-    return f"the block {letters}" if letters.isalpha() and letters.isascii() else "a block without a name"
-
-
-def _split_exif(path: Path, data: bytes) -> tuple[bytes | None, bytes]:
-    """EXIF block of a JPEG file, and the file without it."""
-    if ImageFile.LOAD_TRUNCATED_IMAGES and data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda"):
-        # Somebody switched on tolerant decoding for the whole process; half images are refused all the
-        # same.
-        raise UnreadableImageError(f"{path}: truncated JPEG file (it ends before its end mark)")
-    position = 2
-    while position + 4 <= len(data) and data[position] == 0xFF:
-        marker = data[position + 1]
-        if marker == 0xFF:  # padding
-            position += 1
-            continue
-        if marker == 0xDA:  # pixel data
-            break
-        end = position + 2 + struct.unpack_from(">H", data, position + 2)[0]
-        if marker == 0xE1 and data[position + 4 : position + 10] == b"Exif\0\0":
-            return data[position + 10 : end], data[:position] + data[end:]
-        position = end
-    return None, data
 
 
 def _needs_own_reader(directory: tiff_directory.Directory, pixels: int) -> bool:
@@ -289,7 +216,7 @@ def _load_with_pillow(path: Path, kind: str, data: bytes, max_pixels: int) -> tu
         image = FORMATS[kind](io.BytesIO(data))
     except Exception as error:  # decoders raise all sorts of errors over damaged headers
         raise UnreadableImageError(f"{path}: damaged or truncated {kind} file ({_one_line(error)})") from None
-    _check_size(path, image.width, image.height, max_pixels)
+    check_size(path, image.width, image.height, max_pixels)
     count = count_images(kind, data, image)
     try:
         image.load()
@@ -308,7 +235,7 @@ def _load_npy(path: Path, max_pixels: int, source: Path | io.BytesIO) -> np.ndar
     except (ValueError, OSError, EOFError) as error:
         raise UnreadableImageError(f"{path}: NPY file cannot be read ({_one_line(error)})") from None
     if array.ndim in (2, 3):
-        _check_size(path, array.shape[1], array.shape[0], max_pixels)
+        check_size(path, array.shape[1], array.shape[0], max_pixels)
     return array
 
 

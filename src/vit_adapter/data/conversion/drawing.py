@@ -58,34 +58,81 @@ def convert_labelled(
     parts = {image.part for image in labelled.images}
     divided = "train" in parts and len(parts - {""}) > 1
     with folder_in_place(out) as folder:
-        writer = FolderWriter(folder, len(names))
-        objects = ObjectFiles(folder, names)
-        result.void = value_of[IGNORED] = writer.void
+        drawn = DrawnFolder(folder, value_of, stuff, problems, result)
         for image in labelled.images:
             part = (image.part or "train") if divided else ""
-            found = _image(image, images, part, finder, writer, problems, used)
-            if found is None:
-                continue
-            name, file, size = found
-            drawn = draw_shapes(image.shapes, size, value_of, stuff, problems, result)
-            if problems.stop:
-                continue
-            mask = writer.empty_mask(size, 0)
-            owner = paint(mask, drawn, result.overlaps)
-            writer.add(name, file, mask, part)
-            objects.add(name, size, drawn, owner, part)
-            result.images += 1
-            result.parts[part] += 1
-            if not drawn:
-                result.bare.append(name)
-        problems.refuse()
-        if not result.images:
-            raise InputError(f"{labelled.root}: no image is left of the {len(labelled.images)} in it")
-        result.has_objects = objects.write()
-        write_class_list(folder, names)
+            found = _image(image, images, part, finder, drawn.writer, problems, used)
+            if found is not None:
+                name, file, size = found
+                drawn.add(name, file, size, image.shapes, part)
+        drawn.finish(f"{labelled.root}: no image is left of the {len(labelled.images)} in it")
     result.not_annotated = finder.others_beside(set(used.values()))
     result.finish(problems)
     return result
+
+
+class DrawnFolder:
+    """The folder of a conversion while it is filled, an image after the other.
+
+    Args:
+        folder: It.
+        value_of: Mask value of every label, in their order; that of ``IGNORED`` is set here.
+        stuff: Labels whose shapes are regions, not objects.
+        problems: Takes what cannot be drawn.
+        result: Counts what is written.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        value_of: dict[str, int],
+        stuff: Collection[str],
+        problems: Problems,
+        result: Conversion,
+    ) -> None:
+        self._folder, self._names = folder, list(value_of)
+        self.writer, self._objects = FolderWriter(folder, len(value_of)), ObjectFiles(folder, self._names)
+        self._value_of, self._stuff = value_of, stuff
+        self._problems, self._result = problems, result
+        result.void = value_of[IGNORED] = self.writer.void
+
+    def add(self, name: str, file: Path | bytes, size: Size, shapes: Sequence[Shape], part: str = "") -> None:
+        """Draws and writes an image's mask and objects, unless nothing is to be written any more.
+
+        Args:
+            name: Of the files.
+            file: The image, or its content.
+            size: Of the image, (height, width).
+            shapes: What was drawn on it, from below to above.
+            part: "train", "val" or "test"; "": the data is not divided.
+        """
+        result = self._result
+        drawn = draw_shapes(shapes, size, self._value_of, self._stuff, self._problems, result)
+        if self._problems.stop:
+            return
+        mask = self.writer.empty_mask(size, 0)
+        owner = paint(mask, drawn, result.overlaps)
+        self.writer.add(name, file, mask, part)
+        self._objects.add(name, size, drawn, owner, part)
+        result.images += 1
+        result.parts[part] += 1
+        if not drawn:
+            result.bare.append(name)
+
+    def finish(self, nothing: str) -> None:
+        """Writes what tells of all images.
+
+        Args:
+            nothing: What to say where no image is left.
+
+        Raises:
+            InputError: None is, or something may not be left out.
+        """
+        self._problems.refuse()
+        if not self._result.images:
+            raise InputError(nothing)
+        self._result.has_objects = self._objects.write()
+        write_class_list(self._folder, self._names)
 
 
 def with_clean_labels(image: LabelledImage) -> LabelledImage:

@@ -15,12 +15,10 @@ from vit_adapter.images import read_image
 from ..class_files import read_class_file, read_text
 from ..file_tree import FileFinder, files_below
 from ..other_forms import advice
-from .conversion import FolderWriter, folder_in_place, size_problem, write_class_list
-from .drawing import draw_shapes, known_stuff
+from .conversion import FolderWriter, folder_in_place, size_problem
+from .drawing import DrawnFolder, known_stuff
 from .labelled import IGNORED, Shape, clean_label
 from .labelme_shapes import DRAWN, as_file, shape_mask, shape_type
-from .object_files import ObjectFiles
-from .painting import paint
 from .problems import KINDS, Problems
 from .report import BACKGROUND_NAMES, Conversion
 
@@ -81,29 +79,13 @@ def convert_labelme(
         Path, tuple[Path, Path]
     ] = {}  # absolute path of an image to its annotation and its path as given
     with folder_in_place(out) as target:
-        writer, objects = FolderWriter(target, len(names)), ObjectFiles(target, names)
-        result.void = value_of[IGNORED] = writer.void
+        drawn = DrawnFolder(target, value_of, stuff, problems, result)
         for file, content in readable.items():
-            found = _image(file, folder, content, finder, writer, problems, annotated)
-            if found is None:
-                continue
-            name, image, size = found
-            shapes = _shapes(file, content, line_width)
-            drawn = draw_shapes(shapes, size, value_of, stuff, problems, result)
-            if problems.stop:
-                continue
-            mask = writer.empty_mask(size, 0)
-            owner = paint(mask, drawn, result.overlaps)
-            writer.add(name, image, mask)
-            objects.add(name, size, drawn, owner, "")
-            result.images += 1
-            if not drawn:
-                result.bare.append(name)
-        problems.refuse()
-        if not result.images:
-            raise InputError(f"{folder}: no image is left of its {len(files)} labelme files")
-        result.has_objects = objects.write()
-        write_class_list(target, names)
+            found = _image(file, folder, content, finder, drawn.writer, problems, annotated)
+            if found is not None:
+                name, image, size = found
+                drawn.add(name, image, size, _shapes(file, content, line_width))
+        drawn.finish(f"{folder}: no image is left of its {len(files)} labelme files")
     result.not_annotated = finder.others_beside({path for _, path in annotated.values()})
     result.finish(problems)
     return result
