@@ -73,12 +73,12 @@ def predict_video(
 ) -> VideoReport:
     """Segments the frames of a video and writes a video of overlays, files for each frame, or both.
 
-    The video has the size, the times and the rate of the frames; what is stored turned is written upright. Classes have
-    the same colours in all frames. Sound is left out. What cannot be decoded is left out too, and said; the rest is
-    kept.
+    The video has the size, the times and the rate of the frames, and the first sound track; what is stored turned is
+    written upright. Classes have the same colours in all frames. What cannot be decoded is left out, and said; the rest
+    is kept.
 
     Args:
-        model: A model, what ``load`` takes, or a file NAME.onnx that ``export`` wrote.
+        model: A model, what ``load`` takes, or a file NAME.onnx or NAME.xml that ``export`` wrote.
         video: The video file.
         output: The video of overlays, such as "out.mp4"; None: none.
         out: Folder for files of each frame, ``frame_000001_labels.png`` ..., as ``predict`` writes them; None: none.
@@ -134,9 +134,8 @@ def predict_video(
         made_by = applied.fingerprint(ids=ids, video=video.name)
         folder = None if out is None else ResultFolder(Path(out), form, made_by)
         walk = _VideoWalk(applied, folder, alpha, quiet)
-        begin = time.monotonic()
+        begin, writer = time.monotonic(), None
         with ExitStack() as stack:
-            writer = None
             if output is not None:
                 place = stack.enter_context(atomic_path(output))
                 writer = stack.enter_context(
@@ -145,15 +144,18 @@ def predict_video(
                         rate=opened.rate,
                         time_base=opened.time_base,
                         pixel_ratio=opened.pixel_ratio,
+                        sound_of=video if opened.has_audio else None,
                     )
                 )
             walk.run(opened, writer)
         problem = _problem(opened, walk.done)
     if problem is not None:
         print(f"warning: {problem}", file=sys.stderr)
+    if writer is not None and writer.silence is not None:
+        print(
+            f"warning: {video}: its sound is not, or not all, in {output} ({writer.silence})", file=sys.stderr
+        )
     if not quiet:
-        if opened.has_audio and output is not None:
-            print("note: the sound of the video is not copied", file=sys.stderr)
         rate = f"{walk.done / max(1e-9, time.monotonic() - begin):.3g} frames/s"
         places = [str(place) for place in (output, out) if place is not None]
         print(f"{walk.done} frames: {' and '.join(places)} ({rate})")

@@ -98,11 +98,11 @@ class Video:
 
 
 @contextmanager
-def opened_video(path: Path) -> Iterator[Video]:
-    """Opens a video file.
+def open_container(path: Path) -> Iterator[Any]:
+    """Opens a file of video or sound: a plain local one, whatever its name looks like.
 
     Raises:
-        InputError: There is no such file, it is no video, or its coding cannot be read.
+        InputError: There is no such file, or it is none that can be read.
     """
     import av
     from av.error import FFmpegError
@@ -110,7 +110,6 @@ def opened_video(path: Path) -> Iterator[Video]:
     if not path.is_file():
         raise InputError(f"{path}: {'a folder, expected a video file' if path.is_dir() else 'no such file'}")
     try:
-        # A plain local file, whatever its name looks like.
         container = av.open(
             f"file:{path}", options={"protocol_whitelist": "file", "format_whitelist": CONTAINERS}
         )
@@ -120,6 +119,17 @@ def opened_video(path: Path) -> Iterator[Video]:
             "file"
         ) from None
     with container:
+        yield container
+
+
+@contextmanager
+def opened_video(path: Path) -> Iterator[Video]:
+    """Opens a video file.
+
+    Raises:
+        InputError: There is no such file, it is no video, or its coding cannot be read.
+    """
+    with open_container(path) as container:
         if not container.streams.video:
             kinds = sorted({stream.type for stream in container.streams})
             raise InputError(f"{path}: has no video stream (but {', '.join(kinds) or 'nothing'})")

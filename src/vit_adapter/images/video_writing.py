@@ -1,7 +1,7 @@
 """Frames into video files. Needs PyAV, the extra "video"."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from vit_adapter.config import InputError
+
+from .video_sound import Sound, open_sound
 
 ENCODERS = {
     ".mp4": "libx264",
@@ -46,12 +48,23 @@ def check_video_name(path: Path, setting: str) -> None:
 
 
 class VideoWriter:
-    """A video file that is being written; of odd sides the last pixel is left out."""
+    """A video file that is being written; of odd sides the last pixel is left out.
+
+    Attributes:
+        silence: Why the sound, or the rest of it, is missing, in words; None: it is not.
+    """
 
     def __init__(
-        self, container: Any, encoder: str, rate: Fraction, time_base: Fraction, pixel_ratio: Fraction
+        self,
+        container: Any,
+        encoder: str,
+        rate: Fraction,
+        time_base: Fraction,
+        pixel_ratio: Fraction,
     ) -> None:
         self._container, self._time_base = container, time_base
+        self._sound: Sound | None = None
+        self.silence: str | None = None
         self._stream: Any = container.add_stream(encoder, rate=rate, options=dict(OPTIONS[encoder]))
         context = self._stream.codec_context
         context.time_base = time_base
@@ -59,6 +72,10 @@ class VideoWriter:
         context.colorspace = context.color_primaries = context.color_trc = BT709
         self._pixel_ratio = pixel_ratio
         self._begun = False
+
+    def add_sound(self, path: Path, ending: str) -> None:
+        """Adds the sound of a file, before the first frame; ``silence`` says why it cannot be had."""
+        self._sound, self.silence = open_sound(path, self._container, ending)
 
     def write(self, pixels: np.ndarray, time: int) -> None:
         """Adds a frame.
@@ -79,16 +96,33 @@ class VideoWriter:
         frame = frame.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709)
         frame.pts, frame.time_base = time, self._time_base
         self._container.mux(self._stream.encode(frame))
+        self._write_sound(time * self._time_base)
 
     def end(self) -> None:
-        """Adds what the encoder holds back."""
+        """Adds what the encoder holds back, and the rest of the sound."""
         if self._begun:
             self._container.mux(self._stream.encode(None))
+            self._write_sound(None)
+
+    def close(self) -> None:
+        """Closes the file with the sound."""
+        if self._sound is not None:
+            self._sound.close()
+
+    def _write_sound(self, until: Fraction | None) -> None:
+        if self._sound is not None:
+            self._sound.write_until(until)
+            self.silence = self._sound.problem
 
 
 @contextmanager
 def video_writer(
-    path: Path, *, rate: Fraction, time_base: Fraction, pixel_ratio: Fraction = Fraction(1)
+    path: Path,
+    *,
+    rate: Fraction,
+    time_base: Fraction,
+    pixel_ratio: Fraction = Fraction(1),
+    sound_of: Path | None = None,
 ) -> Iterator[VideoWriter]:
     """A video file to write frames into.
 
@@ -97,6 +131,7 @@ def video_writer(
         rate: Frames in a second, on average.
         time_base: Seconds in a unit of the frames' times.
         pixel_ratio: Width of a pixel over its height.
+        sound_of: A file whose first sound track is added; None: no sound.
 
     Raises:
         OSError: It cannot be written.
@@ -105,8 +140,12 @@ def video_writer(
     from av.error import FFmpegError
 
     try:
-        with av.open(f"file:{path}", "w") as container:
-            writer = VideoWriter(container, ENCODERS[path.suffix.lower()], rate, time_base, pixel_ratio)
+        with av.open(f"file:{path}", "w") as container, ExitStack() as stack:
+            ending = path.suffix.lower()
+            writer = VideoWriter(container, ENCODERS[ending], rate, time_base, pixel_ratio)
+            stack.callback(writer.close)
+            if sound_of is not None:
+                writer.add_sound(sound_of, ending)
             yield writer
             writer.end()
     except FFmpegError as error:
