@@ -206,7 +206,6 @@ def test_an_image_with_a_space_and_an_accent(tmp_path):
         (_region("ant", "brushlabels", format="rle", rle="xx"), "not a list of bytes"),
         (_region("ant", "brushlabels", format="png", rle=[]), "format 'png'"),
         (_region("ant", "spirallabels", turns=3), r"a region that is no brush.*fields: spirallabels, turns"),
-        ({**_rectangle(), "image_rotation": 90}, "turned by 90 degrees"),
         (
             _region("ant", "rectanglelabels", x=0, y=0, width=9, height=9, labels=["bee"]),
             "labels bee and ant",
@@ -220,6 +219,18 @@ def test_what_cannot_be_drawn(tmp_path, region, message):
         convert(file, tmp_path / "out")
     kind = str(caught.value).rpartition("--skip ")[2]
     assert convert(file, tmp_path / "out", skip=kind).left_out_kinds == {kind: 1}
+
+
+@pytest.mark.parametrize("degrees", [90, 180, 270])
+def test_an_image_that_was_turned_on_the_page(tmp_path, degrees):
+    """Label Studio turns what it shows; what it stores is in percent of the image as the file holds it."""
+    region = _rectangle(x=10, y=20, width=30, height=40)
+    mask, objects, _ = converted(_save(tmp_path / "plain", [region]), tmp_path / "straight")
+    turned_region = {**region, "image_rotation": degrees}
+    found, numbers, _ = converted(_save(tmp_path / "turned", [turned_region]), tmp_path / "out")
+    assert mask.any()
+    assert (found == mask).all()
+    assert (numbers == objects).all()
 
 
 def test_another_size(tmp_path):

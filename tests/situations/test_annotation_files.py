@@ -193,11 +193,11 @@ def test_s150_the_command_that_converts(tmp_path, capfd, monkeypatch, form, aske
 
 
 def test_s150_forms_without_a_command(tmp_path, capfd):
-    """VOC's XML is recognised, too, and the line says which forms can be read."""
+    """Other XML is recognised, too, and the line says which forms can be read."""
     save_photo(tmp_path / "images/a.png")
     file = tmp_path / "Annotations/a.xml"
     file.parent.mkdir()
-    file.write_text("<annotation><object/></annotation>")
+    file.write_text("<annotation><layer/></annotation>")
     line = refusal(capfd, "data", "check", tmp_path)
     assert f"holds XML annotations ({file}), no masks; export them as masks" in line
 

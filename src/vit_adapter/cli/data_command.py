@@ -48,8 +48,8 @@ def _check(words: Sequence[str]) -> int:
 def _convert(words: Sequence[str]) -> int:
     parser = make_parser(
         "data convert",
-        "What a labelling tool wrote to a folder of images, masks and objects: CVAT (XML, masks), Label Studio (JSON, "
-        "JSON-MIN), labelme, X-AnyLabeling, Supervisely, VIA, YOLO, COCO JSON.",
+        "What a labelling tool wrote to a folder of images, masks and objects: CVAT (XML of images and videos, masks), "
+        "Label Studio (JSON, JSON-MIN), labelme, X-AnyLabeling, Supervisely, VIA, YOLO, Pascal VOC, COCO JSON.",
     )
     parser.add_argument(
         "source",
@@ -60,7 +60,7 @@ def _convert(words: Sequence[str]) -> int:
         "--images",
         type=str,
         default=None,
-        help="folder of the images, where they are not beside the annotations",
+        help="folder of the images, where they are not beside the annotations; of CVAT's tracks also the video",
     )
     parser.add_argument("--out", type=str, required=True, help="folder to create")
     parser.add_argument(

@@ -26,6 +26,7 @@ TITLES = {
     "label_studio": "Label Studio",
     "via": "VIA",
     "cvat": "CVAT",
+    "voc": "Pascal VOC",
     "yolo": "YOLO",
 }
 """Forms by name, with how people call them; where a folder holds several, the first one counts."""
@@ -93,7 +94,10 @@ def _csv_form(file: Path) -> str:
 
 
 def _xml_form(file: Path) -> str:
-    return "cvat" if re.search(rb"<annotations[\s>]", _start(file, 4096)) else ""
+    content = _start(file, 100_000)
+    if re.search(rb"<annotations[\s>]", content[:4096]):
+        return "cvat"
+    return "voc" if re.search(rb"<annotation[\s>]", content[:4096]) and b"<object>" in content else ""
 
 
 def _is_supervisely(file: Path) -> bool:
@@ -147,7 +151,7 @@ def _advice(root: Path) -> str | None:
         commands = " && ".join(_coco_commands(root, instances or files))
     else:
         source = folder if form.name == "labelme" else root
-        images = "" if form.name == "labelme" or _holds_an_image(folder) else " --images FOLDER"
+        images = "" if form.name == "labelme" or _holds_an_image(folder) else _images_option(form)
         out = shlex.quote(f"{folder.resolve().name}_masks")
         commands = f"vit-adapter data convert {shlex.quote(str(source))}{images} --out {out}"
     return f"{root}: holds {TITLES[form.name]} annotations, no masks; this makes masks: {commands}"
@@ -160,6 +164,18 @@ def _holds_an_image(folder: Path) -> bool:
         if any(Path(place, name).suffix.lower() in IMAGE_SUFFIXES for name in names):
             return True
     return False
+
+
+def _images_option(form: Form) -> str:
+    """How a command names images that are not below the folder; of a video that lies beside its XML nothing."""
+    starts = {file: _start(file, 100_000) for file in form.files}
+    if form.name != "cvat" or not any(b"<track" in start for start in starts.values()):
+        return " --images FOLDER"
+    sources = [(file, re.search(rb"<source>([^<]+)</source>", start)) for file, start in starts.items()]
+    beside = any(
+        found and (file.parent / found[1].decode("utf-8", "replace")).is_file() for file, found in sources
+    )
+    return "" if beside else " --images VIDEO"
 
 
 def _coco_commands(root: Path, files: list[Path]) -> list[str]:

@@ -1,6 +1,7 @@
-"""CVAT's own XML ("CVAT for images 1.1"): boxes, polygons, ellipses, masks, lines and points."""
+"""CVAT's own XML, for images and for videos (1.1): boxes, polygons, ellipses, masks, lines and points."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
@@ -9,6 +10,7 @@ import numpy as np
 from vit_adapter.annotations import ellipse_outline, polygon_mask, rectangle_outline, stroke_mask
 from vit_adapter.config import InputError
 
+from .cvat_video import frames_of_tracks, with_video
 from .labelled import (
     Draw,
     Labelled,
@@ -29,19 +31,23 @@ VERSIONS = ("1.0", "1.1")
 NO_SHAPES = ("tag",)  # it is about the whole image
 
 
-def read_cvat(files: Sequence[Path], root: Path, line_width: float | None = None) -> Labelled:
+def read_cvat(
+    files: Sequence[Path], root: Path, line_width: float | None = None, images: Path | None = None
+) -> Labelled:
     """Reads CVAT's XML files.
 
     Args:
         files: The XML files; of several, label lists are joined.
         root: The file or folder that was given.
         line_width: Pixels that lines are wide, and points across; None: they have no area.
+        images: Folder of the images, or the video whose frames they are; None: in the usual places.
 
     Returns:
-        Images with shapes. Those of a higher ``z_order`` lie above; those of one label and ``group_id`` are one object.
+        Images, or frames that show something, with shapes. Those of a higher ``z_order`` lie above; those of one label
+        and ``group_id`` are one object.
 
     Raises:
-        InputError: A file is no such XML, is of another version, or is one of a video.
+        InputError: A file is no such XML, or is of another version.
     """
     labelled = Labelled(root, on_top="the shape of the higher z_order, else the later one")
     classes: dict[str, None] = {}
@@ -52,6 +58,8 @@ def read_cvat(files: Sequence[Path], root: Path, line_width: float | None = None
         classes |= dict.fromkeys(names)
         for position, image in enumerate(tree.iter("image"), start=1):
             labelled.images.append(_image(image, position, file, line_width))
+        if tree.find("track") is not None:
+            labelled.images += _frames(tree, file, line_width, images, labelled.remarks)
     labelled.classes, labelled.classes_from = list(classes) or None, files[0]
     return labelled
 
@@ -62,12 +70,19 @@ def _check_kind(tree: Element, file: Path) -> None:
     version = (tree.findtext("version") or "").strip()
     if version and version not in VERSIONS:
         raise InputError(f"{file}: is version {version!r} of CVAT's XML, expected {' or '.join(VERSIONS)}")
-    if tree.find("track") is not None:
-        raise InputError(
-            f"{file}: is 'CVAT for video'; export the task as 'CVAT for images 1.1', which has every frame as an image"
-        )
-    if tree.find("image") is None:
+    if tree.find("image") is None and tree.find("track") is None:
         raise InputError(f"{file}: lists no image")
+
+
+def _frames(
+    tree: Element, file: Path, line_width: float | None, images: Path | None, remarks: list[str]
+) -> list[LabelledImage]:
+    found, bare = frames_of_tracks(tree, file, partial(_shape, line_width=line_width))
+    if not found:
+        raise InputError(f"{file}: no frame of its video shows an object")
+    if bare:
+        remarks.append(f"{file}: frames without a shape: {bare}, not converted")
+    return with_video(found, tree, file, images)
 
 
 def _label_names(tree: Element) -> list[str]:

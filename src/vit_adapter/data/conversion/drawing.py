@@ -1,7 +1,7 @@
 """From the images and shapes of any tool to a folder: the walk that all conversions make."""
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -226,8 +226,10 @@ def _image(
     writer: FolderWriter,
     problems: Problems,
     used: dict[Path, Path],
-) -> tuple[str, Path, Size] | None:
-    """Name below the folder of images, the file, and its (height, width) as displayed; None: a problem."""
+) -> tuple[str, Path | bytes, Size] | None:
+    """Name below the folder of images, the file or its content, and (height, width) as displayed; None: a problem."""
+    if image.content is not None:
+        return _content(image, image.content, part, writer, problems)
     places = [given] if given is not None else list(dict.fromkeys(image.places))
     try:
         found = _find(image, places, finder)
@@ -263,6 +265,28 @@ def _image(
         problems.add("double", f"{image.where}: {error}")
         return None
     return name, file, (height, width)
+
+
+def _content(
+    image: LabelledImage,
+    read: Callable[[], tuple[bytes, Size]],
+    part: str,
+    writer: FolderWriter,
+    problems: Problems,
+) -> tuple[str, bytes, Size] | None:
+    """The same of an image that is in no file of its own."""
+    name = image.names[0].as_posix()
+    try:
+        content, size = read()
+        writer.claim(name, part)
+    except InputError as error:
+        problems.add("missing", f"{image.where}: {error}")
+        return None
+    text = size_problem(Path(name), size, image.size[0] or size[0], image.size[1] or size[1], image.file)
+    if text:
+        problems.add("size", text)
+        return None
+    return name, content, size
 
 
 def _find(image: LabelledImage, places: list[Path], finder: FileFinder) -> tuple[str, Path] | None:

@@ -160,24 +160,12 @@ def _shape(region: dict[str, Any], where: str, line_width: float | None) -> Shap
         if str(key).endswith("labels") and isinstance(some, list)
         for label in some
     ]
+    # "image_rotation" tells how the image was shown; whatever it is, regions are stored on the image as it lies there.
     kind, draw = _drawing(value, line_width)
-    if number_or_zero(region.get("image_rotation")):
-        reason = (
-            f"drawn on the image turned by {region['image_rotation']} degrees; turn the image file instead"
-        )
-        kind, draw = "broken", undrawable(reason)
     if len(set(labels)) > 1:
         kind, draw = "broken", undrawable(f"has the labels {' and '.join(labels)}, and a pixel has one class")
     box = "width" in value and "height" in value and "radiusX" not in value
     return Shape(where, labels[0] if labels else "", draw, kind, box=box)
-
-
-def number_or_zero(value: object) -> float:
-    """A turn that is not stated, or is no number, is none."""
-    try:
-        return number(value, "")
-    except InputError:
-        return 0.0
 
 
 def _drawing(value: Mapping[str, Any], line_width: float | None) -> tuple[str, Draw]:

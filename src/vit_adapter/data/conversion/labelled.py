@@ -62,6 +62,8 @@ class LabelledImage:
         shapes: In the order of the file.
         places: Folders in which it may be.
         part: "train", "val", "test"; "": the tool does not say.
+        content: Gives the content of its file and its (height, width), where it is in no file of its own; raises
+            InputError.
     """
 
     where: str
@@ -71,6 +73,7 @@ class LabelledImage:
     shapes: Sequence[Shape]
     places: Sequence[Path]
     part: str = ""
+    content: Callable[[], tuple[bytes, Size]] | None = None
 
 
 @dataclass

@@ -18,6 +18,7 @@ from .problems import Problems
 from .report import Conversion
 from .supervisely import read_supervisely
 from .via import read_via
+from .voc import read_voc
 from .yolo import read_yolo
 
 WIDEST_LINE = 10_000  # pixels
@@ -37,9 +38,10 @@ def convert(
     """Turns what a labelling tool wrote into a folder that ``open_dataset`` reads.
 
     Args:
-        source: File or folder of CVAT, Label Studio, labelme, X-AnyLabeling, Supervisely, VIA or YOLO, or a COCO JSON.
+        source: File or folder of CVAT, Label Studio, labelme, X-AnyLabeling, Supervisely, VIA, YOLO or Pascal VOC, or a
+            COCO JSON.
         out: Folder to make, see ``convert_labelled``.
-        images: Folder of the images; None: the places that are usual for the tool.
+        images: Folder of the images, or the video of CVAT's tracks; None: the places that are usual for the tool.
         skip: What is left out and listed instead of refused, see ``problems.KINDS``.
         line_width: Pixels that lines are wide, and points across; None: they have no area.
         label_key: Region attribute of VIA that holds the class; None: the one that is called like a class.
@@ -66,8 +68,9 @@ def convert(
     if label_key is not None and (form is None or form.name != "via"):
         raise InputError("--label-key: goes with the files of VIA, which have attributes of any name")
     if form is not None and form.name not in ("coco", "labelme"):
-        labelled = _read(form, source, line_width, label_key)
-        return convert_labelled(labelled, out, Problems(skip), place, stuff)
+        labelled = _read(form, source, line_width, label_key, place)
+        framed = all(image.content is not None for image in labelled.images)
+        return convert_labelled(labelled, out, Problems(skip), None if framed else place, stuff)
     if source.suffix.lower() == ".zip":
         raise InputError(f"{source}: is a ZIP archive; unpack it and give the folder")
     if source.is_dir():
@@ -79,10 +82,14 @@ def convert(
     return convert_coco(source, place or source.parent, out, skip=skip, stuff=stuff)
 
 
-def _read(form: Form, root: Path, line_width: float | None, label_key: str | None) -> Labelled:
+def _read(
+    form: Form, root: Path, line_width: float | None, label_key: str | None, images: Path | None
+) -> Labelled:
     files = form.files
     if form.name == "cvat":
-        return read_cvat(files, root, line_width)
+        return read_cvat(files, root, line_width, images)
+    if form.name == "voc":
+        return read_voc(root)
     if form.name == "cvat_masks":
         return read_cvat_masks(files, root)
     if form.name == "label_studio":
