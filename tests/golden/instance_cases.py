@@ -9,7 +9,8 @@ from torch import Tensor
 
 from vit_adapter.annotations import RunLengths
 from vit_adapter.config import ObjectConfig
-from vit_adapter.tasks.queries import MaskSizes, find_instances, find_segments
+from vit_adapter.tasks.queries import find_instances, find_segments
+from vit_adapter.tasks.window_walk import MaskSizes
 
 from .case import Case
 from .comparison import check_outputs

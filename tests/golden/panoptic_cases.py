@@ -10,7 +10,7 @@ from torch import nn
 from vit_adapter.heads.mask2former import Mask2FormerHead
 from vit_adapter.heads.mask2former.targets import Target
 from vit_adapter.segmenter import Segmenter
-from vit_adapter.tasks.queries import MaskSizes
+from vit_adapter.tasks.window_walk import MaskSizes
 from vit_adapter.training.averaging import exponential_average, share_of_new
 from vit_adapter.weights.official import PANOPTIC_HEAD, from_official
 

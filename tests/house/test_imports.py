@@ -38,7 +38,7 @@ MAY_IMPORT = {
         "config", "ops", "annotations", "images", "visualization", "weights", "backbones", "heads", "inference",
         "metrics", "tasks", "segmenter", "data", "evaluation",
     },
-    "export": {"config", "ops", "annotations", "images", "heads", "inference", "segmenter"},
+    "export": {"config", "ops", "annotations", "images", "heads", "inference", "tasks", "segmenter"},
     "api": {
         "config", "ops", "annotations", "images", "visualization", "weights", "backbones", "heads", "inference",
         "metrics", "tasks", "segmenter", "data", "evaluation", "training", "export", "zoo",

@@ -167,7 +167,7 @@ def open_model(
     """Opens a model for images that come one by one.
 
     Args:
-        model: A model, what ``load`` takes, or a file NAME.onnx that ``export`` wrote.
+        model: A model, what ``load`` takes, or a file NAME.onnx or NAME.xml that ``export`` wrote.
         checkpoint: For a recipe: its weights.
         max_pixels: Images of more pixels, width x height, are refused.
         quiet: Do not say what was done.

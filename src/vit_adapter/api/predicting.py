@@ -79,7 +79,7 @@ def predict(
     tool wrote are never taken for images. The files of one result are written together or not at all.
 
     Args:
-        model: A model, what ``load`` takes, or a file NAME.onnx that ``export`` wrote.
+        model: A model, what ``load`` takes, or a file NAME.onnx or NAME.xml that ``export`` wrote.
         images: Files, folders (with all folders below) and patterns.
         out: Folder for the results.
         list_file: A text file with more of them, one per line; "-": standard input.

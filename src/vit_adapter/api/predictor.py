@@ -1,4 +1,4 @@
-"""What ``predict`` needs of a model, wherever it runs: as a segmenter in torch, or as an ONNX file without torch."""
+"""What ``predict`` needs of a model, wherever it runs: as a segmenter, or as an exported file without torch."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,6 +8,7 @@ import numpy as np
 
 from vit_adapter.config import ClassTable, InferenceConfig, TaskName
 from vit_adapter.config.progress_bar import ProgressBar
+from vit_adapter.export.description import EXPORTED_SUFFIXES
 from vit_adapter.zoo import Recipe
 
 if TYPE_CHECKING:
@@ -137,15 +138,15 @@ def open_predictor(model: "str | Path | Segmenter", checkpoint: str | Path | Non
     Args:
         model: A model, what ``load`` takes, or a file that ``export`` wrote.
         checkpoint: For a recipe: its weights.
-        device: Where it runs; an ONNX file runs where onnxruntime can.
+        device: Where it runs; an exported file runs where its runtime can.
 
     Raises:
         InputError: There is no such model, or it cannot be used.
     """
-    if isinstance(model, (str, Path)) and Path(model).suffix.lower() == ".onnx":
-        from .onnx_predictor import OnnxPredictor
+    if isinstance(model, (str, Path)) and Path(model).suffix.lower() in EXPORTED_SUFFIXES:
+        from .exported_predictor import ExportedPredictor
 
-        return OnnxPredictor(Path(model), checkpoint, device)
+        return ExportedPredictor(Path(model), checkpoint, device)
     from .segmenter_predictor import SegmenterPredictor
 
     return SegmenterPredictor.named(model, checkpoint, device)

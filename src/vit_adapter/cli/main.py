@@ -21,7 +21,7 @@ COMMANDS = {
     "zoo": "list the published recipes",
     "recipe": "print one recipe as YAML",
     "convert": "official checkpoint to model folder, and back",
-    "export": "model to an ONNX file for other runtimes, checked",
+    "export": "model to an ONNX or OpenVINO file for other runtimes, checked",
     "bench": "time and memory beside the reference forms of the operators",
     "info": "versions, devices and which form of each operator runs",
 }
@@ -34,6 +34,7 @@ EXTRAS = {
     "onnx": "onnx",
     "onnxscript": "onnx",
     "onnxruntime": "onnx",
+    "openvino": "openvino",
     "cv2": "instaboost",
     "starlette": "serve",
     "uvicorn": "serve",

@@ -18,7 +18,7 @@ def add_opening(parser: ArgumentParser, port: int) -> None:
     add(
         "model",
         type=str,
-        help="model or run folder, exported NAME.onnx, recipe name, or hub repository owner/name",
+        help="model or run folder, exported NAME.onnx or NAME.xml, recipe name, or hub repository owner/name",
     )
     add(
         "--host",

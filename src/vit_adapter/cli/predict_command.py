@@ -30,7 +30,7 @@ def run(words: Sequence[str]) -> int:
     add(
         "model",
         type=str,
-        help="model or run folder, exported NAME.onnx, recipe name, or hub repository owner/name",
+        help="model or run folder, exported NAME.onnx or NAME.xml, recipe name, or hub repository owner/name",
     )
     add(
         "images",
@@ -46,7 +46,7 @@ def run(words: Sequence[str]) -> int:
         help="a text file with one image or folder per line; -: standard input",
     )
     add("--out", type=str, default=None, help="folder for the results (default: predictions)")
-    add("--video", type=str, default=None, help="a video instead of images (extra video); sound is left out")
+    add("--video", type=str, default=None, help="a video instead of images (extra video)")
     add("-o", "--output", type=str, default=None, help="of a video: the video of overlays, such as out.mp4")
     add(
         "--skip-existing",

@@ -1,4 +1,4 @@
-"""Models for other runtimes: writing ONNX files, and applying them by onnxruntime alone, without torch."""
+"""Models for other runtimes: files for onnxruntime and OpenVINO, and how they are applied without torch."""
 
 from typing import TYPE_CHECKING
 
@@ -6,16 +6,18 @@ from vit_adapter.config.lazy import lazy_names
 
 if TYPE_CHECKING:
     from .description import ExportDescription, OutputKind
-    from .onnx_model import OnnxModel
+    from .exported_model import ExportedModel
     from .to_onnx import export_onnx
+    from .to_openvino import convert_to_openvino
 
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "ExportDescription": "description",
-        "OnnxModel": "onnx_model",
+        "ExportedModel": "exported_model",
+        "convert_to_openvino": "to_openvino",
         "OutputKind": "description",
         "export_onnx": "to_onnx",
     },
 )
-__all__ = ["ExportDescription", "OnnxModel", "OutputKind", "export_onnx"]
+__all__ = ["ExportDescription", "ExportedModel", "OutputKind", "convert_to_openvino", "export_onnx"]

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from vit_adapter.config import InputError
 from vit_adapter.config.backbone import COARSEST_STRIDE
+from vit_adapter.config.box_rule import least_side
 from vit_adapter.config.files import write_atomically
 from vit_adapter.heads import Queries
 from vit_adapter.ops import forms
@@ -26,6 +27,13 @@ OPSET = 20
 """ONNX operator set: the first whose GridSample has any number of dimensions; onnxruntime has had it since 1.17."""
 LARGEST_BYTES = 2_000_000_000
 """Of weights in one file, whose format counts bytes in 31 bits."""
+OUTPUT_NAMES: dict[OutputKind, tuple[str, ...]] = {
+    "scores": ("scores",),
+    "labels": ("labels",),
+    "queries": ("class_logits", "mask_logits"),
+    "boxes": ("scores", "boxes", "centerness"),
+}
+"""In their order; of boxes the last one where the head has it."""
 SCORE_STRIDE = 4
 """Of the score maps of every head, in pixels."""
 EXAMPLE_BATCH, EXAMPLE_SIDES = 2, (7, 9)
@@ -52,6 +60,11 @@ class _Graph(nn.Module):
             if not isinstance(found, Queries):
                 raise InputError(f"{type(self.model.head).__name__} has no queries; export scores or labels")
             return found.classes, found.masks
+        if self.output == "boxes":
+            pyramid = self.model.backbone(images)
+            boxes = self.model.head.candidates(pyramid, (images.shape[-2], images.shape[-1]))
+            central = () if boxes.centerness is None else (boxes.centerness,)
+            return (boxes.scores, boxes.boxes, *central)
         scores = self._scores(images)
         if self.output == "scores":
             return (scores,)
@@ -85,8 +98,8 @@ def export_onnx(
         The description.
 
     Raises:
-        InputError: A side is not a multiple of 32; labels of a single class or queries of a head without them are asked
-            for; the disk is full.
+        InputError: A side is not a multiple of 32; labels of a single class, or something that the head does not give,
+            are asked for; the disk is full.
     """
     if size is not None and any(side < COARSEST_STRIDE or side % COARSEST_STRIDE for side in size):
         raise InputError(f"size {size[0]}x{size[1]}: both sides are to be multiples of {COARSEST_STRIDE}")
@@ -95,6 +108,15 @@ def export_onnx(
         raise InputError(f"weights of {weights / 1e9:.1f} GB, but an ONNX file holds at most 2 GB")
     if output == "labels" and model.num_classes == 1:
         raise InputError("labels of a single class need a threshold; export its scores")
+    tasks, head = model.head.tasks, type(model.head).__name__
+    if output in ("scores", "labels") and "semantic" not in tasks:
+        raise InputError(f"{head} does not score pixels; export its boxes")
+    if output == "queries" and "detection" in tasks:
+        raise InputError(f"{head} has no queries; export its boxes")
+    rule = model.head.box_rule if output == "boxes" else None
+    if size is None and output == "boxes" and not model.head.exports_any_size:
+        raise InputError(f"{head}: its file takes images of one size; leave --dynamic out (--size sets it)")
+    least = least_side(rule.strides) if rule is not None and size is None else COARSEST_STRIDE
     description = ExportDescription(
         classes=model.classes,
         protocol=model.protocol,
@@ -103,15 +125,19 @@ def export_onnx(
         output=output,
         size=size,
         vit="" if model.model_config is None else model.model_config.vit.name,
+        boxes=rule,
+        least_side=least,
     )
     batch, sides = (1, size) if size else (EXAMPLE_BATCH, tuple(COARSEST_STRIDE * n for n in EXAMPLE_SIDES))
     example = torch.zeros(batch, description.channels, *sides, device=model.device)
-    names = {"queries": ["class_logits", "mask_logits"]}.get(output, [output])
     with evaluation_mode(model), torch.no_grad(), forms("reference"), _quiet():
         graph = _Graph(model, output).eval()
-        program = torch.export.export(graph, (example,), dynamic_shapes=None if size else _dynamic_shapes())
+        program = torch.export.export(
+            graph, (example,), dynamic_shapes=None if size else _dynamic_shapes(least)
+        )
+        names = OUTPUT_NAMES[output][: len(program.graph_signature.user_outputs)]
         made = torch.onnx.export(
-            program, input_names=["images"], output_names=names, opset_version=OPSET, verbose=False
+            program, input_names=["images"], output_names=list(names), opset_version=OPSET, verbose=False
         )
     assert made is not None
     made.model.metadata_props[METADATA_KEY] = description.to_json()
@@ -119,8 +145,11 @@ def export_onnx(
     return description
 
 
-def _dynamic_shapes() -> dict[str, dict[int, object]]:
-    height, width = (torch.export.Dim(name, min=1, max=512) for name in ("height", "width"))
+def _dynamic_shapes(least: int) -> dict[str, dict[int, object]]:
+    """For sides of at least so many pixels."""
+    height, width = (
+        torch.export.Dim(name, min=least // COARSEST_STRIDE, max=512) for name in ("height", "width")
+    )
     return {"images": {0: torch.export.Dim("batch"), 2: COARSEST_STRIDE * height, 3: COARSEST_STRIDE * width}}
 
 

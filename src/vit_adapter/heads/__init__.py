@@ -3,7 +3,7 @@
 from .build import CLASS_LAYERS, HEADS, build_auxiliary_head, build_head, maps_taken
 from .fcn import FCNHead
 from .frame import Frame, Place
-from .head import Detections, Head, LossNotFinite, Objects, Queries, Targets, is_loss
+from .head import Candidates, Detections, Head, LossNotFinite, Objects, Queries, Targets, is_loss
 from .losses import PixelLoss, checked_labels, pixel_accuracy
 from .mask2former import Mask2FormerHead
 from .pixel_head import CustomHead, PixelHead
@@ -13,6 +13,7 @@ from .uper import UPerHead
 __all__ = [
     "CLASS_LAYERS",
     "HEADS",
+    "Candidates",
     "CustomHead",
     "Detections",
     "FCNHead",

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from vit_adapter.config import InputError, ScoresAre, TaskName, TrainingConfig
+from vit_adapter.config.box_rule import BoxRule
 
 from .frame import Frame
 from .resize import resize_maps
@@ -122,6 +123,27 @@ class Detections:
     masks: Tensor | None = None
 
 
+@dataclass(frozen=True)
+class Candidates:
+    """Every box that a head considers in a batch, before any is chosen: as many for every image of one size.
+
+    Attributes:
+        boxes: float [B, N, 4]: left, top, right, bottom in pixels of what the pyramid covers, clipped to the image.
+        scores: float [B, N, K], 0..1.
+        centerness: float [B, N], 0..1, which scores are multiplied by once candidates are chosen; None: nothing.
+    """
+
+    boxes: Tensor
+    scores: Tensor
+    centerness: Tensor | None = None
+
+
+NO_CANDIDATES = (
+    "cannot be exported with its boxes: it finds none, or looks at as many regions as the image makes it (mask_rcnn, "
+    "cascade_mask_rcnn, htc); atss, gfl and sparse_rcnn can"
+)
+
+
 def is_loss(name: str) -> bool:
     """Whether an entry of what ``Head.loss`` gives is part of the sum that is minimized."""
     return name.rpartition(".")[2].startswith("loss")
@@ -146,6 +168,7 @@ class Head(nn.Module, ABC):
         pools_to_one_pixel: Some norm of it sees a single pixel an image.
         classifiers: Layers with one row per class, by their names inside the head.
         extra_rows: Rows that these layers have after those of the classes ("no object").
+        exports_any_size: ``candidates`` can become a program for images of any size, and any number of them.
     """
 
     tasks: ClassVar[tuple[TaskName, ...]] = ("semantic",)
@@ -156,6 +179,7 @@ class Head(nn.Module, ABC):
     pools_to_one_pixel: bool = False
     classifiers: ClassVar[tuple[str, ...]] = ("classifier",)
     extra_rows: ClassVar[int] = 0
+    exports_any_size: ClassVar[bool] = True
 
     def forward(self, pyramid: Sequence[Tensor]) -> Tensor:
         """Maps [B, C_i, h_i, w_i], fine to coarse, to scores [B, K, h_0, w_0].
@@ -212,6 +236,19 @@ class Head(nn.Module, ABC):
             InputError: This head does not find objects.
         """
         raise InputError(f"{type(self).__name__} does not find objects: it answers {', '.join(self.tasks)}")
+
+    def candidates(self, pyramid: Sequence[Tensor], area: tuple[int, int]) -> Candidates:
+        """Every box that ``find`` chooses from, by the same arguments; ``box_rule`` says how. For other runtimes.
+
+        Raises:
+            InputError: This head does not find boxes, or looks at a number of regions that depends on the image.
+        """
+        raise InputError(f"{type(self).__name__}: {NO_CANDIDATES}")
+
+    @property
+    def box_rule(self) -> BoxRule:
+        """How detections are chosen from ``candidates``; errors as there."""
+        raise InputError(f"{type(self).__name__}: {NO_CANDIDATES}")
 
     @abstractmethod
     def configure_loss(

@@ -9,12 +9,13 @@ from vit_adapter.config import ClassTable, InputError
 from vit_adapter.heads import Detections, Queries
 from vit_adapter.metrics import InstanceEvaluator
 
-from .detected import detected_objects, joined_boxes
+from .box_joining import joined_boxes
+from .detected import detected_objects
 from .detection_result import DetectionResult
 from .instance import instance_targets, things_of
 from .object_windows import find_in_windows
-from .queries import MaskSizes
 from .task import Answers, DecodeSettings, Task
+from .window_walk import MaskSizes
 
 
 def detection_results(

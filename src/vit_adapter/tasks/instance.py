@@ -9,14 +9,16 @@ import torch.nn.functional as F
 from vit_adapter.annotations import Annotation, Instances, RunLengths
 from vit_adapter.config import ClassTable, InputError
 from vit_adapter.heads import Detections, Objects, Queries, Targets
+from vit_adapter.inference.grid import Size
 from vit_adapter.inference.joining import Part, join_objects
 from vit_adapter.metrics import InstanceEvaluator
 
 from .detected import detected_objects
 from .instance_result import InstanceResult
-from .object_windows import FoundInView, find_in_windows
-from .queries import MaskSizes, Size, find_instances
+from .object_windows import find_in_windows
+from .queries import find_instances
 from .task import Answers, DecodeSettings, Task, TrainingTruth
+from .window_walk import FoundInView, MaskSizes
 
 
 def things_of(classes: ClassTable) -> np.ndarray:

@@ -10,14 +10,16 @@ from vit_adapter.annotations import Annotation, Instances, RunLengths, Segments,
 from vit_adapter.config import ClassTable, InputError
 from vit_adapter.heads import Detections, Objects, Queries, Targets
 from vit_adapter.images import resize_labels
+from vit_adapter.inference.grid import Size
 from vit_adapter.inference.joining import Part, groups_of_parts
 from vit_adapter.metrics import PanopticEvaluator
 
 from .instance import counted_objects
-from .object_windows import FoundInView, find_in_windows
+from .object_windows import find_in_windows
 from .panoptic_result import PanopticResult
-from .queries import MaskSizes, Size, find_segments
+from .queries import find_segments
 from .task import Answers, DecodeSettings, Task, TrainingTruth
+from .window_walk import FoundInView, MaskSizes
 
 
 def known_things(classes: ClassTable) -> np.ndarray:

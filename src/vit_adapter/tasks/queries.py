@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -12,31 +11,12 @@ from torch import Tensor
 
 from vit_adapter.annotations import Instances, RunLengths, Segments
 from vit_adapter.config import ObjectConfig
+from vit_adapter.inference.grid import Size
 
-Size = tuple[int, int]
-"""(height, width) in pixels."""
+from .window_walk import MaskSizes
 
 CHUNK_BYTES = 1 << 25
 """Full-size mask logits that are held at once; those of all queries of a large image would be gigabytes."""
-
-
-class MaskSizes(NamedTuple):
-    """The sizes that mask logits are brought to, one after the other (behaviour 112).
-
-    Attributes:
-        padded: What the model saw.
-        valid: The part of it, at the top left, that is image.
-        final: The size wanted in the end; None: as ``valid``.
-    """
-
-    padded: Size
-    valid: Size
-    final: Size | None = None
-
-    @property
-    def result(self) -> Size:
-        """The size that comes out."""
-        return self.valid if self.final is None else self.final
 
 
 @dataclass(frozen=True, eq=False)

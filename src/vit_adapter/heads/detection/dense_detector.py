@@ -7,11 +7,12 @@ import torch
 from torch import Tensor, nn
 
 from vit_adapter.config import TaskName, TrainingConfig
+from vit_adapter.config.box_rule import BoxRule
 
 from ..frame import Frame
-from ..head import Detections, Head, LossNotFinite, Targets
+from ..head import Candidates, Detections, Head, LossNotFinite, Targets
 from ..processes import mean_over_processes
-from .dense_head import DenseHead
+from .dense_head import DenseHead, rows_of
 from .dense_types import Selection
 from .truth import covered, truths_of
 
@@ -42,6 +43,35 @@ class DenseDetector(Head):
         predictions = self.dense(self.neck(pyramid))
         frames = [Frame(area, covered(pyramid))] * len(pyramid[0])
         return self.dense.detect(predictions, frames, selection=self.selection)
+
+    def candidates(self, pyramid: Sequence[Tensor], area: tuple[int, int]) -> Candidates:
+        """See ``Head.candidates``: one for every anchor, level after level and row by row."""
+        predictions = self.dense(self.neck(pyramid))
+        # Not len(): of exported programs the batch may be a symbol.
+        count, sizes = pyramid[0].shape[0], [(maps.shape[2], maps.shape[3]) for maps in predictions.classes]
+        anchors = self.dense.anchors(sizes, predictions.boxes[0])
+
+        def joined(levels: Sequence[Tensor]) -> Tensor:
+            return torch.cat([rows.unflatten(0, (count, -1)) for rows in levels], 1)
+
+        boxes = joined(
+            [
+                self.dense.decode(level, rows_of(outputs), anchors[level].repeat(count, 1), area)
+                for level, outputs in enumerate(predictions.boxes)
+            ]
+        )
+        scores = joined([rows_of(maps).sigmoid() for maps in predictions.classes])
+        central = predictions.centerness
+        if central is None:
+            return Candidates(boxes, scores)
+        return Candidates(boxes, scores, joined([rows_of(maps).sigmoid() for maps in central])[..., 0])
+
+    @property
+    def box_rule(self) -> BoxRule:
+        """See ``Head.box_rule``."""
+        chosen = self.selection
+        overlap = None if chosen.suppression is None else chosen.suppression.overlap
+        return BoxRule(self.dense.strides, chosen.least_score, chosen.per_level, overlap, chosen.count)
 
     def configure_loss(
         self, training: TrainingConfig, class_weights: Sequence[float] | None, ignore_index: int

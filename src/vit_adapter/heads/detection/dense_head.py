@@ -8,6 +8,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from vit_adapter.config.box_rule import level_sizes
 from vit_adapter.heads.precision import at_least_float32
 
 from ..frame import Frame
@@ -212,11 +213,8 @@ class DenseHead(nn.Module, ABC):
         return join_targets(images, anchors, self.strides)
 
     def level_sizes(self, area: tuple[int, int]) -> list[tuple[int, int]]:
-        """(rows, columns) of each level over an area of whole cells of the third one; further levels are halved."""
-        sizes = [(area[0] // stride, area[1] // stride) for stride in self.strides[:3]]
-        while len(sizes) < len(self.strides):
-            sizes.append((-(-sizes[-1][0] // 2), -(-sizes[-1][1] // 2)))
-        return sizes
+        """(rows, columns) of each level, see ``box_rule.level_sizes``."""
+        return level_sizes(area, self.strides)
 
     def divisor(self, targets: DenseTargets, average: Average, given: float | None = None) -> Tensor:
         """What class losses are divided by: anchors with an object, at least 1 an image, the mean over processes."""

@@ -51,6 +51,12 @@ def region_features(
     everything = torch.cat(list(boxes)).detach()
     levels = region_levels(everything, len(strides), finest)
     features = pyramid[0].new_zeros(len(regions), pyramid[0].shape[1], side, side)
+    if torch.compiler.is_exporting():
+        # Exported programs read every region at every level, and keep one: their sizes are not to depend on values.
+        for level, (maps, stride) in enumerate(zip(pyramid, strides, strict=False)):
+            read = roi_align(maps, regions, side, 1 / stride, samples, aligned=True)
+            features = torch.where((levels == level)[:, None, None, None], read, features)
+        return features
     for level, (maps, stride) in enumerate(zip(pyramid, strides, strict=False)):
         own = (levels == level).nonzero()[:, 0]
         if len(own):

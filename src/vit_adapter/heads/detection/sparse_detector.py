@@ -7,10 +7,12 @@ import torch
 from torch import Tensor, nn
 
 from vit_adapter.config import TaskName, TrainingConfig
+from vit_adapter.config.box_rule import BoxRule
 
 from ..frame import Frame
-from ..head import Detections, Head, LossNotFinite, Targets
+from ..head import Candidates, Detections, Head, LossNotFinite, Targets
 from ..processes import mean_over_processes
+from .boxes import clip_boxes
 from .learned_proposals import LearnedProposals
 from .sparse_rcnn import SparseStages, StagePredictions
 from .truth import covered, truths_of
@@ -32,6 +34,7 @@ class SparseDetector(Head):
     tasks: ClassVar[tuple[TaskName, ...]] = ("detection",)
     min_classes = 1
     takes_class_weights = False
+    exports_any_size = False  # regions of all images are read together
     classifiers = tuple(f"refinement.stages.{stage}.classifier" for stage in range(MOST_STAGES))
 
     def __init__(
@@ -54,11 +57,21 @@ class SparseDetector(Head):
         """See ``Head.find``; boxes are cut at the area, which the published ones are not."""
         frames = [Frame(area, covered(pyramid))] * len(pyramid[0])
         last = self.predictions(pyramid, frames)[-1]
-        limits = last.boxes.new_tensor([area[1], area[0]] * 2)
         return [
-            Detections(one.boxes.clamp(min=0).minimum(limits), one.classes, one.scores)
+            Detections(clip_boxes(one.boxes, area), one.classes, one.scores)
             for one in self.refinement.detect(last, count=self.detections)
         ]
+
+    def candidates(self, pyramid: Sequence[Tensor], area: tuple[int, int]) -> Candidates:
+        """See ``Head.candidates``: the boxes of the last stage."""
+        frames = [Frame(area, covered(pyramid))] * len(pyramid[0])
+        last = self.predictions(pyramid, frames)[-1]
+        return Candidates(clip_boxes(last.boxes, area), last.classes.sigmoid())
+
+    @property
+    def box_rule(self) -> BoxRule:
+        """See ``Head.box_rule``: the best pairs of proposal and class, of which none is suppressed."""
+        return BoxRule((), 0.0, self.detections, None, self.detections)
 
     def configure_loss(
         self, training: TrainingConfig, class_weights: Sequence[float] | None, ignore_index: int

@@ -172,7 +172,9 @@ class TransformerDecoder(nn.Module):
             tokens = project(level).flatten(2).transpose(1, 2) + row  # [B, C, h, w] -> [B, h*w, C]
             values.append(tokens)
             keys.append(tokens + map_position_code(level))
-        queries = self.query_content.expand(len(mask_features), -1, -1)  # [B, Q, C]
+        queries = self.query_content.expand(
+            mask_features.shape[0], -1, -1
+        )  # [B, Q, C]; the batch may be a symbol
         positions = self.query_positions[None]
 
         sizes = [(level.shape[-2], level.shape[-1]) for level in maps]

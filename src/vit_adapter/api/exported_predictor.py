@@ -9,15 +9,16 @@ import numpy as np
 
 from vit_adapter.config import ClassTable, InferenceConfig, InputError, TaskName
 from vit_adapter.config.progress_bar import ProgressBar
-from vit_adapter.export.onnx_model import OnnxModel, check_labels_suffice
+from vit_adapter.export.exported_model import ExportedModel, check_labels_suffice
 from vit_adapter.inference.cost import count_windows
+from vit_adapter.tasks.detection_result import DetectionResult
 from vit_adapter.tasks.semantic_result import SemanticResult
 from vit_adapter.zoo import Recipe
 
 from .mirroring import print_notes
 
 
-class OnnxPredictor:
+class ExportedPredictor:
     """See ``Predictor``.
 
     Args:
@@ -35,8 +36,10 @@ class OnnxPredictor:
         if checkpoint is not None:
             raise InputError(f"{file} holds weights of its own; leave out checkpoint={checkpoint}")
         if device not in ("auto", "cpu"):
-            raise InputError(f"--device {device}: an ONNX file takes auto (what onnxruntime offers) or cpu")
-        self.model = OnnxModel(file, processor_only=device == "cpu")
+            raise InputError(
+                f"--device {device}: an exported file takes auto (what its runtime offers) or cpu"
+            )
+        self.model = ExportedModel(file, processor_only=device == "cpu")
         self._told = False
 
     @property
@@ -60,27 +63,29 @@ class OnnxPredictor:
         return channels
 
     def asked(self, task: TaskName | None) -> TaskName:
-        """See ``Predictor``; an exported file gives labels.
+        """See ``Predictor``; an exported file gives labels, that of a detector boxes.
 
         Raises:
             InputError: Something else is wanted.
         """
-        if task not in (None, "semantic"):
-            raise InputError(f"{self.model.file}: --task {task}: an ONNX file gives labels (semantic) only")
-        return "semantic"
+        given: TaskName = "semantic" if self.model.description.boxes is None else "detection"
+        if task not in (None, given):
+            what = "labels" if given == "semantic" else "boxes"
+            raise InputError(f"{self.model.file}: --task {task}: this file gives {what} ({given}) only")
+        return given
 
     def fingerprint(self, settings: dict[str, Any]) -> str:
         """See ``Predictor``."""
         return hashlib.sha256(f"{self.model.digest()} {sorted(settings.items())!r}".encode()).hexdigest()[:32]
 
-    def optimized(self, fast: bool, dtype: object, quiet: bool) -> "OnnxPredictor":
+    def optimized(self, fast: bool, dtype: object, quiet: bool) -> "ExportedPredictor":
         """Refused, see ``Predictor``.
 
         Raises:
             InputError: Always.
         """
         raise InputError(
-            f"{self.model.file}: --fast and --dtype are for model folders; onnxruntime optimizes by itself"
+            f"{self.model.file}: --fast and --dtype are for model folders; its runtime optimizes by itself"
         )
 
     def check_options(
@@ -95,10 +100,12 @@ class OnnxPredictor:
         file = self.model.file
         if precision != "float32":
             raise InputError(
-                f"{file}: --precision {precision}: an ONNX file computes in the precision it was exported in"
+                f"{file}: --precision {precision}: an exported file computes in the precision it was exported in"
             )
         if scores is not None:
-            raise InputError(f"{file}: {scores}: an ONNX file gives labels, a model folder probabilities too")
+            raise InputError(
+                f"{file}: {scores}: an exported file gives labels, a model folder probabilities too"
+            )
         if self.model.description.output == "labels":
             check_labels_suffice(file, protocol, threshold)
 
@@ -112,19 +119,21 @@ class OnnxPredictor:
         precision: str,
         bar: ProgressBar,
         task: TaskName = "semantic",
-    ) -> SemanticResult:
-        """Segments an image, see ``Predictor``.
+    ) -> SemanticResult | DetectionResult:
+        """Segments an image, or finds its objects, see ``Predictor``.
 
         Raises:
-            InputError: See ``OnnxModel.labels``.
+            InputError: See ``ExportedModel.labels`` and ``boxes``.
         """
         if not self._told and self.model.pads(image.shape[:2], protocol):
             self._told = True
-            height, width = self.model.description.size or (0, 0)
+            described = self.model.description
+            height, width = described.size or (described.least_side, described.least_side)
+            hint = "; a file exported with --dynamic sees them as the model does" if described.size else ""
             print_notes(
                 [
                     f"images (or scales of them) smaller than the {width}x{height} pixels that the file takes are "
-                    "padded; a file exported with --dynamic sees them as the model does"
+                    f"padded{hint}"
                 ]
             )
         total, done = count_windows((image.shape[0], image.shape[1]), protocol), 0
@@ -134,18 +143,20 @@ class OnnxPredictor:
             done += windows
             bar.part("windows", done, total)
 
+        classes = self.classes
+        shown: dict[str, Any] = {
+            "class_names": classes.names,
+            "image": image,
+            "palette": None if classes.colours is None else np.array(classes.colours, np.uint8),
+            "ids": classes.ids,
+        }
+        if task == "detection":
+            objects = self.model.boxes(image, batch_size=batch_size, protocol=protocol, counted=counted)
+            return DetectionResult(instances=objects, **shown)
         labels = self.model.labels(
             image, batch_size=batch_size, protocol=protocol, threshold=threshold, counted=counted
         )
-        classes = self.classes
-        return SemanticResult(
-            labels=labels,
-            class_names=classes.names,
-            image=image,
-            palette=None if classes.colours is None else np.array(classes.colours, np.uint8),
-            ids=classes.ids,
-            ignore_id=classes.ignore_id,
-        )
+        return SemanticResult(labels=labels, ignore_id=classes.ignore_id, **shown)
 
     def segment_together(
         self,
@@ -156,7 +167,7 @@ class OnnxPredictor:
         threshold: float | None,
         precision: str,
         task: TaskName = "semantic",
-    ) -> list[SemanticResult]:
+    ) -> list[SemanticResult | DetectionResult]:
         """Segments several images one after the other, see ``Predictor``; windows of one image share calls."""
         return [
             self.segment(

@@ -1,95 +1,33 @@
-"""An exported model applied to images by onnxruntime: the walk of ``inference``, in numpy, without torch."""
+"""An exported model applied to images: the walk of ``inference``, in numpy, without torch."""
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from vit_adapter.annotations import Window
-from vit_adapter.config import ClassTable, InferenceConfig, InputError
-from vit_adapter.config.backbone import COARSEST_STRIDE
+from vit_adapter.annotations import Instances, Window
+from vit_adapter.config import InferenceConfig, InputError
 from vit_adapter.config.mirrored import mirrored_order
-from vit_adapter.images import multiple_size, pad, resize_image
+from vit_adapter.images import resize_image
 from vit_adapter.inference.augmentation import View, plan_views
 from vit_adapter.inference.grid import Size, window_grid
 from vit_adapter.inference.limits import SCORES_LIMIT_BYTES, check_threshold
 from vit_adapter.inference.views import PreparedView
+from vit_adapter.tasks.box_joining import counted_boxes, joined_boxes
+from vit_adapter.tasks.window_walk import WindowWalk
 
-from .description import METADATA_KEY, ExportDescription
+from .box_choosing import chosen_boxes
+from .exported_file import ExportedFile
 from .scores import decided, probabilities, softmax
 
-ONNX_SUFFIX = ".onnx"
 
-
-class OnnxModel:
-    """A file that ``export_onnx`` wrote.
-
-    Args:
-        file: The file.
-        processor_only: Leave out accelerators that onnxruntime was built for.
-
-    Attributes:
-        file: The file.
-        description: What it says of itself.
-
-    Raises:
-        InputError: It cannot be read, was not written by vit-adapter, or gives queries, which are for other programs.
-        ModuleNotFoundError: onnxruntime is not installed.
-    """
-
-    def __init__(self, file: str | Path, processor_only: bool = False) -> None:
-        import onnxruntime
-
-        self.file = Path(file)
-        if not self.file.is_file():
-            raise InputError(f"{file}: no such file")
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        providers = ["CPUExecutionProvider"] if processor_only else onnxruntime.get_available_providers()
-        try:
-            self._session: Any = onnxruntime.InferenceSession(str(file), options, providers=providers)
-        except Exception as error:  # onnxruntime has no base class of its own errors
-            raise InputError(
-                f"{file}: onnxruntime cannot read it ({' '.join(str(error).split())[:200]})"
-            ) from None
-        metadata = self._session.get_modelmeta().custom_metadata_map
-        if METADATA_KEY not in metadata:
-            raise InputError(f"{file}: not written by vit-adapter export, so that its classes are unknown")
-        self.description = ExportDescription.from_json(metadata[METADATA_KEY], str(file))
-        if self.description.output == "queries":
-            raise InputError(f"{file}: gives raw queries, for programs of your own; export scores to predict")
-
-    @property
-    def classes(self) -> ClassTable:
-        """The classes."""
-        return self.description.classes
-
-    @property
-    def protocol(self) -> InferenceConfig:
-        """How the model is applied to an image."""
-        return self.description.protocol
-
-    def digest(self) -> str:
-        """Equal for equal files."""
-        with self.file.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+class ExportedModel(ExportedFile):
+    """A file that ``api.export`` wrote, applied to images; arguments and errors are those of ``ExportedFile``."""
 
     @property
     def _logits(self) -> bool:
         return self.description.scores_are == "logits"
-
-    def pads(self, size: Size, protocol: InferenceConfig) -> bool:
-        """Whether windows of an image of (height, width) are smaller than the only size that the file takes.
-
-        They are padded with the mean colour, which a model folder does up to multiples of 32 only.
-        """
-        if self.description.size is None:
-            return False
-        views = [multiple_size(view.padded, COARSEST_STRIDE) for view in plan_views(size, protocol)]
-        return any(side < wanted for view in views for side, wanted in zip(view, self.description.size))
 
     def labels(
         self,
@@ -113,9 +51,11 @@ class OnnxModel:
             [H, W], 0..K-1; uint8, or uint16 for more than 255 classes. Of a single class 0, and 255 for nothing.
 
         Raises:
-            InputError: The file takes no image of this size, cannot do what the protocol says, or its scores would take
-                more than 4 GiB.
+            InputError: The file gives boxes, takes no image of this size, cannot do what the protocol says, or its
+                scores would take more than 4 GiB.
         """
+        if self.description.output == "boxes":
+            raise InputError(f"{self.file}: gives boxes, no labels")
         protocol = protocol or self.protocol
         count = len(self.classes)
         check_threshold(threshold, count)
@@ -139,6 +79,41 @@ class OnnxModel:
             start += rows
         return labels
 
+    def boxes(
+        self,
+        image: np.ndarray,
+        *,
+        batch_size: int = 4,
+        protocol: InferenceConfig | None = None,
+        counted: Callable[[int], object] = lambda windows: None,
+    ) -> Instances:
+        """The objects of an image as boxes, best first.
+
+        Args:
+            image: [H, W, C], as ``images.read_image`` gives it.
+            batch_size: Windows in one call, where the file takes several.
+            protocol: Another way of applying the model than its own.
+            counted: Told of the windows of every call that ended.
+
+        Raises:
+            InputError: The file gives no boxes, takes no image of this size, or the protocol averages several views.
+        """
+        protocol, rule = protocol or self.protocol, self.description.boxes
+        if rule is None:
+            raise InputError(f"{self.file}: gives {self.description.output}, no boxes")
+        walk = WindowWalk[Instances](image, protocol)
+        window = walk.grid[0]  # all have the size of the first
+        for numbers, seen, outputs in self.calls(walk.grid, walk.cut, batch_size, counted):
+            for place, number in enumerate(numbers):
+                parts = [output[place] for output in outputs]
+                central = parts[2] if len(parts) > 2 else None
+                shown = (window.height, window.width)
+                boxes, classes, scores = chosen_boxes(parts[0], parts[1], central, rule, seen, shown)
+                walk.found[number] = counted_boxes(
+                    boxes, classes, scores, walk.sizes(number), protocol.objects
+                )
+        return joined_boxes(walk.result())
+
     def _averaged(
         self,
         image: np.ndarray,
@@ -155,7 +130,7 @@ class OnnxModel:
         if needed > SCORES_LIMIT_BYTES:
             raise InputError(
                 f"scores of {len(self.classes)} classes at {size[1]}x{size[0]} pixels are {needed / 1e9:.1f} GB; a "
-                "model folder needs no such map, an ONNX file only for images at native resolution without tta"
+                "model folder needs no such map, an exported file only for images at native resolution without tta"
             )
         total: np.ndarray | None = None
         for view in views:
@@ -221,27 +196,11 @@ class OnnxModel:
         counted: Callable[[int], object],
     ) -> Iterator[tuple[Window, np.ndarray]]:
         """The first output [.., h, w] of each window, cut to the window's size."""
-        batch = batch_size if self.description.size is None else 1
-        for start in range(0, len(windows), batch):
-            part = windows[start : start + batch]
-            size = self.description.size or multiple_size((part[0].height, part[0].width), COARSEST_STRIDE)
-            if part[0].height > size[0] or part[0].width > size[1]:
-                raise InputError(
-                    f"{self.file}: takes images of {size[1]}x{size[0]} pixels, a window has "
-                    f"{part[0].width}x{part[0].height}; export with --dynamic"
-                )
-            # Padded with the normalised value 0, the mean colour, as a segmenter does.
-            images = np.stack(
-                [
-                    pad(prepared.cut(window)[0].transpose(1, 2, 0), size, 0).transpose(2, 0, 1)
-                    for window in part
-                ]
-            )
-            found = self._session.run(None, {"images": np.ascontiguousarray(images)})[0]
-            counted(len(part))
-            for window, scores in zip(part, found, strict=True):
-                if scores.dtype == np.float32 and not np.isfinite(scores).all():
-                    raise InputError(f"{self.file}: gave scores that are not finite")
+        for numbers, _, outputs in self.calls(
+            windows, lambda number: prepared.cut(windows[number]), batch_size, counted
+        ):
+            for number, scores in zip(numbers, outputs[0], strict=True):
+                window = windows[number]
                 yield window, scores[..., : window.height, : window.width]
 
     def _merged_labels(
