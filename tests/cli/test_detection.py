@@ -41,8 +41,8 @@ def parts():
     return {"train": range(8), "val": range(8, 12)}
 
 
-def make_coco(root):
-    """COCO JSON beside its images, boxes drawn as polygons."""
+def make_coco(root, outlines=True):
+    """COCO JSON beside its images, boxes drawn as polygons, or boxes alone."""
     categories = [{"id": label + 1, "name": name} for label, name in enumerate(NAMES)]
     for part, numbers in parts().items():
         (root / part).mkdir(parents=True)
@@ -52,13 +52,14 @@ def make_coco(root):
             Image.fromarray(image).save(root / part / f"{number}.png")
             images.append({"id": number, "file_name": f"{number}.png", "height": SIDE, "width": SIDE})
             for label, left, top, right, bottom in objects:
+                outline = [left, top, right, top, right, bottom, left, bottom]
                 annotations.append(
                     {
                         "id": len(annotations) + 1,
                         "image_id": number,
                         "category_id": label + 1,
-                        "segmentation": [[left, top, right, top, right, bottom, left, bottom]],
                         "area": (right - left) * (bottom - top),
+                        **({"segmentation": [outline]} if outlines else {}),
                         "bbox": [left, top, right - left, bottom - top],
                         "iscrowd": 0,
                     }
@@ -111,9 +112,27 @@ def test_a_folder_of_coco_json(tmp_path):
 
 
 def test_a_folder_of_yolo_texts(tmp_path):
-    make_yolo(tmp_path / "yolo")
-    assert main(["data", "convert", str(tmp_path / "yolo"), "--out", str(tmp_path / "data")]) == 0
+    make_yolo(tmp_path / "data")
+    assert main(["data", "check", str(tmp_path / "data")]) == 0
     follow(tmp_path / "data", tmp_path, "atss", "--model.head.convolutions=1")
+
+
+def test_boxes_without_outlines(tmp_path, capsys):
+    """They train heads of boxes; heads of masks are refused in a line, before anything is built."""
+    make_coco(tmp_path / "data", outlines=False)
+    sheet = tmp_path / "sheet.png"
+    assert main(["data", "check", str(tmp_path / "data"), "--sheet", str(sheet)]) == 0
+    assert sheet.is_file()
+    capsys.readouterr()
+    words = ["train", "--data.root", str(tmp_path / "data"), *SMALL, "--training.steps=1"]
+    assert main([*words, "--task=detection", "--model.head.kind=mask_rcnn"]) == 2
+    assert "--model.head.masks false" in capsys.readouterr().err
+    without = ["--model.head.masks=false", "--model.head.box_width=16"]
+    assert main([*words, "--task=instance", "--model.head.kind=mask_rcnn", *without]) == 2
+    assert "enough for detection" in capsys.readouterr().err
+    assert main(["train", "--data.root", str(tmp_path / "data"), "--training.steps=1", "--quiet"]) == 2
+    assert "boxes without masks" in capsys.readouterr().err
+    follow(tmp_path / "data", tmp_path, "mask_rcnn", *without)
 
 
 def test_a_published_recipe_trains_with_its_own_transforms(tmp_path, capsys):
@@ -129,15 +148,28 @@ def test_a_published_recipe_trains_with_its_own_transforms(tmp_path, capsys):
     assert (run / "best" / "model.safetensors").is_file()
 
 
-def test_several_views_are_refused_for_boxes(tmp_path, capsys):
+@pytest.mark.parametrize(
+    ("head", "kind", "options"),
+    [
+        ("atss", "detection", ["--model.head.convolutions=1"]),
+        ("mask_rcnn", "instance", ["--model.head.box_width=16"]),
+        ("htc", "instance", ["--model.head.box_width=16", "--model.head.attention_heads=3"]),
+    ],
+)
+def test_several_views_are_measured(tmp_path, capsys, head, kind, options):
+    """Averaged, or believed for some sizes; windows of the views are refused."""
     make_coco(tmp_path / "data")
     run = tmp_path / "run"
-    words = ["--data.root", str(tmp_path / "data"), "--training.steps=1", "--training.out", str(run)]
-    small = [*SMALL, "--model.head.convolutions=1"]
-    assert main(["train", *words, "--task=detection", "--model.head.kind=atss", *small]) == 0
+    data = ["--data.root", str(tmp_path / "data")]
+    words = [*data, "--training.steps=1", "--training.out", str(run), f"--task={kind}"]
+    assert main(["train", *words, "--model.head.kind", head, *SMALL, *options]) == 0
     capsys.readouterr()
-    assert (
-        main(["eval", str(run), "--data.root", str(tmp_path / "data"), "--evaluation.tta=true", "--quiet"])
-        == 2
-    )
-    assert "objects are found in one view" in capsys.readouterr().err
+    several = ["eval", str(run), *data, "--evaluation.limit=1", "--quiet", "--protocol.flip=true"]
+    assert main([*several, "--protocol.crop=64"]) == 2
+    assert "--protocol.mode whole" in capsys.readouterr().err
+    several += ["--protocol.mode=whole", "--protocol.scales=[0.5, 1]"]
+    assert main([*several, "--out", str(tmp_path / "scores")]) == 0
+    assert "AP50" in json.loads((tmp_path / "scores" / "metrics.json").read_text())
+    assert main([*several, "--protocol.view_sizes=[[m, l], [s]]"]) == 0
+    assert main([*several, "--protocol.view_sizes=[[s]]"]) == 2
+    assert "view_sizes has 1 entries, expected 2" in capsys.readouterr().err

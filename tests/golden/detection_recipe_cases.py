@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 import torch
 
 from vit_adapter.api import build
+from vit_adapter.config import InferenceConfig, ObjectConfig
 from vit_adapter.data.detection.published import training_steps
 from vit_adapter.data.detection.steps import FlipOrNot, OneOf, ResizeByFactor, ResizeToOne, ResizeWithin
 from vit_adapter.training.parameter_groups import settings
@@ -70,7 +72,7 @@ def run_recipes(path: Path) -> None:
         assert recipe.half_precision_training == (record["fp16"] is not None), name
         if record["load_from"]:
             assert recipe.start == record["load_from"]
-        assert recipe.test_protocol == detection_protocol(record["test_steps"][-1]), name
+        assert recipe.test_protocol == _recorded_protocol(recipe, record), name
         _check_transforms(recipe.pipeline, record, name)
         _check_limits(recipe, record, name)
         if not (path.parent / f"{name}.json.gz").exists() and not multi and record["exact_params"]:
@@ -78,6 +80,18 @@ def run_recipes(path: Path) -> None:
                 model = build(name)
             assert sum(value.numel() for value in model.parameters()) == record["exact_params"], name
             assert model.state_dict().keys() == from_official(to_official(model.state_dict())).keys()
+
+
+def _recorded_protocol(recipe: Any, record: Any) -> InferenceConfig:
+    """How a test is made, how many objects come out of it, and which sizes its views are believed for."""
+    settings = record["test_settings"]
+    limits = settings.get("aug" if recipe.variant == "ms" else "rcnn", settings)
+    count = 100 if recipe.stuff else limits["max_per_img"]
+    return replace(
+        detection_protocol(record["test_steps"][-1]),
+        objects=ObjectConfig(max_objects=count),
+        view_sizes=tuple(map(tuple, limits.get("scale_ranges", ()))),
+    )
 
 
 def _check_training(training: Any, record: Any, name: str) -> None:

@@ -1,7 +1,7 @@
 """The annotation of an image: labels and objects, their boxes and masks. Truth and prediction have the same form."""
 
 from .annotation import Annotation
-from .boxes import Boxes, boxes_of_masks
+from .boxes import Boxes, box_areas, boxes_of_masks
 from .drawn_shapes import ellipse_outline, rectangle_outline, stroke_mask
 from .id_map import run_lengths_of_ids
 from .instance_tensors import InstanceTensors
@@ -21,6 +21,7 @@ __all__ = [
     "RunLengths",
     "Segments",
     "Window",
+    "box_areas",
     "boxes_of_masks",
     "checked_polygon",
     "ellipse_outline",

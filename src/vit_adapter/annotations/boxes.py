@@ -44,6 +44,11 @@ def checked_boxes(boxes: Any) -> Boxes:
     return checked
 
 
+def box_areas(boxes: Boxes) -> np.ndarray:
+    """float64 [N], in pixels."""
+    return np.asarray(boxes[:, 2:] - boxes[:, :2], np.float64).prod(axis=1)
+
+
 def boxes_of_masks(masks: np.ndarray | Sequence[RunLengths]) -> Boxes:
     """The smallest box around each mask.
 

@@ -1,4 +1,4 @@
-"""The one rasteriser: polygons to masks, by COCO's rule.
+"""The one rasteriser: polygons to masks, by COCO's rule (behaviour 136).
 
 COCO's rule for a polygon: corners are rounded to fifths of a pixel; the outline is walked in steps of a fifth;
 where it crosses the middle of a pixel column, inside and outside change at the first pixel centre at or below

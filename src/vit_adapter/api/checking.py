@@ -47,7 +47,7 @@ def check_data(config: DataConfig, *, sample: int | None = None, sheet: str | Pa
 
 def _draw(config: DataConfig, path: Path) -> None:
     from vit_adapter.data.dataset import offered_tasks, open_dataset
-    from vit_adapter.tasks import InstanceResult
+    from vit_adapter.tasks import DetectionResult, InstanceResult
     from vit_adapter.visualization import LegendEntry, contact_sheet, default_palette
     from vit_adapter.visualization.overlay import overlay_image
 
@@ -72,7 +72,8 @@ def _draw(config: DataConfig, path: Path) -> None:
                 overlay_image(shown, drawn.labels, palette, classes.names, legend=False, enlarge=False)
             )
         if objects is not None:  # outlined, and each of a colour of its own where there is a single class
-            truth = InstanceResult(image=shown, class_names=classes.names, palette=palette, instances=objects)
+            kind = DetectionResult if objects.masks is None else InstanceResult
+            truth = kind(image=shown, class_names=classes.names, palette=palette, instances=objects)
             shown = np.asarray(truth.overlay(0.1 if task == "panoptic" else 0.5, legend=False))
         cells.append(shown)
         captions.append(drawn.name)

@@ -13,6 +13,7 @@ from vit_adapter.config.model import changed_model
 from vit_adapter.config.normalization import with_protocol_changes
 from vit_adapter.config.output_place import check_output_folder
 from vit_adapter.config.random_state import random_state_kept
+from vit_adapter.config.two_stage_head import learns_masks
 from vit_adapter.heads import HEADS
 from vit_adapter.segmenter import Segmenter
 from vit_adapter.zoo import (
@@ -166,6 +167,11 @@ def wanted_task(config: RunConfig, recipe: Published | None) -> TaskName:
     if named == "semantic" and len(answered) == 1:
         return named
     offered = offered_tasks(config.data)
+    if offered == ("detection",) and learns_masks(config.model.head):
+        raise InputError(
+            f"--model.head.kind {config.model.head.kind}: it learns masks, and the objects of this data set are boxes "
+            "alone; set --model.head.masks false, or take a head of boxes (atss, gfl, sparse_rcnn)"
+        )
     able_both: list[TaskName] = [task for task in offered if task in answered]
     if named is None:
         return able_both[0] if able_both else answered[0]

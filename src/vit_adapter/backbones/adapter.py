@@ -54,7 +54,7 @@ def published_deformable(dim: int, heads: int | None, ratio: float | None) -> tu
 
 @documents_fields_of(AdapterConfig, ViTConfig)
 class ViTAdapter(PlainViTBackbone):
-    """A plain ViT with a spatial prior beside it, which gives maps at strides 4, 8, 16 and 32.
+    """A plain ViT with a spatial prior beside it, which gives maps at strides 4, 8, 16 and 32 (behaviour 123).
 
     Args:
         vit: Name of a timm model, or a module, of the families VisionTransformer, Beit and Eva; or a

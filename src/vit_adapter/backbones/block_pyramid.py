@@ -1,4 +1,7 @@
-"""The published plain ViT baseline of detection: tokens of single blocks, normalised, resampled by convolutions."""
+"""The published plain ViT baseline of detection: tokens of single blocks, normalised, resampled by convolutions.
+
+Behaviour 127.
+"""
 
 import math
 from typing import Literal, Unpack

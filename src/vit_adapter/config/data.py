@@ -13,6 +13,7 @@ LayoutName = Literal[
     "camvid",
     "coco_instances",
     "coco_panoptic",
+    "yolo",
     "scenes",
     "cityscapes",
     "coco_stuff10k",

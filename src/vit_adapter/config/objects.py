@@ -1,9 +1,13 @@
 """Which of the objects and segments that a model finds are given out."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from .values import Checked, number
+
+SizeRange = Literal["s", "m", "m-", "m+", "l", "l-", "l+"]
+"""Objects by their area in pixels of the image: "s" up to 32², "m" up to 96² ("m-" up to 64², "m+" above), "l" above
+("l-" up to 512², "l+" above)."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +21,9 @@ class ObjectConfig(Checked):
         mask_threshold: Smallest probability of the pixels of a mask, 0..1 (exclusive for objects).
         fill_segments: A segment gets all pixels that it wins, also those where its own mask is not on.
         min_area: Objects and segments of fewer pixels are left out.
-        max_objects: So many pairs of query and class of a window are looked at, the most probable first.
+        max_objects: Most objects of a window, the most probable first; of queries, pairs of query and class. Average
+            precision is measured over so many objects of an image and class, except AP and AR, which never count more
+            than 100.
     """
 
     section: ClassVar[str] = "protocol.objects"

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
 from .changes import with_changes
-from .objects import ObjectConfig
+from .objects import ObjectConfig, SizeRange
 from .pixel_values import check_normalization, check_value_range
 from .values import Checked, check_argument, number
 
@@ -39,6 +39,7 @@ class InferenceConfig(Checked):
         resize: None: native resolution. Otherwise (long, short): the image is scaled, ratio kept, until it
             fits the larger number with its long side and the smaller with its short one.
         resizes: Several of them, each a view of its own (multi-scale tests of detection); instead of ``resize``.
+            Each comes in every one of the ``scales``.
         resize_rule: "fit": as above. "short_side": the short side becomes max(crop, smaller number), the long
             one follows without a limit (multi-scale files of the 480, 512 and 640 pixel recipes). "fixed_side": the
             short side becomes the smaller number, of scales below 1 rounded up to a multiple of 32, the long one
@@ -57,6 +58,9 @@ class InferenceConfig(Checked):
             made of them: to the size of a window, or of a whole image to the size of the image (DINOv3). Otherwise the
             scores are.
         scales: Factors of ``resize``; several are averaged as probabilities.
+        view_sizes: Of each of ``resizes``, or of ``scales``, the objects that it is believed for, by area in pixels of
+            the image ("s", "m", "l", see ``SizeRange``): what all of them find is joined by suppression (multi-scale
+            tests of HTC++). Empty: views are averaged.
         flip: Average every view with its mirror image.
         tta_flip: Whether multi-scale prediction (``tta``) averages mirror images too; False after training without
             them.
@@ -84,6 +88,7 @@ class InferenceConfig(Checked):
     small_windows: Literal["image", "square"] = "image"
     resize_answers: bool = False
     scales: tuple[float, ...] = number((1.0,), above=0)
+    view_sizes: tuple[tuple[SizeRange, ...], ...] = ()
     flip: bool = False
     tta_flip: bool = True
     pad_to_crop: Literal["before", "after"] | None = None

@@ -121,4 +121,9 @@ class HTCConfig(RegionConfig):
     soft_suppression: bool = True
 
 
+def learns_masks(head: object) -> bool:
+    """Whether a head finds objects in two stages and gives each box a mask."""
+    return isinstance(head, HTCConfig) or (isinstance(head, MaskRCNNConfig | CascadeConfig) and head.masks)
+
+
 TwoStageConfig = MaskRCNNConfig | CascadeConfig | HTCConfig

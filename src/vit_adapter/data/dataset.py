@@ -63,6 +63,7 @@ def open_dataset(
         scenes.classes = with_pairs(scenes.classes, config)
         return scenes
     source = Source.find(config, channels, model_classes, task)
+    source.layout.require(task)
     config = source.config
     part = source.layout.test if split == "test" else source.layout.parts[split]
     if part is None:

@@ -20,17 +20,43 @@ class FoundObject:
 
     Attributes:
         where: What a message calls it, such as "annotation 5".
-        mask: Its pixels.
+        mask: Its pixels; None: only its box is known.
         value: Mask value of its class.
         crowd: A region of many objects that were not annotated one by one.
         area: Pixels, as the annotation states them; None: those of the mask.
+        box: (left, top, right, bottom) as the annotation states it, which may reach out of the image (behaviour 129);
+            None: the smallest around the mask.
     """
 
     where: str
-    mask: RunLengths
+    mask: RunLengths | None
     value: int
     crowd: bool = False
     area: float | None = None
+    box: tuple[float, float, float, float] | None = None
+
+    @property
+    def extent(self) -> tuple[float, float, float, float]:
+        """Its box."""
+        if self.box is not None:
+            return self.box
+        assert self.mask is not None, "an object without box and mask"
+        left, top, right, bottom = self.mask.box
+        return left, top, right, bottom
+
+    @property
+    def pixels(self) -> float:
+        """Its area: as stated, else of the mask, else of the box."""
+        if self.area is not None:
+            return self.area
+        left, top, right, bottom = self.extent
+        return (right - left) * (bottom - top) if self.mask is None else self.mask.area
+
+    @property
+    def is_empty(self) -> bool:
+        """It has no pixel."""
+        left, top, right, bottom = self.extent
+        return not self.mask.area if self.mask is not None else right <= left or bottom <= top
 
 
 @dataclass(frozen=True)
@@ -72,13 +98,16 @@ def instances_of(found: Found, labels: np.ndarray, mapping: LabelMapping, file: 
             raise InputError(
                 f"{file}: {item.where} has the class {item.value}, which is not in the class list"
             )
-        if _is_thing(label, mapping) and item.mask.area:
+        if _is_thing(label, mapping) and not item.is_empty:
             kept.append((label, item))
-    return Instances.from_masks(
+    masks = [item.mask for item in found if item.mask is not None]
+    return Instances(
         np.array([label for label, _ in kept], np.int64),
-        [item.mask for _, item in kept],
+        np.array([item.extent for _, item in kept], np.float32).reshape(-1, 4),
+        # Of a data set of boxes no object has a mask; where there is none at all, that is the reader's to say.
+        [item.mask for _, item in kept if item.mask is not None] if len(masks) == len(found) else None,
         crowd=np.array([item.crowd for _, item in kept], bool),
-        areas=np.array([item.mask.area if item.area is None else item.area for _, item in kept], np.float64),
+        areas=np.array([item.pixels for _, item in kept], np.float64),
     )
 
 

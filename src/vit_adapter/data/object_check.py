@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from vit_adapter.annotations import Annotation, Instances, RunLengths
+from vit_adapter.annotations import Annotation, Instances, RunLengths, box_areas
 from vit_adapter.config import ClassTable, InputError
 
 from .report import ObjectRow, Report
@@ -56,10 +56,12 @@ class ObjectsSeen:
 
 
 def objects_seen(part: str, file: str, size: tuple[int, int], instances: Instances) -> ObjectsSeen:
-    """Counts the objects of an image of (height, width) whose masks are run-lengths."""
+    """Counts the objects of an image of (height, width) whose masks are run-lengths, or that are boxes alone."""
     crowd = np.zeros(len(instances), bool) if instances.crowd is None else instances.crowd
     masks = [mask for mask in instances.masks or () if isinstance(mask, RunLengths)]
     areas = np.array([mask.area for mask in masks], np.int64)
+    if instances.masks is None:
+        areas = box_areas(instances.boxes).round().astype(np.int64)
     boxes = instances.boxes[~crowd]
     height, width = size
     at_border = (boxes[:, :2] <= 0).any(axis=1) | (boxes[:, 2] >= width) | (boxes[:, 3] >= height)

@@ -109,11 +109,7 @@ class Source:
         images = ImageReading.of(config, channels)
         layout = find_layout(config, images, task)
         if task != "semantic":
-            if layout.objects is None or (task != "detection" and task not in layout.tasks):
-                raise InputError(
-                    f"{layout.root}: is read as {layout.name}, whose truth is enough for {', '.join(layout.tasks)}, "
-                    f"not for --task {task}"
-                )
+            layout.require(task)
             config = replace(config, one_class=True)
         if layout.published and config.reduce_zero and not layout.reduce_zero:
             raise InputError(

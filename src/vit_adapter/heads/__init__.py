@@ -9,6 +9,7 @@ from .mask2former import Mask2FormerHead
 from .pixel_head import CustomHead, PixelHead
 from .resize import resize_maps
 from .uper import UPerHead
+from .views import JoiningRule, View
 
 __all__ = [
     "CLASS_LAYERS",
@@ -19,6 +20,7 @@ __all__ = [
     "FCNHead",
     "Frame",
     "Head",
+    "JoiningRule",
     "LossNotFinite",
     "Mask2FormerHead",
     "Objects",
@@ -28,6 +30,7 @@ __all__ = [
     "Queries",
     "Targets",
     "UPerHead",
+    "View",
     "build_auxiliary_head",
     "build_head",
     "checked_labels",

@@ -1,7 +1,7 @@
 """What every head promises, so that nothing above this room has to know which head it has."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -13,6 +13,7 @@ from vit_adapter.config.box_rule import BoxRule
 
 from .frame import Frame
 from .resize import resize_maps
+from .views import JoiningRule, View
 
 
 @dataclass(frozen=True)
@@ -165,6 +166,7 @@ class Head(nn.Module, ABC):
         scores_are: What ``forward`` gives.
         takes_class_weights: Its loss weighs the pixels of each class.
         reaches_all_parameters: Every batch gives each trained parameter a gradient, whatever the images show.
+        joins_views: What it finds in several views of an image it can join to one answer (``find_in_views``).
         pools_to_one_pixel: Some norm of it sees a single pixel an image.
         classifiers: Layers with one row per class, by their names inside the head.
         extra_rows: Rows that these layers have after those of the classes ("no object").
@@ -176,6 +178,7 @@ class Head(nn.Module, ABC):
     scores_are: ClassVar[ScoresAre] = "logits"
     takes_class_weights: ClassVar[bool] = True
     reaches_all_parameters: ClassVar[bool] = True
+    joins_views: ClassVar[bool] = False
     pools_to_one_pixel: bool = False
     classifiers: ClassVar[tuple[str, ...]] = ("classifier",)
     extra_rows: ClassVar[int] = 0
@@ -249,6 +252,24 @@ class Head(nn.Module, ABC):
     def box_rule(self) -> BoxRule:
         """How detections are chosen from ``candidates``; errors as there."""
         raise InputError(f"{type(self).__name__}: {NO_CANDIDATES}")
+
+    def find_in_views(
+        self, pyramids: Iterable[Sequence[Tensor]], views: Sequence[View], rule: JoiningRule
+    ) -> Detections:
+        """The objects of one image that is seen in several views; only where ``joins_views``.
+
+        Args:
+            pyramids: Of each view, a batch of one, see ``forward``; each is asked for once.
+            views: How they were made.
+            rule: How what is found in them becomes one answer.
+
+        Returns:
+            Boxes in pixels of the image.
+
+        Raises:
+            InputError: This head finds objects in one view alone.
+        """
+        raise InputError(f"{type(self).__name__} finds objects in one view alone")
 
     @abstractmethod
     def configure_loss(

@@ -86,17 +86,28 @@ def check_protocol(protocol: InferenceConfig) -> None:
     rules = ("fit", "short_side", "fixed_side", "stretch")
     if protocol.resize_rule not in rules:
         raise InputError(f"protocol: resize_rule is {protocol.resize_rule!r}, expected one of {rules}")
+    views = max(1, len(protocol.resizes)) * len(_different_scales(protocol))
+    if protocol.view_sizes and len(protocol.view_sizes) != views:
+        raise InputError(
+            f"protocol: view_sizes has {len(protocol.view_sizes)} entries, expected {views}, one for each scale"
+        )
     if protocol.resize_rule != "fit" and protocol.resize is None:
         raise InputError(f"protocol: resize_rule {protocol.resize_rule!r} needs a resize, which is none")
 
 
 def _resized_sizes(size: Size, protocol: InferenceConfig) -> list[Size]:
     """(height, width) of each scale."""
+    scales = _different_scales(protocol)
     if protocol.resizes:
-        return [fit_size(size, limits) for limits in protocol.resizes]
-    # The mean of equal views is the view itself; several different ones are averaged as probabilities (behaviour 72).
-    scales = protocol.scales if len(set(protocol.scales)) > 1 else protocol.scales[:1]
+        return [
+            fit_size(size, scaled_limits(limits, scale)) for limits in protocol.resizes for scale in scales
+        ]
     return [_resized(size, protocol, scale) for scale in scales]
+
+
+def _different_scales(protocol: InferenceConfig) -> tuple[float, ...]:
+    """The mean of equal views is the view itself; several different ones are averaged (behaviour 72)."""
+    return protocol.scales if len(set(protocol.scales)) > 1 else protocol.scales[:1]
 
 
 def _resized(size: Size, protocol: InferenceConfig, scale: float) -> Size:

@@ -6,19 +6,22 @@ from typing import Any, Literal
 
 import numpy as np
 
-from vit_adapter.annotations import Annotation, Instances, RunLengths
+from vit_adapter.annotations import Annotation, Instances, RunLengths, box_areas
 from vit_adapter.config import InputError
 
 from .average_precision import Found, mean
 from .evaluator import State
 from .object_matching import AREAS, THRESHOLDS, match_objects
-from .overlaps import box_areas, box_overlaps, mask_overlaps
+from .overlaps import box_overlaps, mask_overlaps
 
 By = Literal["masks", "boxes"]
 
+USUAL_LIMIT = 100
+"""Objects of an image and class that AP and AR count at most."""
+
 
 class InstanceEvaluator:
-    """Compares objects by their masks or by their boxes.
+    """Compares objects by their masks or by their boxes (behaviour 167).
 
     Average precision depends on the order of all scores together, so every object found is remembered: some hundred
     bytes each. Where scores are equal, the order of the images decides, so ``update`` takes their numbers.
@@ -26,7 +29,8 @@ class InstanceEvaluator:
     Args:
         num_classes: Number of classes K.
         by: What overlaps: "masks" or "boxes". The size of a true object is that of its mask either way.
-        limit: So many objects of an image and class count, those of the highest scores.
+        limit: So many objects of an image and class count, those of the highest scores; in AP and AR never more than
+            100, as published where the others count 1000.
         left_out: Labels of the classes that no mean takes in.
     """
 
@@ -124,13 +128,13 @@ class InstanceEvaluator:
         precision = {
             area: np.array([one.precision(area, self.limit) for one in found]) for area in AREAS
         }  # each [K, T, 101]
-        everything = precision["all"]
+        everything, usual = precision["all"], min(self.limit, USUAL_LIMIT)
         return {
-            "AP": mean(everything),
+            "AP": mean(np.array([one.precision("all", usual) for one in found])),
             "AP50": mean(everything[:, _threshold(0.5)]),
             "AP75": mean(everything[:, _threshold(0.75)]),
             **{f"AP{area}": mean(values) for area, values in precision.items() if area != "all"},
-            "AR": mean(np.array([one.recall("all", self.limit) for one in found])),
+            "AR": mean(np.array([one.recall("all", usual) for one in found])),
         }
 
     def figures(self) -> dict[str, float]:
@@ -145,15 +149,15 @@ class InstanceEvaluator:
 
     def class_values(self) -> list[dict[str, float]]:
         """See ``Evaluator``: of each class "AP", "AP50", "AP75", "AR" and "objects"."""
-        rows = []
+        rows, usual = [], min(self.limit, USUAL_LIMIT)
         for one in self.found():
             precision = one.precision("all", self.limit)
             rows.append(
                 {
-                    "AP": mean(precision),
+                    "AP": mean(one.precision("all", usual)),
                     "AP50": mean(precision[_threshold(0.5)]),
                     "AP75": mean(precision[_threshold(0.75)]),
-                    "AR": mean(one.recall("all", self.limit)),
+                    "AR": mean(one.recall("all", usual)),
                     "objects": int(one.true[0]),
                 }
             )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from vit_adapter.annotations import Boxes, RunLengths
+from vit_adapter.annotations import Boxes, RunLengths, box_areas
 from vit_adapter.config import InputError
 
 
@@ -47,11 +47,6 @@ def mask_overlaps(found: Sequence[RunLengths], true: Sequence[RunLengths], crowd
             intersection[near, column] = _intersections(edges, [edges_found[row] for row in near])
     found_areas, true_areas = (np.array([mask.area for mask in masks], np.float64) for masks in (found, true))
     return _ratios(intersection, found_areas, true_areas, crowd)
-
-
-def box_areas(boxes: Boxes) -> np.ndarray:
-    """float64 [N], in pixels."""
-    return np.asarray(boxes[:, 2:] - boxes[:, :2], np.float64).prod(axis=1)
 
 
 def mask_edges(mask: RunLengths) -> np.ndarray:

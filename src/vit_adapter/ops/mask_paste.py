@@ -1,4 +1,4 @@
-"""Masks of boxes, painted into the image."""
+"""Masks of boxes, painted into the image (behaviour 151)."""
 
 import torch
 import torch.nn.functional as F

@@ -1,7 +1,7 @@
 """Prediction: images of any size to labels, as a segmenter's protocol says."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypedDict, Unpack, overload
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from vit_adapter.config import ClassTable, InferenceConfig, InputError, TaskName
 from vit_adapter.config.protocol import with_thresholds
 from vit_adapter.config.values import check_argument
-from vit_adapter.heads import Detections, Head, Queries, resize_maps
+from vit_adapter.heads import Detections, Head, JoiningRule, Queries, View, resize_maps
 from vit_adapter.images import ImageRemarks, read_image
 from vit_adapter.tasks import (
     TASKS,
@@ -202,6 +202,7 @@ class AppliedModel(nn.Module):
         answers = Answers(
             partial(self._window_scores, precision=precision),
             partial(self._window_objects, precision=precision),
+            partial(self._objects_in_views, precision=precision) if self.head.joins_views else None,
         )
         with evaluation_mode(self):
             results: list[Prediction] = [*asked.decode(answers, arrays, settings)]
@@ -252,3 +253,13 @@ class AppliedModel(nn.Module):
                 "(try float32)"
             )
         return Queries(*parts)
+
+    @torch.no_grad()
+    def _objects_in_views(
+        self, images: Iterable[Tensor], views: Sequence[View], rule: JoiningRule, *, precision: str
+    ) -> Detections:
+        """What the head finds in several views [1, C, h, w] of one image."""
+        kind = getattr(torch, precision)
+        automatic = torch.autocast(self.device.type, kind, enabled=precision != "float32")
+        with evaluation_mode(self), automatic:
+            return self.head.find_in_views((self._pyramid(image)[0] for image in images), views, rule)

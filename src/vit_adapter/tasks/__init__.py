@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from vit_adapter.config.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from .answers import Answers, DecodeSettings
     from .detection import DETECTION
     from .detection_result import DetectionResult
     from .instance import INSTANCE
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from .semantic import SEMANTIC
     from .semantic_result import SemanticResult
     from .table import TASKS, AnyTask
-    from .task import Answers, DecodeSettings, Task, TrainingTruth
+    from .task import Task, TrainingTruth
 
 __getattr__, __dir__ = lazy_names(
     __name__,
@@ -25,9 +26,9 @@ __getattr__, __dir__ = lazy_names(
         "PANOPTIC": "panoptic",
         "SEMANTIC": "semantic",
         "TASKS": "table",
-        "Answers": "task",
+        "Answers": "answers",
         "AnyTask": "table",
-        "DecodeSettings": "task",
+        "DecodeSettings": "answers",
         "DetectionResult": "detection_result",
         "InstanceResult": "instance_result",
         "PanopticResult": "panoptic_result",

@@ -9,12 +9,13 @@ from vit_adapter.config import ClassTable, InputError
 from vit_adapter.heads import Detections, Queries
 from vit_adapter.metrics import InstanceEvaluator
 
+from .answers import Answers, DecodeSettings
 from .box_joining import joined_boxes
 from .detected import detected_objects
 from .detection_result import DetectionResult
 from .instance import instance_targets, things_of
 from .object_windows import find_in_windows
-from .task import Answers, DecodeSettings, Task
+from .task import Task
 from .window_walk import MaskSizes
 
 
@@ -29,9 +30,7 @@ def detection_results(
             raise InputError("this head finds masks, expected one that finds boxes for the task detection")
         return detected_objects(answer, sizes, wanted, with_masks=False)
 
-    found = find_in_windows(
-        answers.find, images, settings.protocol, decode, settings.batch_size, settings.device
-    )
+    found = find_in_windows(answers, images, settings, decode)
     return [
         DetectionResult(
             image=image,

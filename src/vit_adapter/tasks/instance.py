@@ -13,11 +13,12 @@ from vit_adapter.inference.grid import Size
 from vit_adapter.inference.joining import Part, join_objects
 from vit_adapter.metrics import InstanceEvaluator
 
+from .answers import Answers, DecodeSettings
 from .detected import detected_objects
 from .instance_result import InstanceResult
 from .object_windows import find_in_windows
 from .queries import find_instances
-from .task import Answers, DecodeSettings, Task, TrainingTruth
+from .task import Task, TrainingTruth
 from .window_walk import FoundInView, MaskSizes
 
 
@@ -60,9 +61,7 @@ def instance_results(
             return detected_objects(answer, sizes, wanted, with_masks=True)
         return find_instances(answer.classes[0], answer.masks[0], sizes, things, wanted)
 
-    found = find_in_windows(
-        answers.find, images, settings.protocol, decode, settings.batch_size, settings.device
-    )
+    found = find_in_windows(answers, images, settings, decode)
     return [
         InstanceResult(
             image=image,

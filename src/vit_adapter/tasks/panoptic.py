@@ -14,11 +14,12 @@ from vit_adapter.inference.grid import Size
 from vit_adapter.inference.joining import Part, groups_of_parts
 from vit_adapter.metrics import PanopticEvaluator
 
+from .answers import Answers, DecodeSettings
 from .instance import counted_objects
 from .object_windows import find_in_windows
 from .panoptic_result import PanopticResult
 from .queries import find_segments
-from .task import Answers, DecodeSettings, Task, TrainingTruth
+from .task import Task, TrainingTruth
 from .window_walk import FoundInView, MaskSizes
 
 
@@ -105,9 +106,7 @@ def panoptic_results(
         found = find_segments(answer.classes[0], answer.masks[0], sizes, things, wanted)
         return found.without_empty(wanted.min_area)
 
-    found = find_in_windows(
-        answers.find, images, settings.protocol, decode, settings.batch_size, settings.device
-    )
+    found = find_in_windows(answers, images, settings, decode)
     return [
         PanopticResult(
             image=image,

@@ -13,8 +13,9 @@ from vit_adapter.inference import Application, predict_labels
 from vit_adapter.inference.application import HELD_BYTES
 from vit_adapter.metrics import SemanticEvaluator
 
+from .answers import Answers, DecodeSettings
 from .semantic_result import SemanticResult
-from .task import Answers, DecodeSettings, Task, TrainingTruth
+from .task import Task, TrainingTruth
 
 
 def semantic_targets(truth: TrainingTruth, classes: ClassTable, area: tuple[int, int]) -> Targets:

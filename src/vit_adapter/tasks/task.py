@@ -5,56 +5,18 @@ from dataclasses import dataclass, field
 from typing import Generic, TypedDict, TypeVar
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from vit_adapter.annotations import Annotation
-from vit_adapter.config import ClassTable, InferenceConfig, ScoresAre, TaskName
+from vit_adapter.config import ClassTable, TaskName
 from vit_adapter.heads import Objects, Targets
-from vit_adapter.inference.windows import ScoreFunction
 from vit_adapter.metrics import Evaluator
 
-from .object_windows import FindFunction
+from .answers import Answers, DecodeSettings
 from .result import Result
 
 AnyResult = TypeVar("AnyResult", bound=Result, covariant=True)
 AnyEvaluator = TypeVar("AnyEvaluator", bound=Evaluator, covariant=True)
-
-
-@dataclass(frozen=True)
-class DecodeSettings:
-    """How the answers of a head become results.
-
-    Attributes:
-        protocol: How the model is applied to an image.
-        classes: The classes of the model.
-        scores_are: What the head gives every pixel.
-        batch_size: Windows processed together.
-        device: Where windows are sent.
-        threshold: For two classes: smallest probability of class 1 that makes a pixel class 1; None: the larger.
-        held: Scores are kept while they are small, so that labels and scores run the model once; not for many images.
-    """
-
-    protocol: InferenceConfig
-    classes: ClassTable
-    scores_are: ScoresAre
-    batch_size: int = 4
-    device: str | torch.device = "cpu"
-    threshold: float | None = None
-    held: bool = True
-
-
-@dataclass(frozen=True)
-class Answers:
-    """What a model says of normalised windows [B, C, h, w] of any size.
-
-    Attributes:
-        score: Scores of every pixel.
-        find: Queries or detections.
-    """
-
-    score: ScoreFunction
-    find: FindFunction
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The published orders of training images for detection: a batch holds only wide images, or none.
+"""The published orders of training images for detection: a batch holds only wide images, or none (behaviour 135).
 
 Two of them: epochs, in which every image comes once, and one endless sequence for runs that count iterations.
 """

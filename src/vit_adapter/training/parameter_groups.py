@@ -90,7 +90,7 @@ def name_rule_setting(official_name: str, weight_decay: float, head_factor: floa
 
 
 def settings(shapes: dict[str, int], config: TrainingConfig) -> dict[str, Setting]:
-    """Setting of every parameter.
+    """Setting of every parameter (behaviour 164).
 
     Args:
         shapes: Number of dimensions by official name.

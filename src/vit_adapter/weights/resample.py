@@ -18,6 +18,8 @@ CLASS_ROWS = 3
 def class_rows(rows: int) -> int:
     """How many of a relative position table's rows belong to the class token: 3, or 0 in detectors without one.
 
+    Behaviour 126.
+
     Pairs of patches have (2h - 1)(2w - 1) rows, an odd number, so the parity tells.
     """
     return 0 if rows % 2 else CLASS_ROWS

@@ -1,4 +1,4 @@
-"""The published model of COCO panoptic."""
+"""The published model of COCO panoptic (behaviour 168)."""
 
 from dataclasses import replace
 

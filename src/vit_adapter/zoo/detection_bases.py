@@ -9,10 +9,13 @@ from vit_adapter.config import (
     InferenceConfig,
     ModelConfig,
     Normalization,
+    ObjectConfig,
     PipelineName,
+    SparseRCNNConfig,
     TrainingConfig,
     ViTConfig,
 )
+from vit_adapter.config.objects import SizeRange
 
 from .bases import IMAGENET
 from .detection_recipe import DetectionRecipe
@@ -24,6 +27,11 @@ STEPS_PER_EPOCH = 7330
 """Of 117,266 images of COCO train2017 that show an object, 16 in a step, wide and high ones apart."""
 BASIC = (1333, 800)
 SHORT_SIDES = (600, 800, 1000, 1200, 1400, 1600)
+BELIEVED: tuple[tuple[SizeRange, ...], ...] = (
+    *(("l",), ("l",), ("m", "l")),
+    *(("s", "m"), ("s", "m"), ("s", "m")),
+)
+"""Sizes of the objects that each of these scales is believed for."""
 LARGE_LAST = (5, 11, 17, 23)
 """Blocks with a wider window, or none, in the ViTs of 24 blocks; in those of 12 it is every third one."""
 
@@ -48,23 +56,37 @@ BEIT_ADAPTER = AdapterConfig(vit_feature="last", injector_init=1e-6)
 
 
 def beit_in_windows(key: str, drop_path: float = 0.4, recompute: bool = False) -> ViTConfig:
-    """Windows of 14, the last block of each quarter 56; without class token."""
+    """Windows of 14, the last block of each quarter 56; without class token (behaviour 125)."""
     return windowed_vit(
         key, drop_path, 24, 56, layer_scale=1e-6, prefix_tokens=False, grad_checkpointing=recompute
     )
 
 
 def whole_images(
-    *sizes: tuple[int, int], flip: bool = False, normalization: Normalization = IMAGENET
+    *sizes: tuple[int, int], count: int = 100, normalization: Normalization = IMAGENET
 ) -> InferenceConfig:
-    """The published test: whole images within each of some limits, padded to multiples of 32."""
+    """The published test: whole images within each of some limits, padded to multiples of 32, so many objects each."""
     return InferenceConfig(
-        resizes=sizes, multiple=None, pad_to_multiple=32, mode="whole", flip=flip, normalization=normalization
+        resizes=sizes,
+        multiple=None,
+        pad_to_multiple=32,
+        mode="whole",
+        normalization=normalization,
+        objects=ObjectConfig(max_objects=count),
     )
 
 
+def voting_views(long: int = 3000) -> InferenceConfig:
+    """HTC++'s test of several scales, each with its mirror image: large objects are believed to small scales.
+
+    Behaviour 155.
+    """
+    sizes = [(long, short) for short in SHORT_SIDES]
+    return replace(whole_images(*sizes, count=1000), flip=True, view_sizes=BELIEVED)
+
+
 def schedule(epochs: int, milestones: tuple[int, int], layer_decay: float | None = None) -> TrainingConfig:
-    """The published optimiser; without layer decay its rules by name hold."""
+    """The published optimiser; without layer decay its rules by name hold (behaviour 165)."""
     return TrainingConfig(
         steps=epochs * STEPS_PER_EPOCH,
         batch_size=2,
@@ -127,13 +149,18 @@ def coco_recipe(
         model=ModelConfig(vit, backbone, head),
         training=training or schedule_3x(),
         pipeline=pipeline,
-        protocol=whole_images(BASIC, normalization=normalization),
+        protocol=whole_images(BASIC, count=most_objects(head), normalization=normalization),
         parameters=parameters,
         checkpoint_url=url,
         box_ap=ap[0],
         mask_ap=ap[1],
         half_precision_training=half,
     )
+
+
+def most_objects(head: HeadConfig) -> int:
+    """Most detections that a head gives of an image."""
+    return head.proposals if isinstance(head, SparseRCNNConfig) else getattr(head, "detections", 100)
 
 
 def deit(size: str) -> ViTConfig:

@@ -25,7 +25,7 @@ TYPICAL_SIDE = 1024
 
 @dataclass(frozen=True)
 class DetectionRecipe:
-    """A published detector, how it was trained on COCO and how it is measured.
+    """A published detector, how it was trained on COCO and how it is measured (behaviour 166).
 
     Attributes:
         name: As its official configuration is called, without ``_ms``.

@@ -11,11 +11,11 @@ from vit_adapter.config import (
 from .detection_bases import (
     ADAPTER,
     BEIT_ADAPTER,
-    SHORT_SIDES,
     beit_in_windows,
     coco_recipe,
     release_file,
     schedule_3x,
+    voting_views,
     whole_images,
     windowed_vit,
 )
@@ -48,9 +48,11 @@ def _htc(
         training=replace(schedule_3x(0.9), batch_size=1),
         pipeline="htc",
     )
-    views = whole_images(*((long, short) for short in SHORT_SIDES), flip=True) if multi_scale_ap else None
     return replace(
-        base, protocol=whole_images((1600, 1400)), multi_scale=views, multi_scale_ap=multi_scale_ap
+        base,
+        protocol=whole_images((1600, 1400), count=detections),
+        multi_scale=voting_views(long) if multi_scale_ap else None,
+        multi_scale_ap=multi_scale_ap,
     )
 
 
@@ -126,7 +128,7 @@ OBJECTS365 = replace(
         pipeline="objects365",
     ),
     protocol=whole_images((2000, 1000)),
-    multi_scale=whole_images(*((3000, short) for short in SHORT_SIDES), flip=True),
+    multi_scale=voting_views(),
     multi_scale_ap=(62.6, 54.2),
     total_batch=64,
     start="htc++_beitv2_adapter_large_fpn_o365.pth",

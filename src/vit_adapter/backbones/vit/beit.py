@@ -47,7 +47,7 @@ def resample_table(table: Tensor, stored: Size, size: Size) -> Tensor:
 
 
 class BeitWrapper(ViTWrapper):
-    """Wraps timm's ``Beit``; its class token stays through the blocks (behaviour 8).
+    """Wraps timm's ``Beit``; its class token stays through the blocks (behaviours 8 and 124).
 
     Without the class token, as in the published detectors (``prefix_tokens=False``), the position tables have no rows
     for it, and the attention of single blocks may be restricted to windows: then a block's table has the size of its

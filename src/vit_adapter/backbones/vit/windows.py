@@ -1,4 +1,4 @@
-"""Tokens of a grid in non-overlapping windows, and back."""
+"""Tokens of a grid in non-overlapping windows, and back (behaviour 125)."""
 
 import torch.nn.functional as F
 from torch import Tensor

@@ -37,18 +37,23 @@ def read_coco(file: Path) -> dict[str, Any]:
     return content
 
 
-def refuse_other_kinds(content: dict[str, Any], file: Path) -> None:
-    """Raises InputError for a panoptic JSON, and for one that holds boxes alone."""
-    annotations = content["annotations"]
-    if any("segments_info" in annotation for annotation in annotations):
+def refuse_panoptic(content: dict[str, Any], file: Path) -> None:
+    """Raises InputError for a panoptic JSON."""
+    if any("segments_info" in annotation for annotation in content["annotations"]):
         raise InputError(
             f"{file}: is a panoptic COCO JSON, polygons or run lengths are needed; such a data set is read as it "
             "is: --data.layout coco_panoptic"
         )
+
+
+def refuse_other_kinds(content: dict[str, Any], file: Path) -> None:
+    """Raises InputError for a panoptic JSON, and for one that holds boxes alone."""
+    refuse_panoptic(content, file)
+    annotations = content["annotations"]
     if annotations and all(item.get("bbox") and not item.get("segmentation") for item in annotations):
         raise InputError(
             f"{file}: its {len(annotations)} objects are boxes without a segmentation, and boxes do not say which "
-            "pixels belong to an object"
+            "pixels belong to an object; detectors read them as they are (--task detection)"
         )
 
 

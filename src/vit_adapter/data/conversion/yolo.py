@@ -33,9 +33,9 @@ def read_yolo(files: Sequence[Path], root: Path) -> Labelled:
         InputError: The description cannot be read, is one of poses, or there is no label file.
     """
     labelled = Labelled(root)
-    names = _class_names(files[0]) if files else None
+    names = class_names(files[0]) if files else None
     without: list[Path] = []
-    for image, text, part in _pairs(root):
+    for image, text, part in pairs(root):
         if not text.is_file():
             without.append(image)
             continue
@@ -54,7 +54,8 @@ def read_yolo(files: Sequence[Path], root: Path) -> Labelled:
     return labelled
 
 
-def _class_names(file: Path) -> list[str]:
+def class_names(file: Path) -> list[str]:
+    """The classes that a description lists, in the order of their numbers; raises InputError where it has none."""
     text = read_text(file)
     if file.suffix.lower() not in (".yaml", ".yml"):
         return [line.strip() for line in text.splitlines() if line.strip()]
@@ -76,7 +77,7 @@ def _class_names(file: Path) -> list[str]:
     return [name.strip() for name in names]
 
 
-def _pairs(root: Path) -> list[tuple[Path, Path, str]]:
+def pairs(root: Path) -> list[tuple[Path, Path, str]]:
     """Image, its text and its part, for every image of the data set."""
     found = []
     for image in walk_images(root):
@@ -120,11 +121,31 @@ def _shape(words: list[str], where: str, names: list[str] | None) -> Shape:
     return Shape(where, label, partial(_mask, values), box=len(values) == 4)
 
 
-def _mask(words: Sequence[str], size: Size) -> np.ndarray:
+def checked_shares(words: Sequence[str]) -> list[float]:
+    """Four numbers of a box (centre, width, height), or x and y of three corners or more, in shares of the image.
+
+    Raises:
+        InputError: They are neither.
+    """
     values = [number(word, "the coordinate") for word in words]
     wrong = next((value for value in values if not -OVER <= value <= 1 + OVER), None)
     if wrong is not None:
         raise InputError(f"the coordinate {wrong:g}, expected a share of the image from 0 to 1")
+    if len(values) != 4 and (len(values) < 6 or len(values) % 2):
+        raise InputError(
+            f"{len(values)} numbers behind the class, expected 4 of a box, or pairs of x and y of 3 corners or more"
+        )
+    return values
+
+
+def corners(shares: Sequence[float], size: Size) -> list[float]:
+    """X and y of corners in pixels."""
+    height, width = size
+    return [value * side for value, side in zip(shares, (width, height) * (len(shares) // 2))]
+
+
+def _mask(words: Sequence[str], size: Size) -> np.ndarray:
+    values = checked_shares(words)
     height, width = size
     if len(values) == 4:
         x, y, across, down = values
@@ -134,10 +155,4 @@ def _mask(words: Sequence[str], size: Size) -> np.ndarray:
             ),
             size,
         )
-    if len(values) < 6 or len(values) % 2:
-        raise InputError(
-            f"{len(values)} numbers behind the class, expected 4 of a box, or pairs of x and y of 3 corners or more"
-        )
-    return polygon_mask(
-        [value * side for value, side in zip(values, (width, height) * (len(values) // 2))], size
-    )
+    return polygon_mask(corners(values, size), size)

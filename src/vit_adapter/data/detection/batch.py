@@ -28,7 +28,7 @@ class DetectionBatch:
 
 
 def collate_detection(images: Sequence[DetectionImage], void: int = 255) -> DetectionBatch:
-    """Pads at the right and the bottom to the largest sides; masks keep the size of their image.
+    """Pads at the right and the bottom to the largest sides; masks keep the size of their image (behaviour 128).
 
     Labels, which may be smaller than their image (HTC++), are padded to the largest labels.
     """

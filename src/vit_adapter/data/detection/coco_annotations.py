@@ -25,7 +25,7 @@ def category_labels(categories: Sequence[Entry], names: AbstractSet[str]) -> dic
 def objects_of(
     annotations: Sequence[Entry], size: tuple[int, int], labels: Mapping[int, int]
 ) -> tuple[Instances, Boxes]:
-    """The objects of one image, and the ignored regions.
+    """The objects of one image, and the ignored regions (behaviour 129).
 
     Args:
         annotations: Of the image, in the order of the file.
@@ -74,7 +74,7 @@ def images_trained_on(
     labels: Mapping[int, int],
     keep_empty: bool = False,
 ) -> list[Entry]:
-    """The images of a file that training sees, in its order.
+    """The images of a file that training sees, in its order (behaviour 130).
 
     Args:
         images: All of them.

@@ -41,7 +41,10 @@ class DetectionImage:
         return self.image.shape[0], self.image.shape[1]
 
     def resized(self, size: Size) -> "DetectionImage":
-        """Bilinear; masks and labels by the rule of label maps, boxes times float32 factors and clipped."""
+        """Bilinear; masks and labels by the rule of label maps, boxes times float32 factors and clipped.
+
+        Behaviour 131.
+        """
         factors = np.array([size[1] / self.size[1], size[0] / self.size[0]] * 2, np.float32)
         masks = self.objects.masks
         if masks is not None:
@@ -75,7 +78,7 @@ class DetectionImage:
         )
 
     def cropped(self, window: Window, boxes_from_masks: bool = False) -> "DetectionImage":
-        """The part inside a window; objects whose box is empty there go.
+        """The part inside a window; objects whose box is empty there go (behaviour 132).
 
         Args:
             window: Inside the image.

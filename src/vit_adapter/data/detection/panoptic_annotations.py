@@ -1,4 +1,7 @@
-"""COCO's panoptic annotations by the published rules: objects, ignored regions, labels, and what the model learns."""
+"""COCO's panoptic annotations by the published rules: objects, ignored regions, labels, and what the model learns.
+
+Behaviour 168.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -24,7 +24,7 @@ JITTER = 1024
 
 
 def training_steps(name: PipelineName, normalization: Normalization) -> tuple[Step, ...]:
-    """The transforms of a published recipe, in order.
+    """The transforms of a published recipe, in order (behaviour 133).
 
     Args:
         name: "1x": one size. "3x": sizes from 480 to 800, half of the time after a crop. "htc": sizes from 400 to 1400,

@@ -4,11 +4,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vit_adapter.annotations import Annotation, Instances, RunLengths
+from vit_adapter.annotations import Annotation, Instances, RunLengths, box_areas
 from vit_adapter.config import ClassTable, InputError, Normalization, PipelineName
 from vit_adapter.images import pad
 
-from .coco_annotations import SMALLEST_SIDE
+from .coco_annotations import SMALLEST_SIDE, counts
 from .detection_image import DetectionImage, Size
 from .instaboost import InstaBoost, require_opencv
 from .published import training_steps
@@ -91,13 +91,21 @@ class PublishedTransform:
         return Placed(moving.image, Annotation(labels, moving.objects), size)
 
 
+def _learned(objects: Instances, size: Size) -> np.ndarray:
+    """Bool [N]: what training looks at, by the rule of ``counts`` (behaviour 129)."""
+    boxes, areas = objects.boxes, box_areas(objects.boxes) if objects.areas is None else objects.areas
+    sides = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1)
+    pairs = zip(sides.tolist(), areas.tolist(), strict=True)
+    return np.array([counts(box, area, size) for box, area in pairs], bool)
+
+
 def _with_dense_masks(image: np.ndarray, annotation: Annotation) -> DetectionImage:
     """The image with objects whose masks are bool [N, H, W]; crowds are regions that are ignored."""
     objects = annotation.instances
     assert objects is not None
     size = image.shape[:2]
     crowd = np.zeros(len(objects), bool) if objects.crowd is None else objects.crowd
-    kept, masks = np.flatnonzero(~crowd), None
+    kept, masks = np.flatnonzero(~crowd & _learned(objects, (image.shape[0], image.shape[1]))), None
     if objects.masks is not None:
         parts = [objects.masks[index] for index in kept.tolist()]
         dense = [part.mask() if isinstance(part, RunLengths) else part for part in parts]

@@ -64,7 +64,7 @@ class ResizeToOne:
 
 @dataclass(frozen=True)
 class ResizeWithin:
-    """Limits drawn from ranges, both ends included.
+    """Limits drawn from ranges, both ends included (behaviour 134).
 
     Attributes:
         long: Of the limit of the long side; it is drawn first, also when both ends are equal.
@@ -117,7 +117,7 @@ class FlipOrNot:
 
 @dataclass(frozen=True)
 class CropWithin:
-    """A window whose sides are drawn from one range, and then its place.
+    """A window whose sides are drawn from one range, and then its place (behaviour 132).
 
     Attributes:
         least: Smallest side; a side of the image that is smaller is taken whole.

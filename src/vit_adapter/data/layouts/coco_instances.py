@@ -1,5 +1,6 @@
 """COCO instances: objects as polygons or run-lengths in a JSON beside the images, read as they are."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from ..conversion.coco_file import (
     objects_by_image,
     placeholder,
     read_coco,
-    refuse_other_kinds,
+    refuse_panoptic,
     without_placeholder,
 )
 from ..conversion.coco_shape import CocoShape
@@ -28,6 +29,7 @@ from .pairs import Pair, Part
 from .split import split_by_name
 
 TASKS: tuple[TaskName, ...] = ("instance", "semantic")
+BOXES: tuple[TaskName, ...] = ("detection",)
 ADVICE = (
     "get annotations_trainval2017.zip from https://cocodataset.org, or export COCO JSON from the tool in which objects "
     "were drawn: one JSON for training and one for validation, such as annotations/instances_train2017.json with the "
@@ -47,7 +49,8 @@ def find_coco_instances(root: Path, config: DataConfig, images: ImageReading, ta
 
     Images are looked for beside the JSON, in ``images``, and in a folder named after the part. Mask values are the
     category ids. Pixels without an object are ignored, for the task "semantic" they are the class "background" (the
-    category of that name, if there is one).
+    category of that name, if there is one). Boxes are those of the file (behaviour 129). Where all objects are boxes
+    without a segmentation, the truth is enough for "detection" alone; for that task some may be.
 
     Raises:
         InputError: When nothing is arranged like that, or a JSON is broken.
@@ -66,16 +69,21 @@ def find_coco_instances(root: Path, config: DataConfig, images: ImageReading, ta
     parts: dict[str, Part] = {}
     entries, remarks, first = None, [], files[0]
     contents = {part: read_coco(file) for part, (file,) in by_part.items()}
+    shaped = [
+        bool(one.get("segmentation")) for content in contents.values() for one in content["annotations"]
+    ]
+    boxes_alone = bool(shaped) and not (all(shaped) if task == "detection" else any(shaped))
     grouped = all(placeholder(content) for content in contents.values())
     for part, (file,) in by_part.items():
         content, remark = without_placeholder(contents[part], file) if grouped else (contents[part], "")
-        refuse_other_kinds(content, file)
+        refuse_panoptic(content, file)
         remarks += [remark] if remark and not remarks else []
         found = coco_entries(content["categories"], file)
         if entries is not None and found != entries:
             raise InputError(f"{file}: has other categories than {first}")
         entries = found
-        parts[part] = _read_part(content, file, root, config, images, [e.id for e in entries], drawn, remarks)
+        categories = [entry.id for entry in entries]
+        parts[part] = _read_part(content, file, root, config, images, categories, drawn, remarks, boxes_alone)
     assert entries is not None
     if "" in parts:
         whole = parts.pop("")
@@ -84,7 +92,8 @@ def find_coco_instances(root: Path, config: DataConfig, images: ImageReading, ta
     for split in ("train", "val"):
         parts.setdefault(split, Part(problems=[f"{root}: has no JSON for the {split} part; {ADVICE}"]))
     entries, nothing = with_background(entries, config, task, first)
-    reader = CocoMasks(drawn, nothing, frozenset(entry.id for entry in entries if entry.id is not None))
+    known = frozenset(entry.id for entry in entries if entry.id is not None)
+    reader = CocoMasks(drawn, nothing, known, boxes_alone)
     return Layout(
         "coco_instances",
         root,
@@ -96,7 +105,7 @@ def find_coco_instances(root: Path, config: DataConfig, images: ImageReading, ta
         remark="; ".join(remarks),
         reader=reader,
         test=parts.get("test"),
-        tasks=TASKS,
+        tasks=BOXES if boxes_alone else TASKS,
         objects=reader.objects,
         annotation_files=tuple(files),
     )
@@ -139,6 +148,7 @@ def _read_part(
     categories: Sequence[int | None],
     drawn: dict[Path, CocoImage],
     remarks: list[str],
+    boxes_alone: bool,
 ) -> Part:
     """Pairs of one JSON; ``drawn`` gets the objects of their images, ``remarks`` what was left out."""
     problems = Problems(("broken", "unlisted") if config.skip_broken else ())
@@ -166,7 +176,7 @@ def _read_part(
                 f"{file}: image {entry['id']} has no height and width, and {image} cannot be read"
             )
             continue
-        found = _objects(objects[entry["id"]], size, file, problems)
+        found = _objects(objects[entry["id"]], size, file, problems, boxes_alone)
         drawn[image] = CocoImage(size, found, file)
         part.pairs.append(Pair(name.with_suffix("").as_posix(), image, image))
     problems.refuse("--data.skip_broken true leaves such objects out")
@@ -179,12 +189,18 @@ def _read_part(
 
 
 def _objects(
-    annotations: Sequence[dict[str, Any]], size: tuple[int, int], file: Path, problems: Problems
+    annotations: Sequence[dict[str, Any]],
+    size: tuple[int, int],
+    file: Path,
+    problems: Problems,
+    boxes_alone: bool,
 ) -> tuple[CocoObject, ...]:
     found = []
     for annotation in annotations:
         try:
-            shape = CocoShape.read(annotation.get("segmentation"), size)
+            box = _box(annotation.get("bbox"))
+            unshaped = boxes_alone and box is not None
+            shape = None if unshaped else CocoShape.read(annotation.get("segmentation"), size)
         except InputError as error:
             problems.add("broken", f"{file}: annotation {annotation.get('id')}: {error}")
             continue
@@ -197,9 +213,21 @@ def _objects(
                 shape,
                 annotation.get("iscrowd") in (1, "1", True),
                 float(area) if stated else None,  # pyright: ignore
+                box,
             )
         )
     return tuple(found)
+
+
+def _box(stated: Any) -> tuple[float, float, float, float] | None:
+    """(left, top, right, bottom) of COCO's left, top, width and height; None where these are not stated."""
+    if not isinstance(stated, list) or not stated:
+        return None
+    numbers = all(isinstance(one, (int, float)) and math.isfinite(one) for one in stated)
+    if len(stated) != 4 or not numbers or min(stated[2:]) < 0:
+        raise InputError(f"the box {stated}, expected left, top, width and height, the last two at least 0")
+    left, top, width, height = map(float, stated)
+    return left, top, left + width, top + height
 
 
 def _size(entry: dict[str, Any], image: Path, images: ImageReading) -> tuple[int, int] | None:

@@ -1,7 +1,7 @@
 """The objects of a COCO JSON, drawn into a class map when it is asked for."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +21,18 @@ class CocoObject:
     Attributes:
         number: Its id as the file has it, for messages.
         category: Category id, which is the mask value of its class.
-        shape: Its pixels.
+        shape: Its pixels; None: only its box is known.
         crowd: Whether ``iscrowd`` says so.
         area: As stated; None: not.
+        box: (left, top, right, bottom) as stated; None: not.
     """
 
     number: Any
     category: int
-    shape: CocoShape
+    shape: CocoShape | None
     crowd: bool
     area: float | None
+    box: tuple[float, float, float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -60,36 +62,42 @@ class CocoMasks:
         images: Image file to its objects.
         nothing: Mask value of pixels without an object.
         classes: Mask values of the classes.
+        boxes_alone: Some object of the data set has no shape, so that those of the others count for nothing.
     """
 
     images: dict[Path, CocoImage]
     nothing: int
     classes: frozenset[int]
+    boxes_alone: bool = False
 
     def __call__(self, file: Path, max_pixels: int) -> ObjectMask:
         """The class map uint16 [H, W] of an image, with its objects."""
         image = self.images[file]
         height, width = image.size
-        found = [
-            FoundObject(
-                f"annotation {item.number} of {image.file}",
-                item.shape.run_lengths(),
-                item.category,
-                item.crowd,
-                item.area,
-            )
-            for item in image.objects
-            if item.category in self.classes
-        ]
+        found = [self._found(item, image.file) for item in image.objects if item.category in self.classes]
         down = np.full(height * width, self.nothing, np.uint16)
-        for item in sorted(found, key=lambda item: (not item.crowd, -item.mask.area)):
-            _fill(down, item.mask, item.value)
+        for item in sorted(found, key=lambda item: (not item.crowd, -_drawn_area(item))):
+            if item.mask is None:
+                left, top, right, bottom = (max(0, round(side)) for side in item.extent)
+                down.reshape(width, height)[left:right, top:bottom] = item.value
+            else:
+                _fill(down, item.mask, item.value)
         return ObjectMask(down.reshape(width, height).T.copy(), objects=found)
+
+    def _found(self, item: CocoObject, file: Path) -> FoundObject:
+        where = f"annotation {item.number} of {file}"
+        mask = None if item.shape is None else item.shape.run_lengths()
+        found = FoundObject(where, mask, item.category, item.crowd, item.area, item.box)
+        return replace(found, mask=None, box=found.extent) if self.boxes_alone else found
 
     def objects(self, file: Path, mask: Mask, max_pixels: int) -> Sequence[FoundObject]:
         """The objects that a class map of ``__call__`` was made of."""
         assert isinstance(mask, ObjectMask)
         return mask.objects
+
+
+def _drawn_area(item: FoundObject) -> float:
+    return item.pixels if item.mask is None else item.mask.area
 
 
 def _fill(down: np.ndarray, mask: RunLengths, value: int) -> None:

@@ -6,12 +6,13 @@ from typing import Any
 
 from .layout import SPLIT_NAMES, TEST_NAMES
 
-_MARKS = (b'"annotations"', b'"categories"', b'"segmentation"')
+_MARKS = (b'"annotations"', b'"categories"')
+_SHAPES = (b'"segmentation"', b'"bbox"')
 _MOST_READ = 64_000_000  # bytes of a JSON that are looked through
 
 
 def annotation_files(root: Path) -> list[Path]:
-    """COCO JSON files with shapes in the usual places."""
+    """COCO JSON files with shapes or boxes in the usual places."""
     names = [name for some in (*SPLIT_NAMES.values(), TEST_NAMES) for name in some]
     places = [root, root / "annotations", *(root / name for name in names)]
     places += [root / name / "annotations" for name in names]
@@ -30,7 +31,8 @@ def _has_shapes(file: Path) -> bool:
             content = stream.read(_MOST_READ)
     except OSError:
         return False
-    return all(mark in content for mark in _MARKS) and b'"segments_info"' not in content
+    marked = all(mark in content for mark in _MARKS) and any(shape in content for shape in _SHAPES)
+    return marked and b'"segments_info"' not in content
 
 
 def part_of(root: Path, file: Path) -> str:

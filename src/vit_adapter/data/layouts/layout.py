@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vit_adapter.config import TaskName
+from vit_adapter.config import InputError, TaskName
 from vit_adapter.images import Mask
 
 from ..class_files import ClassEntry
@@ -55,6 +55,16 @@ class Layout:
     objects: ObjectReader | None = None
     things: frozenset[int] | None = None
     annotation_files: tuple[Path, ...] = ()
+
+    def require(self, task: TaskName) -> None:
+        """Raises InputError where the truth is not enough for a task."""
+        enough = self.objects is not None if task == "detection" else task in self.tasks
+        if not enough:
+            boxes = "; its objects are boxes without masks" if self.tasks == ("detection",) else ""
+            raise InputError(
+                f"{self.root}: is read as {self.name}, whose truth is enough for {', '.join(self.tasks)}, not for "
+                f"--task {task}{boxes}"
+            )
 
 
 TEST_NAMES = ("test", "testing")

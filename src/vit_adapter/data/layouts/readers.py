@@ -20,6 +20,7 @@ from .mapillary_vistas import MAPILLARY_VISTAS
 from .official import OfficialDataset
 from .pascal_context import PASCAL_CONTEXT_59, PASCAL_CONTEXT_60
 from .potsdam import POTSDAM
+from .yolo import find_yolo, is_yolo
 
 
 @dataclass(frozen=True)
@@ -65,5 +66,6 @@ READERS: dict[str, Reader] = {
     "coco_panoptic": Reader(
         is_coco_panoptic, lambda root, config, *_: find_coco_panoptic(root, config.validation_share)
     ),
+    "yolo": Reader(is_yolo, find_yolo),
     **{name: _official(dataset) for name, dataset in OFFICIAL.items()},
 }

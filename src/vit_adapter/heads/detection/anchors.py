@@ -26,7 +26,7 @@ def base_anchors(stride: int, scale: float, ratios: Sequence[float] = (1.0,)) ->
 def grid_anchors(
     size: tuple[int, int], stride: int, scale: float, ratios: Sequence[float] = (1.0,)
 ) -> Tensor:
-    """Anchors of all cells of a map, centred on (column, row) times the stride, without half a cell.
+    """Anchors of all cells of a map, centred on (column, row) times the stride, without half a cell (behaviour 139).
 
     Args:
         size: (rows, columns).
@@ -43,7 +43,7 @@ def grid_anchors(
 
 
 def valid_cells(size: tuple[int, int], stride: int, padded: tuple[int, int], anchors: int = 1) -> Tensor:
-    """Which anchors of a map belong to an image rather than to the padding of its batch.
+    """Which anchors of a map belong to an image rather than to the padding of its batch (behaviour 128).
 
     Args:
         size: (rows, columns).

@@ -33,7 +33,7 @@ class ATSSSettings(DenseSettings):
 
 
 class ATSSHead(DenseHead):
-    """The head of ATSS.
+    """The head of ATSS (behaviour 158).
 
     Args:
         in_channels: Width of the pyramid's maps.

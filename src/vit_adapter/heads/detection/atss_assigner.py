@@ -35,6 +35,8 @@ class Assignment:
 class ATSSAssigner:
     """Takes, of the anchors nearest to a box on every level, those that overlap it more than most of them do.
 
+    Behaviour 157.
+
     Attributes:
         candidates: Anchors of each level that are looked at for a box; a level that has fewer gives all.
         ignore_overlap: Anchors with a larger share of their area than this inside an ignored region are not

@@ -1,30 +1,26 @@
-"""What several views of one image say together: views are scaled and flipped, and boxes are brought back."""
+"""What several views of one image say together: boxes are brought back, proposals merged, masks averaged."""
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor
 
+from vit_adapter.config.objects import SizeRange
+
+from ..views import View
 from .suppression import Suppression, suppress_by_class
 
-Flip = Literal["horizontal", "vertical", "diagonal"]
-
-
-@dataclass(frozen=True)
-class View:
-    """How a view was made of its image: scaled, then flipped, then padded.
-
-    Attributes:
-        size: (height, width) of the scaled image, without padding.
-        factor: float32 [4], by how much it was enlarged in width, height, width, height.
-        flip: "diagonal": in both directions.
-    """
-
-    size: tuple[int, int]
-    factor: Tensor
-    flip: Flip | None = None
+SIZE_RANGES: dict[SizeRange, tuple[float, float]] = {
+    "s": (0, 32**2),
+    "m": (32**2, 96**2),
+    "m-": (32**2, 64**2),
+    "m+": (64**2, 96**2),
+    "l": (96**2, math.inf),
+    "l-": (96**2, 512**2),
+    "l+": (512**2, math.inf),
+}
+"""Areas in square pixels of the image: above the first number, up to the second."""
 
 
 def flip_boxes(boxes: Tensor, view: View) -> Tensor:
@@ -74,3 +70,12 @@ def mean_masks(masks: Sequence[Tensor], views: Sequence[View]) -> Tensor:
     axes = {None: [], "horizontal": [-1], "vertical": [-2], "diagonal": [-2, -1]}
     back = [part.flip(axes[view.flip]) for part, view in zip(masks, views, strict=True)]
     return torch.stack(back).mean(0)
+
+
+def of_sizes(boxes: Tensor, sizes: Sequence[SizeRange]) -> Tensor:
+    """Which boxes [..., 4] in pixels of the image have one of some sizes, bool [...]."""
+    areas = (boxes[..., 2] - boxes[..., 0]) * (boxes[..., 3] - boxes[..., 1])
+    fits = torch.zeros_like(areas, dtype=torch.bool)
+    for low, high in (SIZE_RANGES[size] for size in sizes):
+        fits |= (areas > low if low else areas >= 0) & (areas <= high)
+    return fits

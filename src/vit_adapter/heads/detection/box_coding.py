@@ -16,6 +16,8 @@ LARGEST_CHANGE = abs(math.log(16 / 1000))
 class BoxCoding:
     """How a box is told as seen from another one: shift in widths and heights, and logarithm of the change in size.
 
+    Behaviour 140.
+
     Attributes:
         deviations: What the four numbers are divided by, so that they are about 1.
         means: What is subtracted from them before.

@@ -48,7 +48,7 @@ class RegionTargets:
 
 
 class BoxHead(nn.Module):
-    """Convolutions, fully connected layers, class scores and box offsets.
+    """Convolutions, fully connected layers, class scores and box offsets (behaviour 163).
 
     Args:
         in_channels: Width of the region features.
@@ -123,7 +123,10 @@ class BoxHead(nn.Module):
         )
 
     def losses(self, logits: Tensor, offsets: Tensor, targets: RegionTargets) -> dict[str, Tensor]:
-        """``loss_cls`` and ``loss_bbox``, both divided by the number of all regions, and ``acc`` in percent."""
+        """``loss_cls`` and ``loss_bbox``, both divided by the number of all regions, and ``acc`` in percent.
+
+        Behaviour 150.
+        """
         count = max(len(targets.classes), 1)
         losses = {"loss_cls": F.cross_entropy(logits, targets.classes, reduction="sum") / count}
         hits = logits.detach().argmax(1) == targets.classes

@@ -1,4 +1,7 @@
-"""Which proposal of Sparse R-CNN learns which box: the assignment of lowest total cost (Sun et al., CVPR 2021)."""
+"""Which proposal of Sparse R-CNN learns which box: the assignment of lowest total cost (Sun et al., CVPR 2021).
+
+Behaviour 162.
+"""
 
 from dataclasses import dataclass
 

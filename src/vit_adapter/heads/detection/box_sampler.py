@@ -45,7 +45,7 @@ class Samples:
 
 @dataclass(frozen=True)
 class BoxSampler:
-    """Random boxes, up to a share of them with objects.
+    """Random boxes, up to a share of them with objects (behaviour 143).
 
     Attributes:
         count: Most boxes of an image.

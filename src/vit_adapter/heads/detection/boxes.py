@@ -18,7 +18,7 @@ def box_areas(boxes: Tensor) -> Tensor:
 def box_overlaps(
     first: Tensor, second: Tensor, *, of_first: bool = False, generalized: bool = False
 ) -> Tensor:
-    """Overlap of every box with every other one.
+    """Overlap of every box with every other one (behaviour 141).
 
     Args:
         first: [N, 4].

@@ -25,7 +25,7 @@ class Refinement(nn.Module):
 
 
 class CascadeHead(TwoStageHead):
-    """Stages that ask for more and more overlap.
+    """Stages that ask for more and more overlap (behaviour 152).
 
     Args:
         neck: From the backbone's maps to the levels.

@@ -9,7 +9,7 @@ from .suppression import Suppression, suppress_by_class
 def select_detections(
     boxes: Tensor, scores: Tensor, least_score: float, rule: Suppression | None, count: int | None
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """The best boxes of all classes.
+    """The best boxes of all classes (behaviour 148).
 
     Args:
         boxes: [N, 4], or [N, 4 K] with a box for each class, xyxy.

@@ -38,6 +38,8 @@ NO_NORM = BlockNorm()
 class ConvBlock(nn.Module):
     """Convolution (with bias where no norm follows), norm, ReLU. The map keeps its size unless there is a stride.
 
+    Behaviour 163.
+
     Args:
         inputs: Input channels.
         outputs: Output channels.

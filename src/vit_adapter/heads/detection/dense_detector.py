@@ -1,6 +1,7 @@
 """ATSS and GFL as heads on a backbone's pyramid: neck and dense head."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 import torch
@@ -12,8 +13,11 @@ from vit_adapter.config.box_rule import BoxRule
 from ..frame import Frame
 from ..head import Candidates, Detections, Head, LossNotFinite, Targets
 from ..processes import mean_over_processes
+from ..views import JoiningRule, View
+from .augmented import boxes_from_view, of_sizes
 from .dense_head import DenseHead, rows_of
 from .dense_types import Selection
+from .suppression import suppress_by_class
 from .truth import covered, truths_of
 
 
@@ -29,6 +33,7 @@ class DenseDetector(Head):
     tasks: ClassVar[tuple[TaskName, ...]] = ("detection",)
     min_classes = 1
     takes_class_weights = False
+    joins_views = True
     reaches_all_parameters = False  # the finest map of the backbone is not used
     classifiers = ("dense.classifier", "dense.quality_classifier")
 
@@ -72,6 +77,27 @@ class DenseDetector(Head):
         chosen = self.selection
         overlap = None if chosen.suppression is None else chosen.suppression.overlap
         return BoxRule(self.dense.strides, chosen.least_score, chosen.per_level, overlap, chosen.count)
+
+    @torch.no_grad()
+    def find_in_views(
+        self, pyramids: Iterable[Sequence[Tensor]], views: Sequence[View], rule: JoiningRule
+    ) -> Detections:
+        """See ``Head.find_in_views``: what all views find is suppressed together, in pixels of the image."""
+        everything = replace(self.selection, suppression=None)
+        boxes, scores, classes = [], [], []
+        for index, (pyramid, view) in enumerate(zip(pyramids, views, strict=True)):
+            frame = Frame(view.size, covered(pyramid))
+            (found,) = self.dense.detect(self.dense(self.neck(pyramid)), [frame], selection=everything)
+            own, mirrored = boxes_from_view(found.boxes, view), rule.classes_in(view)
+            kept = slice(None) if rule.believed is None else of_sizes(own, rule.believed[index])
+            boxes.append(own[kept])
+            scores.append(found.scores[kept])
+            labels = found.classes if mirrored is None else found.classes.new_tensor(mirrored)[found.classes]
+            classes.append(labels[kept])
+        parts = torch.cat(boxes), torch.cat(scores), torch.cat(classes)
+        count = self.selection.count if rule.believed is None else rule.count
+        kept, kept_scores = suppress_by_class(*parts, self.selection.suppression, count)
+        return Detections(parts[0][kept], parts[2][kept], kept_scores)
 
     def configure_loss(
         self, training: TrainingConfig, class_weights: Sequence[float] | None, ignore_index: int

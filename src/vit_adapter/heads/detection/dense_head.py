@@ -63,6 +63,8 @@ class LevelScale(nn.Module):
 class DenseHead(nn.Module, ABC):
     """Towers for classes and boxes, shared by all levels, and all that does not depend on how boxes are coded.
 
+    Behaviour 156.
+
     Args:
         in_channels: Width of the pyramid's maps.
         num_classes: Number of classes K; no column for background.
@@ -99,7 +101,7 @@ class DenseHead(nn.Module, ABC):
         return nn.Sequential(*(ConvGroupNormReLU(*pair, groups) for pair in pairwise(widths)))
 
     def reset_parameters(self, classifier: nn.Conv2d) -> None:
-        """Normal weights of 0.01, and class scores that start from a rare object."""
+        """Normal weights of 0.01, and class scores that start from a rare object (behaviour 163)."""
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.normal_(module.weight, std=0.01)
@@ -217,7 +219,10 @@ class DenseHead(nn.Module, ABC):
         return level_sizes(area, self.strides)
 
     def divisor(self, targets: DenseTargets, average: Average, given: float | None = None) -> Tensor:
-        """What class losses are divided by: anchors with an object, at least 1 an image, the mean over processes."""
+        """What class losses are divided by: anchors with an object, at least 1 an image, the mean over processes.
+
+        Behaviour 158.
+        """
         anchors = targets.levels[0].anchors
         own = anchors.new_tensor(float(targets.positives) if given is None else given)
         return (average(own) if given is None else own).clamp(min=1.0)
@@ -230,7 +235,7 @@ class DenseHead(nn.Module, ABC):
         factors: Sequence[Tensor] | None = None,
         selection: Selection | None = None,
     ) -> list[Detections]:
-        """The objects of each image, best first.
+        """The objects of each image, best first (behaviour 159).
 
         Args:
             predictions: Of a batch.

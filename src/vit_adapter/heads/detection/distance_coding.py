@@ -1,4 +1,4 @@
-"""Boxes as four distances from a point: to the left, the top, the right and the bottom side."""
+"""Boxes as four distances from a point: to the left, the top, the right and the bottom side (behaviour 160)."""
 
 import torch
 from torch import Tensor

@@ -12,6 +12,8 @@ from torch.utils.checkpoint import checkpoint
 class ExtraAttention(nn.Module):
     """A transformer block (norm first) on the last map and a norm behind it; the other maps pass through.
 
+    Behaviour 138.
+
     Args:
         channels: Width of the last map.
         heads: Attention heads.

@@ -25,7 +25,7 @@ def sigmoid_focal_loss(logits: Tensor, classes: Tensor, gamma: float = 2.0, alph
 
 
 def quality_focal_loss(logits: Tensor, classes: Tensor, quality: Tensor, beta: float = 2.0) -> Tensor:
-    """Focal loss whose target is how well the box fits (Li et al., NeurIPS 2020, equation 2).
+    """Focal loss whose target is how well the box fits (Li et al., NeurIPS 2020, equation 2) (behaviour 160).
 
     Args:
         logits: [N, K].

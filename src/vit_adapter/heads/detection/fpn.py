@@ -11,6 +11,8 @@ from .conv_block import NO_NORM, BlockNorm, ConvBlock
 class FPN(nn.Module):
     """Feature pyramid network: every map is told what the coarser ones have seen (Lin et al., CVPR 2017).
 
+    Behaviour 137.
+
     1×1 convolutions bring all maps to one width, each is added, resized to the nearest pixel, to the next finer one,
     and a 3×3 convolution follows on every level. No activation anywhere.
 
@@ -65,7 +67,7 @@ class FPN(nn.Module):
 
 
 class ChannelMapper(nn.Module):
-    """The neck of the recipe without FPN: a 1×1 convolution and ReLU on each map, and a pooled level.
+    """The neck of the recipe without FPN: a 1×1 convolution and ReLU on each map, and a pooled level (behaviour 137).
 
     Args:
         in_channels: Widths of the maps, fine to coarse.

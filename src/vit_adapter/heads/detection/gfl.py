@@ -48,7 +48,7 @@ class Integral(nn.Module):
 
 
 class GFLHead(DenseHead):
-    """The head of GFL.
+    """The head of GFL (behaviour 158).
 
     Args:
         in_channels: Width of the pyramid's maps.

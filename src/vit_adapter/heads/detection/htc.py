@@ -27,6 +27,8 @@ SEMANTIC_STRIDE = 8
 class HTCHead(CascadeHead):
     """A cascade whose masks learn from moved boxes and pass features on, with a view of the whole image.
 
+    Behaviour 153.
+
     Args:
         neck: From the backbone's maps to the levels.
         proposals: Where objects may be.

@@ -1,4 +1,7 @@
-"""The boxes and features that Sparse R-CNN starts from, the same for every image (Sun et al., CVPR 2021)."""
+"""The boxes and features that Sparse R-CNN starts from, the same for every image (Sun et al., CVPR 2021).
+
+Behaviour 161.
+"""
 
 from collections.abc import Sequence
 

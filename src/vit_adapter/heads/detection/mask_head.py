@@ -89,7 +89,7 @@ def mask_loss(logits: Tensor, masks: Tensor, classes: Tensor) -> Tensor:
 def mask_targets(
     boxes: Sequence[Tensor], objects: Sequence[Tensor], masks: Sequence[Tensor], side: int
 ) -> Tensor:
-    """What mask heads learn: the annotated masks inside the boxes.
+    """What mask heads learn: the annotated masks inside the boxes (behaviour 151).
 
     Args:
         boxes: [N_b, 4] of each image, xyxy in pixels.

@@ -13,6 +13,8 @@ from .boxes import box_overlaps
 class OverlapAssigner:
     """Objects go to the boxes that overlap them enough, and each object to the boxes that overlap it best.
 
+    Behaviour 142.
+
     Attributes:
         positive: A box whose largest IoU reaches this learns that object; the first of several equal ones.
         negative: One whose largest IoU is below this is background; between the two it takes no part.

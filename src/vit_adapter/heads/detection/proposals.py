@@ -197,6 +197,8 @@ class ProposalHead(nn.Module):
     ) -> dict[str, Tensor]:
         """One number for each level, by its published name: ``loss_rpn_cls.0`` ..., ``loss_rpn_bbox.0`` ...
 
+        Behaviour 144.
+
         Both are divided by the same number, that of the anchors that take part, in this process alone.
         """
         counts = [rows * columns * len(self.anchors.ratios) for rows, columns in predictions.sizes]
@@ -218,7 +220,10 @@ class ProposalHead(nn.Module):
     def propose(
         self, predictions: ProposalPredictions, frames: Sequence[Frame], limits: ProposalLimits
     ) -> list[tuple[Tensor, Tensor]]:
-        """Proposals of each image: boxes [N, 4] xyxy in pixels, clipped to the image, and scores [N], best first."""
+        """Proposals of each image: boxes [N, 4] xyxy in pixels, clipped to the image, and scores [N], best first.
+
+        Behaviour 145.
+        """
         anchors = self.level_anchors(predictions.sizes, predictions.scores[0].device)
         return [
             self._propose_in(index, predictions, anchors, frame, limits) for index, frame in enumerate(frames)

@@ -30,7 +30,7 @@ def region_features(
     samples: int = 0,
     finest: int = FINEST,
 ) -> Tensor:
-    """Features of boxes by RoIAlign (He et al., ICCV 2017), without gradients for the boxes.
+    """Features of boxes by RoIAlign (He et al., ICCV 2017), without gradients for the boxes (behaviour 149).
 
     A sample more than one pixel outside its map counts as zero, one that is less takes the border's value.
 

@@ -12,7 +12,7 @@ from .conv_block import ConvBlock, kaiming_
 
 
 class SemanticHead(nn.Module):
-    """All levels at the size of one, summed; convolutions; class logits, and features for the regions.
+    """All levels at the size of one, summed; convolutions; class logits, and features for the regions (behaviour 153).
 
     Args:
         in_channels: Width of the levels.

@@ -26,7 +26,7 @@ class Decay:
 def soft_suppress(
     boxes: Tensor, scores: Tensor, overlap: float, decay: Decay, count: int | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Picks the box with the best score, lets the others decay, and so on.
+    """Picks the box with the best score, lets the others decay, and so on (behaviour 147).
 
     It runs on the CPU, as it is a sequence of small steps, in the type of the boxes.
 

@@ -88,7 +88,7 @@ class SparseDetector(Head):
     def loss(
         self, pyramid: Sequence[Tensor], targets: Targets, divisor: float | None = None
     ) -> dict[str, Tensor]:
-        """What training minimizes, by its published names. Crowds take no part, as published.
+        """What training minimizes, by its published names. Crowds take no part, as published (behaviour 162).
 
         Args:
             pyramid: See ``Head.forward``.

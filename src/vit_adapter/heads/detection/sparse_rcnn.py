@@ -62,7 +62,7 @@ class StagePredictions:
 
 
 class SparseStages(nn.Module):
-    """All stages, one after the other.
+    """All stages, one after the other (behaviour 161).
 
     Args:
         stages: The stages.

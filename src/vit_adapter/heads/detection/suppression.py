@@ -33,7 +33,7 @@ class Suppression:
 def suppress_by_class(
     boxes: Tensor, scores: Tensor, classes: Tensor, rule: Suppression | None, count: int | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Non-maximum suppression within every class.
+    """Non-maximum suppression within every class (behaviour 146).
 
     Args:
         boxes: [N, 4] xyxy.

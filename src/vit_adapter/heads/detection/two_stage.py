@@ -1,6 +1,7 @@
 """What Mask R-CNN, Cascade Mask R-CNN and HTC++ share: proposals, then regions in one or several stages."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -9,15 +10,19 @@ from vit_adapter.config import TrainingConfig
 
 from ..frame import Frame
 from ..head import Detections, LossNotFinite, Objects, Targets
+from ..views import JoiningRule, View
 from .box_sampler import Permutation, Samples
 from .class_suppression import select_detections
 from .mask_head import mask_loss, mask_targets
 from .region_stages import RegionStages
 from .truth import covered, truths_of
+from .two_stage_views import SeenView, joined_detections
 
 
 class TwoStageHead(RegionStages):
     """Stages of regions with all that trains them, and the detections that come of them; see ``RegionStages``."""
+
+    joins_views: ClassVar[bool] = True
 
     # Training.
 
@@ -64,7 +69,10 @@ class TwoStageHead(RegionStages):
         labels: Tensor | None = None,
         permutation: Permutation = torch.randperm,
     ) -> dict[str, Tensor]:
-        """The losses of all stages; arguments as in ``detection_losses``, boxes [N, 4] of each image to start from."""
+        """The losses of all stages; arguments as in ``detection_losses``, boxes [N, 4] of each image to start from.
+
+        Behaviour 152.
+        """
         context = self.context(levels)
         losses: dict[str, Tensor] = {}
         last = len(self.box_stages) - 1
@@ -163,6 +171,16 @@ class TwoStageHead(RegionStages):
         levels = self.neck(pyramid)
         frame = Frame(area, covered(pyramid))
         return self.detect(levels, [frame] * len(levels[0]))
+
+    def find_in_views(
+        self, pyramids: Iterable[Sequence[Tensor]], views: Sequence[View], rule: JoiningRule
+    ) -> Detections:
+        """See ``Head.find_in_views``."""
+        seen = [
+            SeenView(self.neck(maps), Frame(view.size, covered(maps)), view, rule.classes_in(view))
+            for maps, view in zip(pyramids, views, strict=True)
+        ]
+        return joined_detections(self, seen, rule)
 
     def configure_loss(
         self, training: TrainingConfig, class_weights: Sequence[float] | None, ignore_index: int

@@ -1,32 +1,20 @@
 """Detections of a two-stage head from several views of one image: averaged, or voted on by the size of objects."""
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from vit_adapter.heads.head import Detections
+from vit_adapter.config.objects import SizeRange
 
 from ..frame import Frame
-from .augmented import View, boxes_from_view, boxes_to_view, mean_masks, merge_proposals
+from ..head import Detections
+from ..views import JoiningRule, View
+from .augmented import boxes_from_view, boxes_to_view, mean_masks, merge_proposals, of_sizes
 from .class_suppression import select_detections
-from .two_stage import TwoStageHead
+from .region_stages import RegionStages
 from .two_stage_settings import DetectionLimits
-
-SizeRange = Literal["s", "m", "m-", "m+", "l", "l-", "l+"]
-SIZE_RANGES: dict[SizeRange, tuple[float, float]] = {
-    "s": (0, 32**2),
-    "m": (32**2, 96**2),
-    "m-": (32**2, 64**2),
-    "m+": (64**2, 96**2),
-    "l": (96**2, math.inf),
-    "l-": (96**2, 512**2),
-    "l+": (512**2, math.inf),
-}
-"""Areas in square pixels of the image: above the first number, up to the second."""
 
 
 @dataclass(frozen=True)
@@ -37,16 +25,52 @@ class SeenView:
         levels: Of a batch of one.
         frame: Where the view lies in its padding.
         view: How it was made.
+        classes: For every class the one that it is in the view (left hand, right hand); None: itself.
     """
 
     levels: Sequence[Tensor]
     frame: Frame
     view: View
+    classes: Sequence[int] | None = None
+
+    def of_image(self, boxes: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
+        """Boxes [N, 4] or [N, 4 K] and scores [N, K + 1] of the view, as those of the image."""
+        sides = boxes.unflatten(1, (boxes.shape[1] // 4, 4))
+        if self.classes is not None:
+            scores = scores[:, [*self.classes, len(self.classes)]]
+            sides = sides[:, self.classes] if sides.shape[1] > 1 else sides
+        return boxes_from_view(sides, self.view).flatten(1), scores
+
+    def labels(self, classes: Tensor) -> Tensor:
+        """Classes int64 [N] of the image, as those of the view."""
+        return classes if self.classes is None else classes.new_tensor(self.classes)[classes]
 
 
 @torch.no_grad()
-def averaged_boxes(head: TwoStageHead, seen: Sequence[SeenView]) -> Detections:
+def joined_detections(head: RegionStages, seen: Sequence[SeenView], rule: JoiningRule) -> Detections:
+    """The objects of an image, masks among them where the head makes some.
+
+    Args:
+        head: The detector.
+        seen: Views of one image.
+        rule: What is believed.
+
+    Returns:
+        Boxes in pixels of the image.
+    """
+    if rule.believed is None:
+        found = averaged_boxes(head, seen)
+    else:
+        limits = replace(head.settings.limits, count=rule.count)
+        found = voted_boxes(head, seen, rule.believed, limits)
+    return replace(found, masks=masks_in_views(head, seen, found)) if head.mask_stages else found
+
+
+@torch.no_grad()
+def averaged_boxes(head: RegionStages, seen: Sequence[SeenView]) -> Detections:
     """Boxes, without masks: all views judge the same proposals, and their boxes and probabilities are averaged.
+
+    Behaviour 154.
 
     Args:
         head: The detector.
@@ -64,22 +88,23 @@ def averaged_boxes(head: TwoStageHead, seen: Sequence[SeenView]) -> Detections:
         ((view_boxes, view_scores),) = head.scored_boxes(
             one.levels, [one.frame], head.context(one.levels), [own]
         )
-        boxes.append(_from_view(view_boxes, one.view))
+        own, view_scores = one.of_image(view_boxes, view_scores)
+        boxes.append(own)
         scores.append(view_scores)
     return _selected(torch.stack(boxes).mean(0), torch.stack(scores).mean(0), head.settings.limits)
 
 
 @torch.no_grad()
 def voted_boxes(
-    head: TwoStageHead,
+    head: RegionStages,
     seen: Sequence[SeenView],
     ranges: Sequence[Sequence[SizeRange]],
     limits: DetectionLimits,
 ) -> Detections:
-    """Boxes, without masks: every view finds objects by itself, and is believed for those of its sizes.
+    """Boxes, without masks: every view finds objects by itself, and is believed for those of its sizes (behaviour 155).
 
     Args:
-        head: The detector; its boxes hold for all classes.
+        head: The detector.
         seen: Views of one image.
         ranges: For each view the sizes of the objects that it is believed for, in pixels of the image.
         limits: Which of all boxes become detections.
@@ -90,31 +115,26 @@ def voted_boxes(
     boxes, scores = [], []
     for one, sizes in zip(seen, ranges, strict=True):
         ((view_boxes, view_scores),) = head.scored_boxes(one.levels, [one.frame], head.context(one.levels))
-        own = boxes_from_view(view_boxes, one.view)
-        areas = (own[:, 2] - own[:, 0]) * (own[:, 3] - own[:, 1])
-        fits = torch.zeros_like(areas, dtype=torch.bool)
-        for low, high in (SIZE_RANGES[size] for size in sizes):
-            fits |= (areas > low if low else areas >= 0) & (areas <= high)
-        boxes.append(own[fits])
-        scores.append(view_scores[fits])
+        own, view_scores = one.of_image(view_boxes, view_scores)
+        fits = of_sizes(own.unflatten(1, (own.shape[1] // 4, 4)), sizes)
+        boxes.append(own)
+        scores.append(torch.cat([view_scores[:, :-1] * fits, view_scores[:, -1:]], 1))
     return _selected(torch.cat(boxes), torch.cat(scores), limits)
 
 
 @torch.no_grad()
-def masks_in_views(head: TwoStageHead, seen: Sequence[SeenView], found: Detections) -> Tensor:
+def masks_in_views(head: RegionStages, seen: Sequence[SeenView], found: Detections) -> Tensor:
     """The masks [N, 28, 28] inside boxes in pixels of the image, the mean of all views and stages."""
     masks = [
         head.masks_of(
-            one.levels, [boxes_to_view(found.boxes, one.view)], [found.classes], head.context(one.levels)
+            one.levels,
+            [boxes_to_view(found.boxes, one.view)],
+            [one.labels(found.classes)],
+            head.context(one.levels),
         )[0]
         for one in seen
     ]
     return mean_masks(masks, [one.view for one in seen])
-
-
-def _from_view(boxes: Tensor, view: View) -> Tensor:
-    """[N, 4] or [N, 4 K] in pixels of the view as pixels of the image."""
-    return boxes_from_view(boxes.unflatten(1, (boxes.shape[1] // 4, 4)), view).flatten(1)
 
 
 def _selected(boxes: Tensor, scores: Tensor, limits: DetectionLimits) -> Detections:
