@@ -31,6 +31,7 @@ class DataSet:
         scale: Factor of an image that is measured.
         vertical_flip: Probability of a mirror image upside down.
         objects: Most objects of an image.
+        folder: Below the folder of all data.
     """
 
     crop: int
@@ -38,12 +39,14 @@ class DataSet:
     scale: float
     vertical_flip: float
     objects: int
+    folder: str
 
 
 DATA = {
     # Half of the nuclei are smaller than 20 pixels, so images are enlarged; an image has up to 369 of them.
-    "nuclei": DataSet(256, (1.0, 2.5), 1.5, 0.5, 500),
-    "coco128": DataSet(448, (0.6, 1.6), 1.0, 0.0, 100),
+    "nuclei": DataSet(256, (1.0, 2.5), 1.5, 0.5, 500, "nuclei"),
+    "nuclei as they are": DataSet(192, (0.7, 1.6), 1.0, 0.5, 500, "nuclei"),
+    "coco128": DataSet(448, (0.6, 1.6), 1.0, 0.0, 100, "coco128"),
 }
 
 TWO_STAGES: dict[str, Any] = {"channels": 128, "box_width": 512, "region_samples": 128}
@@ -55,7 +58,17 @@ NUCLEI: dict[str, Any] = {
     "proposals": 500,
     "detections": 200,
 }
+SMALL: dict[str, Any] = {
+    **NUCLEI,
+    "channels": 96,
+    "box_width": 256,
+    "region_samples": 64,
+    "anchor_scale": 2.5,
+    "training_proposals": 200,
+    "proposals": 300,
+}
 HEADS: dict[str, HeadConfig] = {
+    "nuclei-small": MaskRCNNConfig(**SMALL),
     "nuclei-mask-rcnn": MaskRCNNConfig(**NUCLEI),
     "nuclei-cascade": CascadeConfig(**NUCLEI, box_convolutions=2, box_norm="none"),
     "nuclei-atss": ATSSConfig(channels=128, convolutions=2, finest_stride=4, anchor_scale=3.5),
@@ -78,7 +91,7 @@ class Row:
     """
 
     title: str
-    data: Literal["nuclei", "coco128"]
+    data: Literal["nuclei", "nuclei as they are", "coco128"]
     head: str
     tuned: bool = False
     training: dict[str, Any] = field(default_factory=dict)
@@ -122,7 +135,7 @@ class Row:
         )
         return RunConfig(
             ModelConfig(vit, adapter, HEADS[self.head]),
-            DataConfig(root=f"{data}/{self.data}", workers=0, augmentation=augmentation),
+            DataConfig(root=f"{data}/{seen.folder}", workers=0, augmentation=augmentation),
             replace(training, **self.training),
             protocol=protocol,
             task=self.task,
@@ -133,6 +146,12 @@ LONG = {"steps": 2000, "batch_size": 4, "warmup_steps": 100}
 LONG_COCO = {"steps": 1500, "batch_size": 4, "warmup_steps": 100}
 
 ROWS: dict[str, Row] = {
+    "nuclei-small": Row(
+        "Mask R-CNN, frozen ViT, 96 channels, 64 regions",
+        "nuclei as they are",
+        "nuclei-small",
+        training={"steps": 250, "learning_rate": 2e-3},
+    ),
     "nuclei-mask-rcnn": Row("Mask R-CNN, frozen ViT", "nuclei", "nuclei-mask-rcnn"),
     "nuclei-mask-rcnn-long": Row("Mask R-CNN, frozen ViT, long", "nuclei", "nuclei-mask-rcnn", training=LONG),
     "nuclei-mask-rcnn-tuned": Row(

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from rows import ROWS
+from rows import DATA, ROWS
 from table import write_readme
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -38,7 +38,14 @@ def run_row(name: str, arguments: argparse.Namespace) -> None:
     )
     torch.set_float32_matmul_precision("high")  # TensorFloat-32 where there is a GPU
     values = train_and_measure(config)
-    facts = {"row": name, "title": row.title, "data": row.data, "task": row.task, "seed": seed, **values}
+    facts = {
+        "row": name,
+        "title": row.title,
+        "data": DATA[row.data].folder,
+        "task": row.task,
+        "seed": seed,
+        **values,
+    }
     write_json(RESULTS / f"{result}.json", {**facts, "machine": describe_machine()})
 
 

@@ -9,11 +9,11 @@ from rows import DATA, ROWS
 HEAD = r"""# Detection: boxes and masks on DINOv2 ViT-S/14
 
 Nuclei: 349 microscope images for training and 90 for validation from the 2018 Data Science Bowl (CC0), enlarged 1.5
-times, windows of 256 pixels. coco128: 68 and 17 photos with objects of 80 classes, windows of 448 pixels; so few that
-a score tells little more than that the path works. If the row does not say otherwise the ViT is frozen and the adapter
-has extractors alone, 400 steps of batch 2, AdamW at 1e-3 (tuned: 5e-4, with a decay by layers), seed 0, the model of
-the last step. Necks and heads have 128 channels, anchors suit the sizes of the objects (`rows.py`). AP in percent, up
-to 500 nuclei in an image; Mask2Former's rows are in [nuclei](../nuclei/README.md).
+times, windows of 256 pixels (`nuclei-small`: as they are). coco128: 68 and 17 photos, objects of 80 classes, windows
+of 448 pixels; so few that a score tells little more than that the path works. If the row does not say otherwise the ViT
+is frozen and the adapter has extractors alone, 400 steps of batch 2, AdamW at 1e-3 (tuned: 5e-4, with a decay by
+layers), seed 0, the model of the last step. Necks and heads have 128 channels, anchors suit the sizes of the objects
+(`rows.py`). AP in percent, up to 500 nuclei in an image; Mask2Former's rows are in [nuclei](../nuclei/README.md).
 
 ```sh
 python benchmarks/detection/run.py --data DATA --weights dinov2_vits14.safetensors                   # every missing row
@@ -38,7 +38,7 @@ def write_readme(results: Path, path: Path) -> None:
         key=lambda row: (order.index(row["row"]), row["seed"]),
     )
     lines = [HEAD]
-    for data in DATA:
+    for data in dict.fromkeys(seen.folder for seen in DATA.values()):
         found = [row for row in rows if row["data"] == data]
         if not found:
             continue

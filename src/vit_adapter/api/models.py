@@ -93,7 +93,7 @@ def load_named(
     checkpoint: str | Path | None = None,
     device: str = "cpu",
     vit: str | Path | None = None,
-) -> tuple[Segmenter, Recipe | None]:
+) -> tuple[Segmenter, Recipe | DetectionRecipe | None]:
     """As ``load``, with the recipe where the name is one; a folder of that name comes first."""
     target = choose_device(device)
     if Path(name).suffix.lower() in IMAGE_SUFFIXES and Path(name).is_file():
@@ -105,7 +105,7 @@ def load_named(
                 f"{name} is a model folder with weights of its own; leave out checkpoint={checkpoint}"
             )
         return Segmenter.from_pretrained(folder).to(target), None
-    recipe = find_recipe(str(name))
+    recipe = find_recipe(str(name)) or find_detection_recipe(str(name))
     if recipe is not None:
         return load_published(recipe, checkpoint or "published", vit).to(target), recipe
     if vit is not None:

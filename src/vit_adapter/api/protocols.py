@@ -8,7 +8,7 @@ from vit_adapter.config import DataConfig, InferenceConfig, RunConfig, changed_p
 from vit_adapter.config.normalization import with_data_normalization
 from vit_adapter.config.protocol import default_stride
 from vit_adapter.inference import check_protocol
-from vit_adapter.zoo import Recipe
+from vit_adapter.zoo import DetectionRecipe, Recipe
 
 from .predictor import Applied
 
@@ -21,7 +21,7 @@ def applied_protocol(
     changes: ProtocolChanges = None,
     *,
     tta: bool = False,
-    recipe: Recipe | None = None,
+    recipe: Recipe | DetectionRecipe | None = None,
     data: DataConfig | None = None,
 ) -> InferenceConfig:
     """The protocol of one evaluation or prediction; the model's own stays as it is.
@@ -30,7 +30,7 @@ def applied_protocol(
         model: Whose protocol holds for everything that is not named.
         changes: What should differ; it also holds against the multi-scale form.
         tta: Begin with the published multi-scale form instead.
-        recipe: The published model that ``model`` is: its own multi-scale form is taken.
+        recipe: The published model that ``model`` is: its own multi-scale form is taken, where it has one.
         data: Settings of the data: a mean or deviation in them replaces the model's.
 
     Raises:
@@ -41,7 +41,8 @@ def applied_protocol(
     else:
         protocol = model.protocol
         if tta:
-            protocol = multi_scale_form(protocol) if recipe is None else recipe.multi_scale
+            published = None if recipe is None else recipe.multi_scale
+            protocol = published or multi_scale_form(protocol)
         protocol = changed_protocol(protocol, changes)
         if tta and changes is not None and "tta_flip" in changes and "flip" not in changes:
             protocol = replace(protocol, flip=protocol.tta_flip)

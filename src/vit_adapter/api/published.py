@@ -19,7 +19,7 @@ from vit_adapter.weights.load import fit_state
 from vit_adapter.weights.model_folder import find_model_folder
 from vit_adapter.weights.official import from_official, to_official
 from vit_adapter.weights.official_dinov3 import from_dinov3, has_dinov3_form, is_dinov3, to_dinov3
-from vit_adapter.zoo import Recipe, get_recipe, list_recipes
+from vit_adapter.zoo import DetectionRecipe, Recipe, find_detection_recipe, get_recipe, list_recipes
 from vit_adapter.zoo.download import published_checkpoint
 
 # Where a model's number of classes can be read from its weights.
@@ -32,7 +32,7 @@ VIT = "backbone.vit."
 
 @takes_paths("checkpoint", "vit")
 def load_published(
-    recipe: Recipe, checkpoint: str | Path = "published", vit: str | Path | None = None
+    recipe: Recipe | DetectionRecipe, checkpoint: str | Path = "published", vit: str | Path | None = None
 ) -> Segmenter:
     """A recipe's model with weights from a file in official form.
 
@@ -57,9 +57,9 @@ def load_published(
     return _fill(recipe, _ours(state, file), file, vit)
 
 
-def _show_licence(recipe: Recipe) -> None:
+def _show_licence(recipe: Recipe | DetectionRecipe) -> None:
     """Says under which licence a model is, before any of its files is read, where that is none of the usual ones."""
-    if recipe.origin == "dinov3":
+    if isinstance(recipe, Recipe) and recipe.origin == "dinov3":
         print(
             f"{recipe.name}: the weights are under the {recipe.licence} ({recipe.source.homepage}); whoever passes on "
             "them, or what was made of them, passes on that licence as well",
@@ -80,12 +80,16 @@ def _ours(state: dict[str, Tensor], file: WeightsFile) -> dict[str, Tensor]:
 
 
 def _fill(
-    recipe: Recipe, state: dict[str, Tensor], file: WeightsFile, vit: str | Path | None = None
+    recipe: Recipe | DetectionRecipe,
+    state: dict[str, Tensor],
+    file: WeightsFile,
+    vit: str | Path | None = None,
 ) -> Segmenter:
     stored = sum(name.startswith(VIT) for name in state)
     if vit is None and not stored:
+        source = recipe.source.label if isinstance(recipe, Recipe) else recipe.pretraining
         raise InputError(
-            f"{file.path}: holds no ViT; name the file of {recipe.source.label} as well: "
+            f"{file.path}: holds no ViT; name the file of {source} as well: "
             f"vit-adapter convert {file.path} --recipe {recipe.name} --vit FILE -o FOLDER, or load(..., vit=FILE)"
         )
     with random_state_kept():  # no random weight survives
@@ -93,6 +97,7 @@ def _fill(
             recipe.config().model.with_pretrained(False if vit is None else str(vit)),
             _classes(recipe, state, file),
             recipe.test_protocol,
+            recipe.task if isinstance(recipe, DetectionRecipe) else None,
         )
     own, notes = model.state_dict(), []
     if vit is not None:
@@ -109,7 +114,7 @@ def _fill(
     return model.eval()
 
 
-def _classes(recipe: Recipe, state: dict[str, Tensor], file: WeightsFile) -> ClassTable:
+def _classes(recipe: Recipe | DetectionRecipe, state: dict[str, Tensor], file: WeightsFile) -> ClassTable:
     """The recipe's classes, or those of a file that was fine-tuned on others."""
     published = recipe.classes()
     name = next((name for name in _CLASSIFIERS if name in state), None)
@@ -147,8 +152,11 @@ def import_official(
         print(f"{'; '.join(file.notes)}\nwritten to {out}")
         return model
     ours = _ours(state, file)
-    chosen = get_recipe(recipe) if recipe is not None else _recognised(ours, file.path)
-    if not isinstance(chosen, Recipe):
+    if recipe is None:
+        chosen = _recognised(ours, file.path)
+    else:
+        chosen = find_detection_recipe(recipe) or get_recipe(recipe)
+    if not isinstance(chosen, Recipe | DetectionRecipe):
         raise InputError(f"--recipe {recipe}: is not a published model")
     _show_licence(chosen)
     model = _fill(chosen, ours, file, vit)

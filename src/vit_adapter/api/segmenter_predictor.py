@@ -17,7 +17,7 @@ from vit_adapter.segmenter import Segmenter
 from vit_adapter.segmenter.optimizing import OptimizeType, fastest
 from vit_adapter.segmenter.parts import channels_of
 from vit_adapter.segmenter.prediction import Prediction
-from vit_adapter.zoo import Recipe
+from vit_adapter.zoo import DetectionRecipe, Recipe
 
 from .models import load_named
 from .progress import windows_counted
@@ -34,7 +34,7 @@ class SegmenterPredictor:
     """
 
     model: Segmenter
-    recipe: Recipe | None = None
+    recipe: Recipe | DetectionRecipe | None = None
     given: bool = False
 
     @classmethod

@@ -38,9 +38,9 @@ def run(words: Sequence[str]) -> int:
 
 def _parsed(words: Sequence[str], name: str | None) -> tuple[ArgumentParser, Namespace, RunConfig]:
     """The words, with the settings of a recipe as defaults, where the model is one."""
-    from vit_adapter.zoo import find_recipe
+    from vit_adapter.zoo import find_detection_recipe, find_recipe
 
-    recipe = find_recipe(name or "")
+    recipe = find_recipe(name or "") or find_detection_recipe(name or "")
     defaults = RunConfig() if recipe is None else recipe.evaluation_config()
     parser = make_parser(
         "eval", "Measures a model on a part of a data set, the validation images if none is named."

@@ -66,6 +66,11 @@ class DetectionRecipe:
     variant: Literal["ss", "ms"] = "ss"
 
     @property
+    def origin(self) -> Literal["vit_adapter"]:
+        """Whose recipe it is."""
+        return "vit_adapter"
+
+    @property
     def method(self) -> str:
         """The head's name as people write it."""
         return self.model.head.title
@@ -97,6 +102,10 @@ class DetectionRecipe:
         names = names_of(COCO_PANOPTIC)[:count]
         things = tuple(label < COCO_THINGS for label in range(len(names)))
         return ClassTable(names, COCO_IDS[:count], colours_of(COCO_PANOPTIC)[:count], 255, is_thing=things)
+
+    def evaluation_config(self) -> RunConfig:
+        """As ``config``: it is measured on the data set that it was trained on."""
+        return self.config()
 
     def config(self) -> RunConfig:
         """Model, optimiser, schedule and test as published; ``data.root`` is left empty."""

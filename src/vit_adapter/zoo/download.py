@@ -18,6 +18,7 @@ from vit_adapter.config import InputError
 from vit_adapter.config.files import write_atomically
 from vit_adapter.config.progress_bar import ProgressBar
 
+from .detection_recipe import DetectionRecipe
 from .recipe import Recipe
 
 CACHE_VARIABLE = "VIT_ADAPTER_CACHE"
@@ -32,13 +33,13 @@ def cache_folder() -> Path:
     return Path(named).expanduser() if named else Path.home() / ".cache" / "vit-adapter"
 
 
-def published_checkpoint(recipe: Recipe, *, quiet: bool = False) -> Path:
+def published_checkpoint(recipe: Recipe | DetectionRecipe, *, quiet: bool = False) -> Path:
     """The published model of a recipe, downloaded if it is not there.
 
     Raises:
         InputError: It was not published, or cannot be obtained.
     """
-    if recipe.origin == "dinov3":
+    if isinstance(recipe, Recipe) and recipe.origin == "dinov3":
         raise InputError(
             f"{recipe.name}: its authors give its two files to those who accept the {recipe.licence}, at "
             f"{recipe.source.homepage}; name both: load({recipe.name!r}, checkpoint=HEAD, vit=VIT), or make a model "
