@@ -106,7 +106,9 @@ def _made(root, form):
     return root
 
 
-@pytest.mark.parametrize("form", [form for form in FORMS if form != "CVAT masks"])
+@pytest.mark.parametrize(
+    "form", [form for form in FORMS if form not in ("CVAT masks", "YOLO")]
+)  # read as they are
 @pytest.mark.parametrize("asked", ["check", "train"])
 def test_the_command_that_converts(tmp_path, capfd, monkeypatch, form, asked):
     """`data check` and `train` name the tool and end with the command; as printed, it makes a set for every task."""
