@@ -11,9 +11,11 @@ from study import device_memory, process_memory, seconds_a_step
 from vit_adapter.api.training import operator_forms, prepare_model
 from vit_adapter.config import EvaluationConfig, RunConfig
 from vit_adapter.data.dataset import open_dataset
+from vit_adapter.data.sample import Sample
 from vit_adapter.data.training_set import TrainingSet
 from vit_adapter.evaluation import measure
 from vit_adapter.metrics import InstanceEvaluator
+from vit_adapter.tasks import Result
 from vit_adapter.training import run_training
 from vit_adapter.training.engine import choose_accelerator
 
@@ -50,13 +52,17 @@ def train_and_measure(config: RunConfig, batch_size: int = 4) -> dict[str, Any]:
     memory = process_memory()
     model.to(choose_accelerator(config.training)).eval()
     boxes = InstanceEvaluator(model.num_classes, "boxes", model.protocol.objects.max_objects)
+
+    def count_boxes(index: int, sample: Sample, result: Result) -> None:
+        boxes.update(result.annotation, sample.annotation, index)
+
     start = time.monotonic()
     measured = measure(
         model,
         validation,
         EvaluationConfig(batch_size=batch_size),
         progress=False,
-        observe=lambda index, sample, result: boxes.update(result.annotation, sample.annotation, index),
+        observe=count_boxes,
     )
     seconds = (time.monotonic() - start) / len(validation)
     scores = measured.evaluator.scores()

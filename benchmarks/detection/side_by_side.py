@@ -165,7 +165,9 @@ def write_page() -> None:
 
 def main() -> None:
     """Runs what is asked for, each side in a process of its own."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("sides", nargs="*", choices=[[], *SIDES], default=[])
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)

@@ -58,7 +58,9 @@ def ours(title: str, head: HeadConfig, classes: ClassTable) -> Side:
 
     def find(image: Tensor) -> Instances:
         pyramid, _ = model._pyramid(image)  # the walk of ``predict`` without reading and normalising
-        (found,) = model.head.find(pyramid, (image.shape[2], image.shape[3]))
+        answer = model.head.find(pyramid, (image.shape[2], image.shape[3]))
+        assert isinstance(answer, list)
+        found = answer[0]
         return _instances(found.boxes, found.classes, found.scores)
 
     return Side(
@@ -90,7 +92,7 @@ def torchvision_mask_rcnn(classes: ClassTable) -> Side:
 
     strides = (4, 8, 16, 32, 64)
     sizes = tuple((int(ANCHOR_SCALE * stride),) for stride in strides)
-    model = maskrcnn_resnet50_fpn(
+    model: Any = maskrcnn_resnet50_fpn(
         weights=None,
         weights_backbone=None,
         num_classes=len(classes) + 1,
@@ -122,7 +124,8 @@ def d_fine(classes: ClassTable) -> Side:
     """D-FINE in the size that transformers builds by itself (HGNetV2 and 6 decoder layers, about that of "L")."""
     from transformers import DFineConfig, DFineForObjectDetection
 
-    model = DFineForObjectDetection(DFineConfig(num_labels=len(classes)))
+    config = DFineConfig(num_labels=len(classes))  # pyright: ignore[reportCallIssue]
+    model = DFineForObjectDetection(config)
 
     def loss(batch: Batch) -> Tensor:
         height, width = batch.images.shape[2:]

@@ -1,6 +1,7 @@
 """Data sets of boxes without masks: COCO JSON and YOLO texts, with the boxes of their files to fractions of a pixel."""
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,7 +33,8 @@ def save_coco(root, annotations, size=SIZE):
     return DataConfig(root=str(root))
 
 
-def objects_of(config, task="detection"):
+def objects_of(config, task: Any = "detection") -> Any:
+    """The objects of the training image."""
     return open_dataset(config, "train", task=task).read(0).annotation.instances
 
 
@@ -100,7 +102,7 @@ def test_what_training_looks_at(tmp_path):
     sample = dataset.read(0)
     transform = PublishedTransform("1x", Normalization(), dataset.classes)
     wanted = Annotation(sample.labels, sample.annotation.instances)
-    placed = transform(sample.image, wanted, np.random.default_rng(0))
+    placed: Any = transform(sample.image, wanted, np.random.default_rng(0))
     assert len(placed.annotation.instances) == 1
     left, _, right, _ = placed.annotation.instances.boxes[0]
     assert right - left == pytest.approx(20.5 * placed.size[1] / SIZE[1], abs=1e-3)
@@ -110,7 +112,7 @@ def test_crops_move_boxes(tmp_path):
     config = save_coco(tmp_path, [{"bbox": [10.25, 5, 20.5, 8]}])
     dataset = open_dataset(config, "train", task="detection")
     settings = AugmentationConfig(crop=64, scale_range=(1, 1), flip=0, photometric=False)
-    item = TrainingSet(dataset, settings, Normalization(), 0, objects=True)[0, 0]
+    item: Any = TrainingSet(dataset, settings, Normalization(), 0, objects=True)[0, 0]
     assert item["instances"].masks is None
     assert item["instances"].boxes.tolist() == [[10.25, 5, 30.75, 13]]
 

@@ -1,5 +1,7 @@
 """What the tools have in common: recognised, converted by the command that is said, read back; Roboflow's folders."""
 
+# pyright: reportOptionalMemberAccess=false, reportOptionalIterable=false, reportArgumentType=false, reportCallIssue=false
+
 import json
 import shlex
 import shutil

@@ -1,6 +1,7 @@
 """Several views of an image through a whole model: the answers of detectors and their boxes come back to the image."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ HEADS = {
 @pytest.fixture(params=HEADS)
 def head(request):
     torch.manual_seed(0)
-    made = build_head(HEADS[request.param], [8] * 4, len(CLASSES), "group").eval()
+    made: Any = build_head(HEADS[request.param], [8] * 4, len(CLASSES), "group").eval()
     if request.param == "atss":
         made.selection = replace(made.selection, least_score=0.0)
     return made

@@ -127,7 +127,7 @@ def coarse(window: torch.Tensor) -> Queries:
 
 def test_views_are_refused_in_words():
     image, _ = scene((64, 64))
-    with pytest.raises(InputError, match=r"2 views .* are found in one view"):
+    with pytest.raises(InputError, match=r"2 views .* task semantic only"):
         INSTANCE.decode(Answers(scoring, seeing), [image], settings(flip=True))
 
 

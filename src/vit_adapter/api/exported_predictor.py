@@ -13,7 +13,7 @@ from vit_adapter.export.exported_model import ExportedModel, check_labels_suffic
 from vit_adapter.inference.cost import count_windows
 from vit_adapter.tasks.detection_result import DetectionResult
 from vit_adapter.tasks.semantic_result import SemanticResult
-from vit_adapter.zoo import Recipe
+from vit_adapter.zoo import DetectionRecipe, Recipe
 
 from .mirroring import print_notes
 
@@ -30,7 +30,7 @@ class ExportedPredictor:
         InputError: The file cannot be used, or an argument does not apply to it.
     """
 
-    recipe: Recipe | None = None
+    recipe: Recipe | DetectionRecipe | None = None
 
     def __init__(self, file: Path, checkpoint: str | Path | None, device: str) -> None:
         if checkpoint is not None:

@@ -9,7 +9,7 @@ import numpy as np
 from vit_adapter.config import ClassTable, InferenceConfig, TaskName
 from vit_adapter.config.progress_bar import ProgressBar
 from vit_adapter.export.description import EXPORTED_SUFFIXES
-from vit_adapter.zoo import Recipe
+from vit_adapter.zoo import DetectionRecipe, Recipe
 
 if TYPE_CHECKING:
     from vit_adapter.segmenter import Segmenter
@@ -40,7 +40,7 @@ class Predictor(Applied, Protocol):
     """
 
     @property
-    def recipe(self) -> Recipe | None: ...
+    def recipe(self) -> Recipe | DetectionRecipe | None: ...
 
     def asked(self, task: TaskName | None) -> TaskName:
         """What the model is asked for: what is named, or what it was trained for.

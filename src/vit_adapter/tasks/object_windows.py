@@ -78,8 +78,8 @@ def _in_views(
     protocol, size = settings.protocol, (image.shape[0], image.shape[1])
     if answers.find_in_views is None:
         raise InputError(
-            f"protocol: {len(views)} views (scales, mirror images): this head's objects are found in one view, "
-            "expected scales=(1.0,) and flip=False"
+            f"protocol: {len(views)} views (scales, mirror images), which this head joins for the task semantic only; "
+            "objects are found in one view, with scales=(1.0,) and flip=False"
         )
     if any(len(protocol_grid(view.padded, protocol)) > 1 for view in views):
         raise InputError(

@@ -77,8 +77,8 @@ class WindowWalk(Generic[Found]):
         views = plan_views((image.shape[0], image.shape[1]), protocol)
         if len(views) > 1 or views[0].flip:
             raise InputError(
-                f"protocol: {len(views)} views (scales, mirror images): this model's objects are found in one view, "
-                "expected scales=(1.0,) and flip=False"
+                f"protocol: {len(views)} views (scales, mirror images) can be averaged for the task semantic only; "
+                "objects are found in one view, with scales=(1.0,) and flip=False"
             )
         self.image, self.protocol, self.view = image, protocol, views[0]
         self.grid = protocol_grid(self.view.padded, protocol)
