@@ -154,6 +154,9 @@ def main() -> None:
             "models": {},
         }
         for recipe in MODELS.values():
+            if not all((folder / f"{recipe}-{name}").exists() for name in FORMS.values()):
+                print(f"{recipe}: its files are not all in {folder}, left out")
+                continue
             results["models"][recipe] = measure(recipe, folder)
             print(recipe, results["models"][recipe], flush=True)
             write_json(HERE / "results.json", results)

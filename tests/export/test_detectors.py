@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -32,18 +33,19 @@ CLASSES = ClassTable(("road", "sky", "car"), (3, 7, 200), colours=((1, 2, 3), (4
 WINDOWS = InferenceConfig(crop=64, stride=40, objects=ObjectConfig(score_threshold=0.1))
 WHOLE = InferenceConfig(
     mode="whole",
-    resize=(128, 96),
+    resize=(256, 192),
     multiple=None,
     pad_to_multiple=32,
     objects=ObjectConfig(score_threshold=0.1),
 )
-SMALL = {"channels": 16, "convolutions": 1}
+SMALL: dict[str, Any] = {"channels": 16, "convolutions": 1}
 
 
-def detector(head, protocol=WINDOWS) -> Segmenter:
+def detector(head, protocol=WINDOWS) -> Any:
     """A detector that finds a lot."""
     torch.manual_seed(0)
-    backbone = ViTPyramid(TINY_VIT, options=TINY, img_size=64)
+    options: Any = TINY
+    backbone = ViTPyramid(TINY_VIT, options=options, img_size=64)
     made = Segmenter(backbone, head, classes=CLASSES, protocol=protocol)
     for name, weight in made.head.named_parameters():
         if "classifier" in name:
@@ -60,7 +62,7 @@ def boxes_of(found):
 def exported(tmp_path_factory):
     """ATSS and its file."""
     made, file = detector(ATSSConfig(**SMALL)), tmp_path_factory.mktemp("onnx") / "model.onnx"
-    agreement = export(made, file).agreement
+    agreement: Any = export(made, file).agreement
     assert agreement.difference < 1e-4
     assert agreement.boxes == 1
     assert agreement.count > 3
@@ -71,7 +73,7 @@ def exported(tmp_path_factory):
 def test_a_file_gives_scores_boxes_and_centerness(exported):
     made, file = exported
     images = torch.randn(1, 3, 64, 64)
-    session = onnxruntime.InferenceSession(file)
+    session: Any = onnxruntime.InferenceSession(file)
     assert [one.name for one in session.get_outputs()] == ["scores", "boxes", "centerness"]
     scores, boxes, centerness = session.run(None, {"images": images.numpy()})
     locations = 8 * 8 + 4 * 4 + 2 * 2 + 1 + 1
@@ -150,10 +152,10 @@ def test_what_a_file_of_boxes_cannot_do_is_said_in_one_line(exported, tmp_path, 
 @pytest.mark.slow
 def test_any_size_of_whole_images(tmp_path):
     made, file = detector(GFLConfig(**SMALL), WHOLE), tmp_path / "any.onnx"
-    agreement = export(made, file, dynamic=True).agreement
+    agreement: Any = export(made, file, dynamic=True).agreement
     assert agreement.difference < 1e-4
     assert agreement.boxes > 0.99
-    session = onnxruntime.InferenceSession(file)
+    session: Any = onnxruntime.InferenceSession(file)
     assert [one.name for one in session.get_outputs()] == ["scores", "boxes"]
     found, images = ExportedModel(file), torch.randn(3, 3, 192, 256)
     assert found.description.least_side == 160
@@ -174,10 +176,10 @@ def test_learned_proposals_of_one_size(tmp_path, capsys):
     made = detector(head, WHOLE)
     made.save_pretrained(tmp_path / "model")
     file = tmp_path / "sparse.onnx"
-    assert main(["export", str(tmp_path / "model"), "-o", str(file), "--size", "128x96"]) == 0
+    assert main(["export", str(tmp_path / "model"), "-o", str(file), "--size", "256x192"]) == 0
     assert "boxes are the model's" in capsys.readouterr().out
     found = ExportedModel(file)
-    assert found.description.size == (96, 128)
+    assert found.description.size == (192, 256)
     image = render_scene(3, size=(192, 256)).image
     assert same_boxes(boxes_of(made.predict(image).instances), found.boxes(image), 256) > 0.99
     with pytest.raises(

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from .boxes import clip_boxes
+
 ROOM = 0.1
 """How far below the largest distance targets stay, so that there is always a bin above them."""
 
@@ -19,10 +21,7 @@ def boxes_at(points: Tensor, distances: Tensor, size: tuple[int, int] | None = N
         [N, 4] xyxy.
     """
     boxes = torch.cat([points - distances[:, :2], points + distances[:, 2:]], 1)
-    if size is None:
-        return boxes
-    limits = boxes.new_tensor([size[1], size[0], size[1], size[0]])
-    return boxes.clamp(min=0).minimum(limits)
+    return boxes if size is None else clip_boxes(boxes, size)
 
 
 def distances_to(points: Tensor, boxes: Tensor, largest: float | None = None) -> Tensor:
