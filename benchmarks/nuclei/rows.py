@@ -89,11 +89,32 @@ SMALL = {
     "head.loss_points": 1024,
 }
 
+# What a CPU does in less than a second an image: extractors without what costs time, a small head.
+LIGHT = {
+    **SMALL,
+    "head.heads": 4,
+    "head.encoder_feedforward": 256,
+    "backbone.extra_extractors": False,
+    "backbone.cffn_ratio": None,
+    "backbone.conv_inplanes": 32,
+    "backbone.deform_ratio": 0.5,
+}
+ENLARGED: dict[str, Any] = {"augmentation": {"scale_range": (1.0, 2.0)}, "protocol": {"scales": (1.5,)}}
+
 ROWS: dict[str, Row] = {
     "small": Row(
         "the laptop's choice, head 128 wide with 1 encoder layer, batch 2, 300 steps at 2e-3",
         model=SMALL,
         training={"steps": 300, "batch_size": 2, "learning_rate": 2e-3, "warmup_steps": 15},
+    ),
+    "light-enlarged": Row(
+        "frozen ViT, light extractors, the small head, images 1.5 times as large, 3e-3",
+        model=LIGHT,
+        training={"learning_rate": 3e-3, "warmup_steps": 40},
+        **ENLARGED,
+    ),
+    "light-enlarged-long": Row(
+        "the same, 2000 steps", model=LIGHT, training={**LONG, "learning_rate": 3e-3}, **ENLARGED
     ),
     "laptop": Row("frozen ViT, extractors only (the laptop's choice)"),
     "vit-frozen": Row("frozen ViT alone", model=ALONE),

@@ -32,6 +32,8 @@ from study import device_memory, process_memory, read_arguments, result_name, ru
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
+OBJECT_THRESHOLD = 0.05
+"""Smallest score that counts: every window has as many answers as queries, most of them of no object."""
 
 
 def train(row: Row, config: RunConfig) -> dict[str, Any]:
@@ -53,7 +55,12 @@ def train(row: Row, config: RunConfig) -> dict[str, Any]:
     memory = process_memory()
     model.to(choose_accelerator(config.training)).eval()
     start = time.monotonic()
-    measured = measure(model, validation, EvaluationConfig(batch_size=4), progress=False)
+    settings = EvaluationConfig(
+        batch_size=4,
+        precision="float32" if config.training.precision == "32-true" else "bfloat16",
+        object_threshold=OBJECT_THRESHOLD,
+    )
+    measured = measure(model, validation, settings, progress=False)
     scores = measured.evaluator.scores()
     return {
         "steps": config.training.steps,

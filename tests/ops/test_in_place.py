@@ -137,6 +137,23 @@ def test_what_a_hook_kept_is_not_written_over(watched):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("images", [1, 2, 3])
+def test_maps_are_trained_alike_in_every_layout(images):
+    """Batch norm after views of tokens, and after copies of them (behaviour 23)."""
+    backbone = ViTAdapter("vit_tiny_patch16_224", options={"depth": 4}, img_size=64, drop_path_rate=0.0)
+    backbone = backbone.double().train()
+    inputs, found = draw(images, 3, 64, 64).requires_grad_(), []
+    for layout in ("reference", None):
+        with forms(**({} if layout is None else {"memory_layout": layout})), recorded_forms() as ran:
+            levels = backbone(inputs)
+        assert set(ran["memory_layout"]) == {layout or ("reference" if images == 1 else "channels_last")}
+        loss = sum((level * draw(*level.shape, seed=9)).sum() for level in levels)
+        leaves = [inputs, backbone.level_embedding, backbone.upsample.weight, backbone.norms[3].weight]
+        found.append([*levels, *torch.autograd.grad(loss, leaves)])
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-8, atol=1e-10)
+
+
 def test_scratch_is_kept_and_can_be_released():
     like = torch.empty(0)
     first = scratch("test", (4, 3), like)
@@ -151,9 +168,10 @@ def test_scratch_is_kept_and_can_be_released():
     assert scratch("test", (4, 3), like).shape == (4, 3)
 
 
-def test_layout_is_plain_where_gradients_are_wanted():
-    maps = channels_last(draw(2, 3, 4, 5))
+def test_layout_is_plain_where_one_image_is_trained_with():
+    maps = channels_last(draw(1, 3, 4, 5))
     assert memory_layout(maps).is_contiguous()
+    assert memory_layout(draw(2, 3, 4, 5)).is_contiguous(memory_format=torch.channels_last)
     with torch.no_grad():
         assert memory_layout(maps.contiguous()).is_contiguous(memory_format=torch.channels_last)
 

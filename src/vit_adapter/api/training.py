@@ -16,6 +16,7 @@ from vit_adapter.config.random_state import random_state_kept
 from vit_adapter.config.two_stage_head import learns_masks
 from vit_adapter.heads import HEADS
 from vit_adapter.segmenter import Segmenter
+from vit_adapter.tasks import TASKS
 from vit_adapter.zoo import (
     find_detection_recipe,
     find_recipe,
@@ -24,6 +25,7 @@ from vit_adapter.zoo import (
 from .fine_tuning import start_from
 from .image_settings import check_channels, named_value_range
 from .mirroring import training_notes
+from .object_settings import with_object_counts
 from .operators import describe_forms
 from .protocols import trained_protocol
 from .run_report import print_next_commands, report_run
@@ -114,6 +116,9 @@ def run_and_data(
     crop_note = [f"crop of {augmentation.crop} pixels, by the images' size"] if chosen else []
     config = replace(config, data=replace(config.data, augmentation=augmentation))
     crop_note += training_notes(training.classes, augmentation)
+    if published is None and TASKS[task].needs_objects:
+        config, object_notes = with_object_counts(config, training)
+        crop_note += object_notes
     if dry_run and not resume:
         model, notes = bare_model(config, training.classes), sources(config, published)
         notes += checked_files(model, config, as_published)

@@ -19,6 +19,8 @@ class EvaluationConfig(Checked):
         precision: "float32", "bfloat16" or "float16" (slow on most CPUs).
         threshold: For two classes: smallest probability of class 1 that counts as class 1; None: arg-max. For a
             single class of Mask2Former: the smallest that counts as found; None: 0.5.
+        object_threshold: Smallest score of an object that average precision counts, 0..1; 0: all of them. Leaving out
+            what a model hardly believes in costs next to nothing and saves time, the more the more windows there are.
         worst: Number of worst images written as overlays.
         exclude_from_mean: Names or mask values of classes that mIoU and the other means over classes leave out; their
             pixels count as before (to exclude their pixels altogether, see ``data.ignored_values``).
@@ -32,5 +34,6 @@ class EvaluationConfig(Checked):
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     threshold: float | None = number(None, at_least=0, at_most=1)
+    object_threshold: float = number(0.0, at_least=0, at_most=1)
     worst: int = number(10, at_least=0)
     exclude_from_mean: list[str | int] = field(default_factory=list)

@@ -161,6 +161,9 @@ def measure(
         raise InputError("the data set has no image to evaluate on")
     left_out = labels_left_out(config.exclude_from_mean, model, dataset)
     evaluator = new_evaluator(model, left_out, protocol)
+    measured_with = dict(model.task.measured_with)
+    if "score_threshold" in measured_with:
+        measured_with["score_threshold"] = config.object_threshold
     images: list[ImageScore] = []
     skipped: list[tuple[str, str]] = []
     for group in _groups(dataset, count, max(1, config.batch_size), skipped, progress):
@@ -170,7 +173,7 @@ def measure(
             protocol=protocol,
             threshold=config.threshold,
             precision=config.precision,
-            **model.task.measured_with,
+            **measured_with,
         )
         for (index, sample), result in zip(group, results, strict=True):
             own = new_evaluator(model, left_out, protocol)

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from .operator import Operator, overwrites
+from .operator import Operator, is_traced, overwrites
 
 
 def _plain(maps: Tensor) -> Tensor:
@@ -15,10 +15,16 @@ def _plain(maps: Tensor) -> Tensor:
     return maps.contiguous()
 
 
+def _choose(maps: Tensor) -> str:
+    # After a view of the tokens of one image, batch norm's backward pass is wrong (behaviour 23).
+    trained = len(maps) > 1 and maps.device.type == "cpu" and not is_traced()
+    return "channels_last" if trained or overwrites(maps) else "reference"
+
+
 memory_layout = Operator(
     "memory_layout",
     _plain,
-    lambda maps: "channels_last" if overwrites(maps) else "reference",
-    rule="channels_last in inference on the CPU, else reference",
+    _choose,
+    rule="channels_last on the CPU in inference, and for several images; else reference",
 )
 memory_layout.form("channels_last")(lambda maps: maps.contiguous(memory_format=torch.channels_last))

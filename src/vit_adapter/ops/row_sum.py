@@ -4,14 +4,16 @@ A bilinear sample is a weighted sum of four pixels, so what a head of a query re
 levels × points × 4 rows of the table of all values. ``embedding_bag`` does such sums without keeping the rows.
 Maps get a border of zeros, so that a point outside of a map needs no mask: it is moved into the border.
 
-The backward pass is made of the same sum: the gradient of a row is the weighted sum over the samples that read it,
-found by sorting the indices. Nothing but the inputs is kept for it.
+In the backward pass the gradient of a row is the weighted sum over the samples that read it: the transposed product
+with the same sparse matrix, whose columns are the bags. Nothing but the inputs is kept for it.
 """
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from scipy.sparse import csc_array
 from torch import Tensor
 from torch._subclasses.fake_tensor import is_fake
 
@@ -244,6 +246,8 @@ def _rows(found: _Points, attention: Tensor, layout: _Layout) -> tuple[Tensor, T
 
 def _transposed_sum(indices: Tensor, shares: Tensor, per_bag: Tensor, rows: int) -> Tensor:
     """[rows, D]: what each row gives to the bags, times the gradients of those, summed."""
+    if per_bag.device.type == "cpu" and not is_fake(per_bag):
+        return _sparse_product(indices, shares, per_bag, rows)
     per_row, order = indices.flatten().sort(stable=True)
     every = torch.arange(rows, dtype=torch.int32, device=indices.device)
     firsts = torch.searchsorted(per_row, every, out_int32=True)
@@ -252,10 +256,18 @@ def _transposed_sum(indices: Tensor, shares: Tensor, per_bag: Tensor, rows: int)
     return F.embedding_bag(bags, per_bag, firsts, mode="sum", per_sample_weights=shares)
 
 
+def _sparse_product(indices: Tensor, shares: Tensor, per_bag: Tensor, rows: int) -> Tensor:
+    """The same bag by bag on one core, which takes a fifth of the time that sorting does."""
+    bags, size = indices.shape
+    ends = np.arange(0, bags * size + 1, size)
+    matrix = csc_array((shares.flatten().numpy(), indices.flatten().numpy(), ends), shape=(rows, bags))
+    return torch.from_numpy(matrix @ per_bag.numpy())
+
+
 def _row_products(indices: Tensor, table: Tensor, per_bag: Tensor) -> Tensor:
     """[bags, 4 * K]: the product of every row that is read with its bag's gradient."""
     (bags, size), channels = indices.shape, table.shape[1]
-    step = max(1, _CHUNK // (32 * size))
+    step = max(1, _CHUNK // (128 * size))
     products = []
     for first in range(0, max(bags, 1), step):
         if products and is_fake(table):  # memory is counted: the other parts take what the first one took

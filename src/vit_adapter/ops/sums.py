@@ -113,8 +113,11 @@ def _doubled_product(
     matrix = weight.permute(2, 3, 1, 0).reshape(4 * outputs, inputs)  # [2*2*D, C]
     bias = bias.repeat(4)
     if not overwrites(finer, *makers) or finer.dtype != maps.dtype:
-        # [B, h, w, 2*2*D] -> [B, D, h, 2, w, 2]
         wide = F.linear(tokens, matrix, bias).view(batch, height, width, 2, 2, outputs)
+        pixels = finer.permute(0, 2, 3, 1)
+        if batch > 1 and pixels.is_contiguous():  # a sum is fast where both maps lie alike in memory
+            return (pixels + wide.transpose(2, 3).reshape(pixels.shape)).permute(0, 3, 1, 2)
+        # [B, h, w, 2, 2, D] -> [B, D, h, 2, w, 2]
         return finer + wide.permute(0, 5, 1, 3, 2, 4).reshape(finer.shape)
     # [B, D, 2h, 2w] -> [B, h, w, 2, 2, D]
     cells = finer.unflatten(3, (width, 2)).unflatten(2, (height, 2)).permute(0, 2, 4, 3, 5, 1)

@@ -1,12 +1,13 @@
 """Instance segmentation: a mask for every object that can be counted."""
 
+import math
 from collections.abc import Collection, Sequence
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
-from vit_adapter.annotations import Annotation, Instances, RunLengths
+from vit_adapter.annotations import Annotation, Instances, RunLengths, Window
 from vit_adapter.config import ClassTable, InputError
 from vit_adapter.heads import Detections, Objects, Queries, Targets
 from vit_adapter.inference.grid import Size
@@ -88,13 +89,31 @@ def objects_of_view(found: FoundInView[Instances], min_area: int) -> Instances:
 
 
 def resized_mask(mask: RunLengths | np.ndarray, size: Size) -> RunLengths:
-    """A mask at another size: bilinear, where it is above one half."""
+    """A mask at another size: bilinear, where it is above one half; made around the object alone."""
     if isinstance(mask, RunLengths) and mask.size == size:
         return mask
-    pixels = mask.mask() if isinstance(mask, RunLengths) else mask
-    values = torch.from_numpy(pixels).float()[None, None]
-    larger = F.interpolate(values, size=size, mode="bilinear", align_corners=False)[0, 0] > 0.5
-    return RunLengths.from_mask(larger.numpy())
+    mask = mask if isinstance(mask, RunLengths) else RunLengths.from_mask(mask)
+    left, top, right, bottom = mask.box
+    rows, new_rows = _aligned(top, bottom, mask.size[0], size[0])
+    columns, new_columns = _aligned(left, right, mask.size[1], size[1])
+    pixels = mask.part(Window(rows.start, columns.start, len(rows), len(columns)))
+    values = torch.from_numpy(pixels.astype(np.float32))[None, None]
+    new = Window(new_rows.start, new_columns.start, len(new_rows), len(new_columns))
+    larger = F.interpolate(values, size=(new.height, new.width), mode="bilinear", align_corners=False)[0, 0]
+    return RunLengths.from_part((larger > 0.5).numpy(), new, size)
+
+
+def _aligned(first: int, last: int, old: int, new: int) -> tuple[range, range]:
+    """Pixels around ``first`` to ``last`` of a side of ``old`` pixels, and those that they become among ``new`` ones.
+
+    Both begin and end where pixels of the two sizes do, so that a resize of the part gives the part of the resize; at
+    least a pixel without the object is on either side.
+    """
+    common = math.gcd(old, new)
+    begin, end = max(0, first * common // old - 1), min(common, -(-last * common // old) + 1)
+    return range(begin * old // common, end * old // common), range(
+        begin * new // common, end * new // common
+    )
 
 
 def instance_evaluator(classes: ClassTable, left_out: Collection[int], limit: int = 100) -> InstanceEvaluator:

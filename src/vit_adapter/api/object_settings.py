@@ -1,0 +1,52 @@
+"""What a run that learns objects takes from the number of objects in its data."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from vit_adapter.config import InferenceConfig, Mask2FormerConfig, ObjectConfig, RunConfig
+
+if TYPE_CHECKING:
+    from vit_adapter.data.sample import AnnotatedImages
+
+
+def with_object_counts(config: RunConfig, training: AnnotatedImages) -> tuple[RunConfig, list[str]]:
+    """Settings for images with more than a hundred objects, and lines for the user.
+
+    Where the settings name no ``protocol.objects.max_objects`` and an image has more objects than its default, it
+    becomes the next multiple of a hundred: average precision cannot count more. Queries that are too few for a crop are
+    told, not changed: they are a part of the model.
+
+    Args:
+        config: Of a run on one's own data, for a task that needs objects; its crop is known.
+        training: The training images.
+    """
+    from vit_adapter.data.object_counts import count_objects
+
+    crop = config.data.augmentation.crop
+    assert crop is not None
+    counts = count_objects(training, crop)
+    if counts is None:
+        return config, []
+    lines = []
+    head, usual = config.model.head, ObjectConfig().max_objects
+    if isinstance(head, Mask2FormerConfig) and counts.of_crop > head.queries:
+        lines.append(
+            f"a crop of {crop} pixels shows up to about {counts.of_crop} objects (of {counts.images} images that were "
+            f"looked at), and the head finds at most {head.queries}: --model.head.queries {_rounded(counts.of_crop)}"
+        )
+    named = None if isinstance(config.protocol, InferenceConfig) else config.protocol or {}
+    if named is not None and counts.of_image > usual and "max_objects" not in (named.get("objects") or {}):
+        limit = _rounded(counts.of_image)
+        objects = {**(named.get("objects") or {}), "max_objects": limit}
+        config = replace(config, protocol={**named, "objects": objects})
+        lines.append(
+            f"up to {limit} objects of an image count, since one of the images has {counts.of_image}"
+        )
+    return config, lines
+
+
+def _rounded(count: int) -> int:
+    """The next multiple of a hundred."""
+    return -(-count // 100) * 100
