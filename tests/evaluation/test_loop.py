@@ -262,16 +262,3 @@ def test_a_single_class_of_objects_has_one_row_in_the_table():
     print_table(result, printed)
     rows = [line.split() for line in printed.file.getvalue().splitlines()]  # pyright: ignore
     assert [row[-1] for row in rows if row[:1] == ["cell"]] == ["2"]
-    # Whoever names no threshold measures every object.
-    counted = []
-    for threshold in (0.0, 0.4, 1.0):
-        found = measure(
-            model,
-            Cells([None], classes=1),
-            EvaluationConfig(object_threshold=threshold),
-            progress=False,
-            observe=lambda number, sample, result: counted.append(result.instances.scores),
-        )
-        assert found.evaluator.figures()["found"] == len(counted[-1])
-    assert len(counted[0]) > len(counted[1]) >= len(counted[2]) == 0
-    assert counted[1].tolist() == [score for score in counted[0].tolist() if score >= 0.4]

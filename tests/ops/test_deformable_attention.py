@@ -157,20 +157,6 @@ def test_rows_are_summed_in_parts(monkeypatch):
         torch.testing.assert_close(other, results[0], rtol=1e-12, atol=1e-12)
 
 
-def test_gradients_of_rows_are_summed_alike_with_and_without_sorting(monkeypatch):
-    """By a sparse product on the CPU; other devices, and tensors without values, sort."""
-    shapes = [(4, 3), (2, 2)]
-    inputs = [tensor.requires_grad_() for tensor in make(shapes, queries=7)]
-    results = []
-    for sorts in (False, True):
-        if sorts:
-            monkeypatch.setattr(row_sum, "is_fake", lambda tensor: tensor.ndim == 2 and len(tensor) == 28)
-        output = in_form("row_sum", inputs[0], shapes, *inputs[1:])
-        results.append(torch.autograd.grad(output.square().sum(), inputs))
-    for one, other in zip(*results, strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
-
-
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 def test_the_form_that_runs_on_the_cpu(dtype):
     shapes = [(3, 4)]

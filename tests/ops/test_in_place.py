@@ -1,5 +1,7 @@
 """Forms that write over maps in inference: the same numbers, and never over what somebody may still hold."""
 
+# pyright: reportCallIssue=false, reportArgumentType=false
+
 import hypothesis.strategies as st
 import pytest
 import torch
@@ -135,23 +137,6 @@ def test_what_a_hook_kept_is_not_written_over(watched):
         torch.testing.assert_close(now, then, rtol=0, atol=0)
     for one, other in zip(found, expected):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
-
-
-@pytest.mark.parametrize("images", [1, 2, 3])
-def test_maps_are_trained_alike_in_every_layout(images):
-    """Batch norm after views of tokens, and after copies of them (behaviour 23)."""
-    backbone = ViTAdapter("vit_tiny_patch16_224", options={"depth": 4}, img_size=64, drop_path_rate=0.0)
-    backbone = backbone.double().train()
-    inputs, found = draw(images, 3, 64, 64).requires_grad_(), []
-    for layout in ("reference", None):
-        with forms(**({} if layout is None else {"memory_layout": layout})), recorded_forms() as ran:
-            levels = backbone(inputs)
-        assert set(ran["memory_layout"]) == {layout or ("reference" if images == 1 else "channels_last")}
-        loss = sum((level * draw(*level.shape, seed=9)).sum() for level in levels)
-        leaves = [inputs, backbone.level_embedding, backbone.upsample.weight, backbone.norms[3].weight]
-        found.append([*levels, *torch.autograd.grad(loss, leaves)])
-    for one, other in zip(*found, strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-8, atol=1e-10)
 
 
 def test_scratch_is_kept_and_can_be_released():

@@ -12,7 +12,6 @@ from vit_adapter.config import ClassTable, InferenceConfig, InputError, ObjectCo
 from vit_adapter.heads import Queries
 from vit_adapter.inference.joining import Part, groups_of_parts, join_objects
 from vit_adapter.tasks import INSTANCE, PANOPTIC, Answers, DecodeSettings, InstanceResult, PanopticResult
-from vit_adapter.tasks.instance import resized_mask
 from vit_adapter.tasks.panoptic import owned_parts, true_segments
 
 CLASSES = ClassTable(("ground", "disc", "bar"), (7, 30, 90), is_thing=(False, True, True))
@@ -112,30 +111,6 @@ def test_masks_come_back_to_the_size_of_the_image():
         (objects,) = INSTANCE.decode(Answers(scoring, lambda window: coarse(window)), [image], enlarged)
         for mask in objects.instances.masks:
             assert mask.size == (96, 128)
-
-
-@pytest.mark.parametrize(
-    "sizes",
-    [
-        ((64, 96), (32, 48)),
-        ((96, 64), (90, 60)),
-        ((60, 84), (37, 84)),
-        ((40, 50), (120, 75)),
-        ((7, 9), (5, 4)),
-    ],
-)
-def test_a_mask_resized_around_its_object_is_the_mask_resized(sizes):
-    old, new = sizes
-    rng = np.random.default_rng(0)
-    boxes = [(0, 0, 3, 4), (old[0] - 2, old[1] - 5, old[0], old[1]), (2, 3, 5, 6), (0, 0, *old), (4, 4, 4, 4)]
-    for top, left, bottom, right in boxes:
-        mask = np.zeros(old, bool)
-        mask[top:bottom, left:right] = rng.random((bottom - top, right - left)) < 0.7
-        whole = torch.nn.functional.interpolate(
-            torch.from_numpy(mask).float()[None, None], size=new, mode="bilinear", align_corners=False
-        )[0, 0]
-        for given in (mask, RunLengths.from_mask(mask)):
-            np.testing.assert_array_equal(resized_mask(given, new).mask(), (whole > 0.5).numpy())
 
 
 def coarse(window: torch.Tensor) -> Queries:

@@ -161,7 +161,7 @@ def measure(
         raise InputError("the data set has no image to evaluate on")
     left_out = labels_left_out(config.exclude_from_mean, model, dataset)
     evaluator = new_evaluator(model, left_out, protocol)
-    measured_with = dict(model.task.measured_with)
+    measured_with = model.task.measured_with.copy()
     if "score_threshold" in measured_with:
         measured_with["score_threshold"] = config.object_threshold
     images: list[ImageScore] = []
