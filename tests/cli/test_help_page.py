@@ -1,5 +1,7 @@
 """Help pages as people read them."""
 
+import re
+
 import pytest
 
 from vit_adapter.cli.main import main
@@ -72,3 +74,13 @@ def test_every_setting_has_words_of_its_own(words, capsys):
     """A setting without a sentence would show its type twice."""
     text = page(capsys, *words)
     assert "(a list of finite numbers) (a list" not in text
+
+
+@pytest.mark.parametrize(
+    "words", [("train",), ("predict",), ("serve",), ("demo",), ("export",), ("bench",), ("data", "convert")]
+)
+def test_defaults_are_told_once_and_in_words_of_flags(words, capsys):
+    text = page(capsys, *words)
+    assert not re.search(r"\bdefault\b((?!--)[^()])*\)? ?\([^()]*default: none\)", text)
+    assert not re.search(r"\b(None|True|False)\b", text)
+    assert "``" not in text

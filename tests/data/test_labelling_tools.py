@@ -158,7 +158,7 @@ def test_images_elsewhere(tmp_path, form):
     ("words", "message"),
     [
         (("--line-width", "0"), "--line-width 0: expected more than 0"),
-        (("--line-width", "nan"), "Expected a float. Got value: nan"),
+        (("--line-width", "nan"), "--line-width nan: expected a finite number"),
         (("--label-key", "x"), "--label-key: goes with the files of VIA"),
         (("--stuff", "sky"), "--stuff sky: is no class of these annotations, which are background, cell"),
         (("--skip", "lines"), "--skip lines: expected some of broken"),

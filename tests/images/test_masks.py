@@ -166,5 +166,5 @@ def test_other_shapes_and_types_are_refused(tmp_path):
     np.save(tmp_path / "o.npy", np.array([[{}]]), allow_pickle=True)
     with pytest.raises(InputError, match=r"o\.npy"):
         read_mask(tmp_path / "o.npy")
-    with pytest.raises(InputError, match="No such file"):
+    with pytest.raises(InputError, match="no such file"):
         read_mask(tmp_path / "none.png")

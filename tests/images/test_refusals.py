@@ -47,9 +47,9 @@ def test_pixel_limit_is_the_tools_own_and_can_be_set(tmp_path, monkeypatch):
 NOT_IMAGES = {
     "pointer.png": (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n", "Git LFS"),
     "page.jpg": (b"\n<!DOCTYPE html><html>404", "web page"),
-    "movie.avi": (b"RIFF\x10\0\0\0AVI LIST" + bytes(50), "video is not supported"),
-    "movie.mp4": (b"\0\0\0\x18ftypisom" + bytes(50), "video is not supported"),
-    "movie.jpg": (b"\0\0\0\x18ftypmp42" + bytes(50), "video is not supported"),
+    "movie.avi": (b"RIFF\x10\0\0\0AVI LIST" + bytes(50), "a video, expected an image"),
+    "movie.mp4": (b"\0\0\0\x18ftypisom" + bytes(50), "a video, expected an image"),
+    "movie.jpg": (b"\0\0\0\x18ftypmp42" + bytes(50), "a video, expected an image"),
     "phone.heic": (b"\0\0\0\x18ftypheic" + bytes(50), "JPEG, PNG, TIFF"),
     "zeros.png": (bytes(200), "JPEG, PNG, TIFF"),
     "letters.jpg": ("täst".encode() * 30, "text"),
@@ -83,12 +83,12 @@ def test_real_video_is_named_as_such(tmp_path):
     for _ in range(3):
         writer.write(noise(32, 32, 3))
     writer.release()
-    with pytest.raises(UnreadableImageError, match="video is not supported"):
+    with pytest.raises(UnreadableImageError, match="a video, expected an image"):
         read_image(path)
 
 
 def test_missing_file_and_folder_are_input_errors_but_not_skippable(tmp_path):
-    for path, words in ((tmp_path / "no.jpg", "No such file"), (tmp_path, "a folder")):
+    for path, words in ((tmp_path / "no.jpg", "no such file"), (tmp_path, "a folder")):
         with pytest.raises(InputError, match=words) as caught:
             read_image(path)
         assert not isinstance(caught.value, UnreadableImageError)

@@ -126,11 +126,6 @@ TITLES = {
 }
 """The first situations by number, under their headings; later files bring a HEADING and TITLES of their own."""
 
-NOT_YET = {
-    "Export": [68],
-}
-"""What waits for a part of the tool that does not exist."""
-
 
 @dataclass(frozen=True)
 class SituationTest:
@@ -167,8 +162,7 @@ def all_titles() -> dict[str, dict[int, str]]:
 
 def expected_numbers() -> list[int]:
     """Situations that must have a test."""
-    waiting = {number for numbers in NOT_YET.values() for number in numbers}
-    return sorted(number for titles in all_titles().values() for number in titles if number not in waiting)
+    return sorted(number for titles in all_titles().values() for number in titles)
 
 
 def find_tests() -> list[SituationTest]:
@@ -212,13 +206,11 @@ def page() -> str:
                 "|---|---|---|---|",
                 *rows,
             ]
-    lines += ["", "## Not supported yet", ""]
-    names = {number: title for titles in TITLES.values() for number, title in titles.items()}
-    for part, numbers in NOT_YET.items():
-        lines += [f"{part}:", "", *(f"- S{number:02} {names[number]}" for number in numbers), ""]
     lines += [
-        "Video is not read (S72). CUDA is held to the CPU's numbers by tests that run only where such a device is;",
-        "MPS is untested.",
+        "",
+        "## Devices",
+        "",
+        "CUDA is held to the CPU's numbers by tests that run only where such a device is; MPS is untested.",
     ]
     return "\n".join(lines) + "\n"
 

@@ -79,7 +79,7 @@ def test_s141_several_errors_are_one_line(tmp_path):
     _break(root, "size", "train/masks/train001.png")
     _break(root, "value", "train/masks/train002.png")
     config = DataConfig(root=str(root))
-    with pytest.raises(InputError, match=r"and 1 further errors; see vit-adapter data check"):
+    with pytest.raises(InputError, match=r"and 1 further error; see vit-adapter data check"):
         check_before_run({"train": open_dataset(config, "train")})
 
 

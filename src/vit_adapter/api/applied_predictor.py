@@ -100,6 +100,7 @@ class AppliedPredictor:
         task = predictor.asked(options.task)
         if task != "semantic":
             refuse_pixel_options(task, threshold=options.threshold, tta=options.tta)
+        refuse_object_options(task, options.score_threshold, options.mask_threshold, options.min_area)
         protocol = applied_protocol(predictor, options.protocol, tta=options.tta, recipe=predictor.recipe)
         protocol = with_thresholds(
             protocol, options.score_threshold, options.mask_threshold, options.min_area
@@ -170,3 +171,17 @@ def refuse_pixel_options(task: TaskName, **options: object) -> None:
     for name, value in options.items():
         if value not in (None, False):
             raise InputError(f"--{name}: is for the task semantic, not for {task}")
+
+
+def refuse_object_options(
+    task: TaskName, score_threshold: float | None, mask_threshold: float | None, min_area: int | None
+) -> None:
+    """Refuses what only objects and segments have; it would change nothing.
+
+    Raises:
+        InputError: Something of it is named for label maps.
+    """
+    given = {"score-threshold": score_threshold, "mask-threshold": mask_threshold, "min-area": min_area}
+    named = [name for name, value in given.items() if value is not None]
+    if task == "semantic" and named:
+        raise InputError(f"--{named[0]}: is for objects and segments, not for the task semantic")

@@ -12,7 +12,7 @@ import numpy as np
 from vit_adapter.config import InputError
 from vit_adapter.config.backbone import COARSEST_STRIDE
 from vit_adapter.config.files import atomic_path, write_together
-from vit_adapter.config.output_place import check_output_folder
+from vit_adapter.config.output_place import check_output_file
 from vit_adapter.config.paths import takes_paths
 from vit_adapter.data.scenes import render_scene
 from vit_adapter.export import OutputKind, convert_to_openvino, export_onnx
@@ -82,7 +82,7 @@ def export(
         raise InputError(f"{out}: expected a name that ends with {' or '.join(EXPORTED_SUFFIXES)}")
     if out.suffix.lower() == OPENVINO_SUFFIX:
         import openvino  # noqa: F401
-    check_output_folder(out.parent, "--out")
+    check_output_file(out, "--out")
     if not isinstance(model, Segmenter):
         model = load(model, checkpoint, device="cpu")
     output = output or ("scores" if "semantic" in model.head.tasks else "boxes")

@@ -14,7 +14,12 @@ from vit_adapter.config.values import check_argument
 from vit_adapter.images import read_image
 from vit_adapter.inference.limits import check_threshold
 
-from .applied_predictor import ApplicationOptions, AppliedPredictor, refuse_pixel_options
+from .applied_predictor import (
+    ApplicationOptions,
+    AppliedPredictor,
+    refuse_object_options,
+    refuse_pixel_options,
+)
 from .predictor import Predictor
 
 if TYPE_CHECKING:
@@ -104,6 +109,7 @@ class OpenModel:
         check_argument("threshold", threshold, float | None, at_least=0, at_most=1)
         check_threshold(threshold, len(self.classes))
         protocol = with_thresholds(self.protocol, score_threshold, mask_threshold, min_area)
+        refuse_object_options(asked, score_threshold, mask_threshold, min_area)
         precision = self.applied.options.precision
         self.applied.predictor.check_options(protocol, precision=precision, scores=None, threshold=threshold)
         return Wish(asked, protocol, threshold)

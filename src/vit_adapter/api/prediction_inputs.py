@@ -98,6 +98,8 @@ def read_path_list(file: str | Path) -> list[str]:
         InputError: It cannot be read.
     """
     if str(file) == "-":
+        if sys.stdin is None:
+            raise InputError("--list -: the standard input is closed")
         data = sys.stdin.buffer.read()
     else:
         try:

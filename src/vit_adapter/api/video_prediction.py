@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vit_adapter.config import InputError, TaskName
+from vit_adapter.config.counting import counted
 from vit_adapter.config.files import atomic_path
 from vit_adapter.config.output_place import check_output_file, check_output_folder
 from vit_adapter.config.paths import takes_paths
@@ -158,7 +159,7 @@ def predict_video(
     if not quiet:
         rate = f"{walk.done / max(1e-9, time.monotonic() - begin):.3g} frames/s"
         places = [str(place) for place in (output, out) if place is not None]
-        print(f"{walk.done} frames: {' and '.join(places)} ({rate})")
+        print(f"{counted(walk.done, 'frame')}: {' and '.join(places)} ({rate})")
     return VideoReport(walk.done, problem)
 
 
@@ -240,10 +241,8 @@ def _check_places(video: Path, output: Path | None, out: str | Path | None) -> N
 def _problem(video: Video, done: int) -> str | None:
     """What could not be decoded, in words."""
     if video.damages:
-        places = "1 place" if video.damages == 1 else f"{video.damages} places"
-        return f"{video.path}: {places} could not be decoded; the {done} frames that could are kept"
+        places = counted(video.damages, "place")
+        return f"{video.path}: {places} could not be decoded; kept: {counted(done, 'frame')}"
     if video.states_frames and video.frames is not None and done < video.frames:
-        return (
-            f"{video.path}: ends after {done} of {video.frames} frames, which are kept; the file is cut off"
-        )
+        return f"{video.path}: ends after {done} of {video.frames} frames; the file is cut off, what was there is kept"
     return None

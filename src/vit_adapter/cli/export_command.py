@@ -36,7 +36,7 @@ def run(words: Sequence[str]) -> int:
     add("--photo", type=str, default=None, help="image to check the file with (default: an embedded scene)")
     values = parse(parser, words)
     if values.argmax and values.queries:
-        parser.error("--argmax and --queries: only one of them")
+        raise InputError("--argmax and --queries: a file gives one of them")
 
     from vit_adapter import api
 

@@ -1,6 +1,7 @@
 """Help pages: what a flag takes in words, its default, and a usage that fits on one screen."""
 
 import argparse
+import re
 from typing import Any
 
 from jsonargparse import DefaultHelpFormatter
@@ -10,6 +11,8 @@ from vit_adapter.config.values import describe
 from .settings import is_section, kinds_of, setting_type
 
 SECTION_HELP = "Several settings of this section: a YAML file, or a text such as '{name: value}'."
+TOLD = re.compile(r"\bdefault\b")
+"""In a description that says itself what happens without the flag."""
 LONG = 60  # a description in words that is longer says less than the text before it
 
 
@@ -27,15 +30,19 @@ class HelpPage(DefaultHelpFormatter):
     def _get_help_string(self, action: argparse.Action) -> str:
         if isinstance(action, argparse._HelpAction):
             return "Show this page and exit."
-        text = action.help or ""
+        text = _in_words(action.help or "")
         if action.dest == "print_config":
             return "Print the settings as YAML and exit."
         if _of_a_section(action):
             return _section_help(action.dest)
-        facts = [
-            fact for fact in (_what_it_takes(action), "" if action.required else _default(action)) if fact
-        ]
+        default = "" if action.required or TOLD.search(text) else _default(action)
+        facts = [fact for fact in (_what_it_takes(action), default) if fact]
         return f"{text} ({'; '.join(facts)})" if facts else text
+
+
+def _in_words(text: str) -> str:
+    """A description of a field of Python's, as flags and settings files have it."""
+    return re.sub(r"\b(None|True|False)\b", lambda word: word[0].lower(), text.replace("``", ""))
 
 
 def _usage(actions: list[Any], sections: list[str]) -> str:

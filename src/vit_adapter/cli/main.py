@@ -5,9 +5,11 @@ import importlib
 import io
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 from vit_adapter.config import InputError
 
+from .streams import OutputError, output_errors
 from .termination import Terminated, ended_by_sigterm
 
 COMMANDS = {
@@ -17,7 +19,7 @@ COMMANDS = {
     "predict": "find classes, objects or boxes in images: label maps, tables, overlays",
     "serve": "answer HTTP requests with a model: JSON, maps, overlays",
     "app": "a web page: drop an image, see what a model finds in it",
-    "data": "check a data set before training; convert COCO JSON and labelme",
+    "data": "check a data set before training; convert what labelling tools write",
     "zoo": "list the published recipes",
     "recipe": "print one recipe as YAML",
     "convert": "official checkpoint to model folder, and back",
@@ -47,6 +49,10 @@ EXTRAS = {
 """Packages that a command may need, and the extra of this one that brings them."""
 
 
+PRINTING = ("zoo", "recipe", "info", "data")
+"""Commands that do nothing but print: whoever reads no further has what was wanted."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line.
 
@@ -54,13 +60,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Arguments after ``vit-adapter``; None: those of this process.
 
     Returns:
-        Exit code: 0 success, 1 some result is worse than asked, 2 something given cannot be used, 130 interrupted, 143
-        terminated (SIGTERM).
+        Exit code: 0 success, 1 some result is worse than asked, 2 something given cannot be used, 130 interrupted, 141
+        nobody reads what is printed any more (SIGPIPE), 143 terminated (SIGTERM).
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # characters that a console cannot show (S69)
+    try:
+        with output_errors():
+            return _run(words)
+    except BrokenPipeError:
+        return 0 if not words or words[0] in PRINTING or {"-h", "--help"} & set(words) else 141
+    except OutputError as error:
+        return _complain(str(error))
+
+
+def _run(words: list[str]) -> int:
+    """Runs a command; the exit code of ``main``."""
     if not words or words[0] in ("-h", "--help", "help"):
         print(overview())
         return 0
@@ -85,6 +102,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         extra = EXTRAS.get((error.name or "").split(".")[0])
         if extra is None:
             raise
+        extra = (
+            name if name in EXTRAS.values() else extra
+        )  # a command with an extra of its own needs all of it
         return _complain(f"{name} needs the package {error.name!r}: pip install 'vit-adapter[{extra}]'")
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -92,8 +112,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Terminated:
         print("terminated", file=sys.stderr)
         return 143
-    except BrokenPipeError:
-        return 0
 
 
 def overview() -> str:
@@ -113,7 +131,8 @@ def overview() -> str:
 
 
 def _complain(message: str) -> int:
-    print(f"vit-adapter: error: {message}", file=sys.stderr)
+    with suppress(OSError):  # where the error stream is full as well, the exit code has to do
+        print(f"vit-adapter: error: {message}", file=sys.stderr)
     return 2
 
 

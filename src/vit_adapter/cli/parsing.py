@@ -90,7 +90,7 @@ def parse(parser: ArgumentParser, words: Sequence[str]) -> Namespace:
     except Exception as error:
         if isinstance(error, (InputError, KeyboardInterrupt)):
             raise
-        raise InputError(_complaint(error, parser, words) or _one_line(error)) from None
+        raise InputError(_complaint(error, parser, words) or _one_line(error, parser)) from None
     finally:
         _unused.reset(token)
     for name, value in vars(values).items():
@@ -215,17 +215,31 @@ def split_recipe(words: Sequence[str]) -> str | None:
 def _complaint(error: Exception, parser: ArgumentParser, words: Sequence[str]) -> str | None:
     """A line about a value of another type than its flag has; None where the error is about something else."""
     key = re.match(r'Parser key "([^"]+)"', str(error))
-    action = None if key is None else parser._option_string_actions.get(f"--{key[1]}")
-    if key is None or action is None:
+    named = [action for action in parser._actions if key is not None and action.dest == key[1]]
+    flag = next((name for action in named for name in action.option_strings if name.startswith("--")), None)
+    if key is None or flag is None:
         return None
-    text, hint = given_text(words, f"--{key[1]}"), type_of(key[1], action)
+    text, hint = given_text(words, flag), type_of(key[1], named[0])
     if text is None or hint is None or is_section(hint):
         return None
-    return f"--{key[1]} {text}: expected {describe(hint)}"
+    return f"{flag} {text}: expected {describe(hint)}"
 
 
-def _one_line(error: Exception) -> str:
+CHOICES = re.compile(r"argument (?:-\w/)?(-\S+?)(?:/-\S+)?: invalid choice: (.+) \(choose from (.+)\)")
+MISSING = "the following arguments are required: "
+
+
+def _one_line(error: Exception, parser: ArgumentParser) -> str:
     text = " ".join(str(error).split())
+    if choice := CHOICES.fullmatch(text):
+        *others, last = choice[3].replace("'", "").split(", ")
+        return f"{choice[1]} {choice[2].strip(chr(39))}: expected {', '.join(others)} or {last}"
+    if text.startswith(MISSING):  # by the names of their places
+        flags = {
+            action.dest: action.option_strings[-1] for action in parser._actions if action.option_strings
+        }
+        names = text.removeprefix(MISSING).split(", ")
+        text = MISSING + ", ".join(flags.get(name, name) for name in names)
     text = text.replace('Parser key "', "--").replace('":', ":").replace("<class '", "").replace("'>", "")
     return f"{text} (see --help)" if "--help" not in text else text
 

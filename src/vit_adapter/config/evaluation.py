@@ -8,7 +8,7 @@ from .values import Checked, number
 
 @dataclass(frozen=True)
 class EvaluationConfig(Checked):
-    """Evaluation over a data set; the way an image is handled is the model's own ``InferenceConfig``.
+    """Evaluation over a data set; the way an image is handled is the protocol of the model.
 
     Attributes:
         tta: Multi-scale testing as published: scales 0.5 to 1.75 and, where the model's ``tta_flip`` says so,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from vit_adapter.config import ClassTable, DataConfig, InputError
 from vit_adapter.config.class_table import LARGEST_ID
+from vit_adapter.config.counting import counted
 from vit_adapter.config.mirrored import mirror_warning
 from vit_adapter.images import ImageRemarks, UnreadableImageError
 
@@ -154,7 +155,7 @@ def report_files(report: Report, config: DataConfig, looked: Sequence[Looked]) -
     if looked and len(skipped) == len(looked):
         report.add("error", f"{report.root}: none of the {len(skipped)} images can be decoded")
     elif skipped:
-        report.add("note", f"training skips the {len(skipped)} images that cannot be decoded")
+        report.add("note", f"training skips {counted(len(skipped), 'image')} that cannot be decoded")
 
 
 def report_copies(report: Report, looked: Sequence[Looked]) -> None:

@@ -86,7 +86,10 @@ def _json_form(file: Path) -> str:
         return "via"
     if b'"fid_list"' in content and b'"metadata"' in content:
         return "via"
-    return "label_studio" if content.lstrip()[:1] == b"[" and b'"original_width"' in content else ""
+    if b'"regions"' in content and b'"filename"' in content and b'"file_attributes"' in content:
+        return "via"  # without a single region
+    tasks = b'"original_width"' in content or (b'"data"' in content and b'"annotations"' in content)
+    return "label_studio" if content.lstrip()[:1] == b"[" and tasks else ""
 
 
 def _csv_form(file: Path) -> str:
@@ -112,6 +115,9 @@ def _yolo(root: Path) -> Form | None:
     folder = root.parent if root.is_file() else root
     lists = [root] if root.is_file() else [folder / name for name in YOLO_LISTS if (folder / name).is_file()]
     texts = [file for file in files_below(folder, ".txt") if file.name not in YOLO_LISTS]
+    # With a list of classes the names of folders suffice: images may be empty, and lines wrong.
+    if lists and any("labels" in file.relative_to(folder).parts[:-1] for file in texts):
+        return Form("yolo", tuple(lists))
     for file in texts[:MOST_FILES]:
         line = _start(file, 100_000).splitlines()[:1]
         if line and YOLO_LINE.fullmatch(line[0].decode("utf-8", "replace")):

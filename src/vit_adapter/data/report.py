@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from vit_adapter.config.counting import counted
+
 SAME_SHOWN = 2
 """Files that are named of many of which the same is to be said."""
 
@@ -163,7 +165,7 @@ class Report:
             for text in texts[:most]:
                 show(f"{level}: {text}", style)
             if len(texts) > most:
-                show(f"and {len(texts) - most} further {level}s", style)
+                show(f"and {counted(len(texts) - most, f'further {level}')}", style)
         show("everything fits" if self.ok else "training would stop because of the errors")
 
     def _print_objects(self, console: Console, encoding: str, show: Callable[[str], None]) -> None:

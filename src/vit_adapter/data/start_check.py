@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from vit_adapter.config import InputError
+from vit_adapter.config.counting import counted
 
 from .check import Looked, count_classes, look, report_copies, report_files, report_palettes
 from .file_dataset import FileDataset
@@ -46,17 +47,17 @@ def check_before_run(parts: Mapping[str, AnnotatedImages], first: int | None = N
     )
     command = f"vit-adapter data check {report.root}"
     if errors:
-        more = f" (and {len(errors) - 1} further errors; see {command})" if len(errors) > 1 else ""
+        more = f" (and {counted(len(errors) - 1, 'further error')}; see {command})" if len(errors) > 1 else ""
         raise InputError(errors[0] + more)
     counts = " and ".join(
         f"{report.image_counts[name]} of {len(part)} {_WORDS[name]}" for name, part in files.items()
     )
-    found = f"{len(warnings)} warning{'s' * (len(warnings) > 1)}" if warnings else "nothing wrong"
+    found = counted(len(warnings), "warning") if warnings else "nothing wrong"
     rest = "" if whole else f"; {command} looks at all"
     lines = [f"checked {counts} images with their masks: {found}{rest}"]
     lines += [f"warning: {text}" for text in warnings[:MOST_WARNINGS]]
     if len(warnings) > MOST_WARNINGS:
-        lines.append(f"and {len(warnings) - MOST_WARNINGS} further warnings; see {command}")
+        lines.append(f"and {counted(len(warnings) - MOST_WARNINGS, 'further warning')}; see {command}")
     return lines
 
 

@@ -92,8 +92,8 @@ def opened_image(path: Path) -> Iterator[BinaryIO]:
     except OSError as error:
         if path.is_symlink() and not path.exists():
             raise InputError(f"{path}: a link to {os.readlink(path)}, which does not exist") from None
-        # "No such file or directory", "Permission denied" ...
-        raise InputError(f"{path}: {error.strerror or error}") from None
+        # "no such file or directory", "permission denied" ...
+        raise InputError(f"{path}: {(error.strerror or str(error)).lower()}") from None
 
 
 def read_content(path: Path) -> bytes:

@@ -64,7 +64,7 @@ def _reason(start: bytes, container: bytes, brand: bytes) -> str:
         return f"HEIC and AVIF images are not supported; convert to one of {SUPPORTED_FORMATS}"
     avi = container == b"RIFF" and brand == b"AVI "
     if avi or start[4:8] in QUICKTIME_ATOMS or container in VIDEO_SIGNATURES:
-        return "a video; video is not supported, extract its frames as images first (predict takes it with --video)"
+        return "a video, expected an image; predict takes it with --video, else extract its frames as images"
     if _is_text(start):
         return f"not an image but text; supported formats are {SUPPORTED_FORMATS}"
     return f"not an image in a supported format ({SUPPORTED_FORMATS})"

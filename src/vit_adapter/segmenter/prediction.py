@@ -26,6 +26,7 @@ from vit_adapter.tasks import (
     PanopticResult,
     SemanticResult,
 )
+from vit_adapter.tasks.panoptic import known_things
 
 from .evaluation_mode import evaluation_mode
 from .parts import channels_of
@@ -79,15 +80,17 @@ class AppliedModel(nn.Module):
         return self.task_named(self.task_name)
 
     def task_named(self, name: TaskName | None) -> AnyTask:
-        """A task that the head answers; None: the model's own.
+        """A task that head and classes answer; None: the model's own.
 
         Raises:
-            InputError: The head does not answer it.
+            InputError: The head does not answer it, or segments are asked for and no class says whether it is a thing.
         """
         name = name or self.task_name
         if name not in self.head.tasks or name not in TASKS:
             answered = ", ".join(task for task in self.head.tasks if task in TASKS)
             raise InputError(f"task {name!r}: this model's head answers {answered or 'none of the tasks'}")
+        if name == "panoptic":
+            known_things(self.classes)
         return TASKS[name]
 
     @overload

@@ -92,7 +92,7 @@ class Endpoint:
             yield
             work.cancel()
 
-        return Starlette(
+        application = Starlette(
             routes=[
                 Route("/", self.usage),
                 Route("/health", self.health),
@@ -102,6 +102,10 @@ class Endpoint:
             exception_handlers={Refusal: _refused, HTTPException: _http_error, Exception: _failed},
             lifespan=working,
         )
+        application.router.redirect_slashes = (
+            False  # clients do not send an image a second time by themselves
+        )
+        return application
 
     async def predict(self, request: Request) -> Response:
         """An image's answer, counted."""
@@ -125,7 +129,7 @@ class Endpoint:
 
     async def _answer(self, request: Request) -> Response:
         content, name = await read_upload(request, self._limits.file_bytes)
-        wanted = read_wanted(request.query_params, request.headers.get("accept"), self._model)
+        wanted = read_wanted(request.query_params.multi_items(), request.headers.get("accept"), self._model)
         async with self._decoded:
             if await request.is_disconnected():
                 raise Refusal(499, "the client has gone")

@@ -1,7 +1,7 @@
 """What a request asks for: the parameters of its address, and the kind of answer."""
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, cast, get_args
 
@@ -86,23 +86,26 @@ READERS: dict[str, Callable[[str], Any]] = {
 """All parameters; what one cannot read it says in the words after "expected"."""
 
 
-def read_wanted(parameters: Mapping[str, str], accept: str | None, model: OpenModel) -> Wanted:
+def read_wanted(parameters: Iterable[tuple[str, str]], accept: str | None, model: OpenModel) -> Wanted:
     """What a request asks for.
 
     Args:
-        parameters: Of its address.
+        parameters: Of its address, names and texts.
         accept: Its header of this name.
         model: Whose tasks and thresholds count.
 
     Raises:
-        Refusal: A parameter is unknown or cannot be used, or there is no answer of the kind that is accepted.
+        Refusal: A parameter is unknown, is given twice or cannot be used, or there is no answer of the kind that is
+            accepted.
     """
     values: dict[str, Any] = {}
-    for name, text in parameters.items():
+    for name, text in parameters:
         if name not in READERS:
             near = difflib.get_close_matches(name, READERS, n=1)
             hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(READERS)}"
             raise Refusal(400, f"{name[:50]}: no such parameter; {hint}")
+        if name in values:
+            raise Refusal(400, f"{name}: is given twice")
         try:
             values[name] = READERS[name](text)
         except ValueError as error:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from lightning.fabric import Fabric
 from lightning.fabric.plugins import MixedPrecision
+from lightning.fabric.plugins.environments import LightningEnvironment
 from lightning.fabric.strategies import DDPStrategy
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.fabric.utilities.warnings import PossibleUserWarning
@@ -90,7 +91,7 @@ def make_fabric(config: TrainingConfig, all_used: bool = False) -> Fabric:
     if config.precision != "32-true":
         half = OperatorPrecision(config.precision, accelerator)
     try:
-        return Fabric(
+        fabric = Fabric(
             accelerator=accelerator,
             devices=devices,
             num_nodes=config.nodes,
@@ -99,6 +100,27 @@ def make_fabric(config: TrainingConfig, all_used: bool = False) -> Fabric:
         )
     except (MisconfigurationException, ValueError, RuntimeError) as error:
         raise InputError(f"training settings: {str(error).splitlines()[0]}") from error
+    check_machines(fabric, config.nodes, "training.nodes=")
+    return fabric
+
+
+def check_machines(fabric: Fabric, nodes: int, setting: str) -> None:
+    """Refuses several machines where nothing says how they find each other: each would wait for the others for ever.
+
+    Args:
+        fabric: Not launched yet; it has looked for torchrun, SLURM and the like.
+        nodes: Number of machines.
+        setting: What named it, for the message: "--nodes ".
+
+    Raises:
+        InputError: This process was started by itself, and no address of the first machine is set.
+    """
+    alone = isinstance(getattr(fabric.strategy, "cluster_environment", None), LightningEnvironment)
+    if nodes > 1 and alone and not os.environ.get("MASTER_ADDR"):
+        raise InputError(
+            f"{setting}{nodes}: the processes of several machines are started by torchrun or SLURM, and this one was "
+            "not; for this machine alone leave it out"
+        )
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import torch
 from rich.console import Console
 
 from vit_adapter.config import RunConfig
+from vit_adapter.config.counting import counted
 from vit_adapter.data.sample import AnnotatedImages
 from vit_adapter.data.training_set import TrainingSet
 from vit_adapter.evaluation.loop import EvaluationResult, new_evaluator
@@ -188,7 +189,8 @@ def _unreadable_lines(unreadable: dict[str, str]) -> list[str]:
     if not unreadable:
         return []
     first = [f"  {name}: {reason}" for name, reason in sorted(unreadable.items())[:10]]
-    return [f"{len(unreadable)} images could not be decoded and were replaced by others:", *first]
+    count = counted(len(unreadable), "image")
+    return [f"could not be decoded, and replaced by others: {count}", *first]
 
 
 def _end_interrupted(request: StopRequest, folder: Path, state: RunState, console: Console) -> NoReturn:

@@ -11,7 +11,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from vit_adapter.config import InputError
 
-from .engine import quiet_lightning
+from .engine import check_machines, quiet_lightning
 
 PATIENCE = timedelta(days=30)
 """How long a process waits for the others: at the end for the largest images."""
@@ -35,13 +35,16 @@ def join_team(
         The device of this process, and the processes that it started.
 
     Raises:
-        InputError: Devices are not there, or do not fit how the processes were started.
+        InputError: Devices are not there, or do not fit how the processes were started; see ``check_machines``.
     """
     strategy = DDPStrategy(process_group_backend="gloo", timeout=PATIENCE)
     try:
         with quiet_lightning():
             fabric = Fabric(accelerator=accelerator, devices=devices, num_nodes=nodes, strategy=strategy)
+            check_machines(fabric, nodes, "--nodes ")
             fabric.launch()
+    except InputError:
+        raise
     except (MisconfigurationException, ValueError, RuntimeError) as error:
         raise InputError(f"--devices {devices} --nodes {nodes}: {str(error).splitlines()[0]}") from error
     started = getattr(fabric.strategy.launcher, "procs", [])

@@ -175,6 +175,10 @@ def _kind(path: Path, name: str) -> Literal["safetensors", "torch", "archive"]:
         raise InputError(f"{name}: is a numpy array, expected a torch or safetensors file")
     if _is_json(path, start):
         raise InputError(f"{name}: is a JSON text, expected a torch or safetensors file")
+    if path.suffix.lower() == ".onnx":
+        raise InputError(
+            f"{name}: is an ONNX file, which predict, serve and app take; expected a torch or safetensors file"
+        )
     raise InputError(
         f"{name}: is not a weights file (its first bytes are {head[:8]!r}); expected safetensors or torch"
     )

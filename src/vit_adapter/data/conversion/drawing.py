@@ -65,7 +65,12 @@ def convert_labelled(
             if found is not None:
                 name, file, size = found
                 drawn.add(name, file, size, image.shapes, part)
-        drawn.finish(f"{labelled.root}: no image is left of the {len(labelled.images)} in it")
+        nothing = (
+            f"no image is left of the {len(labelled.images)} in it"
+            if labelled.images
+            else "no image to convert"
+        )
+        drawn.finish("; ".join([f"{labelled.root}: {nothing}", *labelled.remarks]))
     result.not_annotated = finder.others_beside(set(used.values()))
     result.finish(problems)
     return result
@@ -163,7 +168,12 @@ def class_names(labelled: Labelled, problems: Problems) -> list[str]:
     names = [name for name in names if name not in rest and name != IGNORED]
     for name in foreground:
         if name not in names:
-            problems.add("unlisted", f"{used[name]}: the label {name!r} is not in {labelled.classes_from}")
+            near = next(
+                (f"; did you mean {other!r}?" for other in names if other.lower() == name.lower()), ""
+            )
+            problems.add(
+                "unlisted", f"{used[name]}: the label {name!r} is not in {labelled.classes_from}{near}"
+            )
     return [rest[0] if rest else "background", *names]
 
 

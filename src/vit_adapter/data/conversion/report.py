@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from vit_adapter.config.counting import counted
+
 from .painting import Overlaps
 from .problems import Problems
 
@@ -68,7 +70,7 @@ class Conversion:
 
     def __str__(self) -> str:
         lines = [
-            f"{self.out}: {_count(self.images, 'image')}, {_count(self.objects, 'object')}, "
+            f"{self.out}: {counted(self.images, 'image')}, {counted(self.objects, 'object')}, "
             f"{len(self.classes)} classes ({self._written()})",
             *self.remarks,
             *self._object_lines(),
@@ -102,8 +104,9 @@ class Conversion:
         if not self.has_objects:
             return []
         if self.boxes and self.boxes == sum(self.objects_of.values()):
+            every = f"all {self.boxes} objects are boxes" if self.boxes > 1 else "the only object is a box"
             return [
-                f"all {_count(self.boxes, 'object')} are boxes, so masks show whole boxes; they are meant for "
+                f"{every}, so masks show whole boxes; they are meant for "
                 "--task detection --data.layout coco_instances"
             ]
         return [
@@ -143,10 +146,6 @@ class Conversion:
 
 def _named(items: Sequence[str], what: str, meaning: str) -> list[str]:
     return [f"{what}: {len(items)}, {meaning}: {_some(items)}"] if items else []
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _some(items: Sequence[str]) -> str:

@@ -5,8 +5,10 @@ from pathlib import Path
 
 from vit_adapter.config import InputError
 from vit_adapter.config.paths import takes_paths
+from vit_adapter.images.listing import IMAGE_SUFFIXES
 
-from ..other_forms import Form, advice, recognise
+from ..file_tree import files_below
+from ..other_forms import TITLES, Form, advice, recognise
 from .coco import convert_coco
 from .cvat import read_cvat
 from .cvat_masks import read_cvat_masks
@@ -73,6 +75,8 @@ def convert(
         return convert_labelled(labelled, out, Problems(skip), None if framed else place, stuff)
     if source.suffix.lower() == ".zip":
         raise InputError(f"{source}: is a ZIP archive; unpack it and give the folder")
+    if form is None:
+        _refuse_unknown(source)
     if source.is_dir():
         if place is not None:
             raise InputError(f"--images: labelme's files in {source} name their images themselves")
@@ -80,6 +84,22 @@ def convert(
     if form is not None and form.name == "labelme":
         raise InputError(advice(source) or f"{source}: is a labelme file; give the folder with all of them")
     return convert_coco(source, place or source.parent, out, skip=skip, stuff=stuff)
+
+
+def _refuse_unknown(source: Path) -> None:
+    """Refuses what is of no tool at all. The readers of labelme and COCO name what is wrong with files like theirs.
+
+    Raises:
+        InputError: A folder without a file that could be labelme's, or an image.
+    """
+    tools = ", ".join(sorted({title.removesuffix(" masks") for title in TITLES.values()}))
+    if source.is_file() and source.suffix.lower() in IMAGE_SUFFIXES:
+        raise InputError(f"{source}: is an image, expected annotations ({tools}), or the folder with them")
+    if source.is_file() or any(b'"shapes"' in file.read_bytes() for file in files_below(source, ".json")):
+        return
+    above = recognise(source.parent)
+    hint = "" if above is None else f"; {source.parent} does, as a whole ({TITLES[above.name]})"
+    raise InputError(f"{source}: holds no annotations of a tool that is known ({tools}){hint}")
 
 
 def _read(

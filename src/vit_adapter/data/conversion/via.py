@@ -53,6 +53,11 @@ def read_via(
     for file in files:
         entries += [(file, entry) for entry in _entries(file)]
     regions = [region for _, entry in entries for region in entry["regions"]]
+    known = sorted({name for region in regions for name in region["attributes"]})
+    if label_key is not None and label_key not in known:
+        raise InputError(
+            f"--label-key {label_key}: no region has it, but {', '.join(known) or 'none at all'}"
+        )
     key = label_key or _label_key([region["attributes"] for region in regions], root)
     for position, (file, entry) in enumerate(entries, start=1):
         name = entry["filename"] if isinstance(entry["filename"], str) else ""

@@ -10,11 +10,12 @@ import yaml
 
 from vit_adapter.annotations import polygon_mask, rectangle_outline
 from vit_adapter.config import InputError
+from vit_adapter.config.counting import counted
 from vit_adapter.images import walk_images
 
 from ..class_files import read_text
 from ..layouts.layout import SPLIT_NAMES, TEST_NAMES
-from .labelled import Labelled, LabelledImage, Shape, Size, number, part_of
+from .labelled import Labelled, LabelledImage, Shape, Size, number, part_of, shortened
 
 CLASS_LISTS = ("classes.txt", "obj.names")
 OVER = 0.01  # share by which a corner may lie outside: exporters round
@@ -43,6 +44,8 @@ def read_yolo(files: Sequence[Path], root: Path) -> Labelled:
             labelled.images.append(_image(image, text, part, names, root))
         except InputError as error:
             labelled.problems.append(("unreadable", str(error)))
+    if not labelled.images and not labelled.problems and not without:
+        raise InputError(f"{root}: holds no image; give the folder that has both images and labels in it")
     if not labelled.images and not labelled.problems:
         raise InputError(f"{root}: none of its {len(without)} images has a label file in YOLO's form")
     if names is None:
@@ -74,6 +77,9 @@ def class_names(file: Path) -> list[str]:
         names = [numbers.get(index, f"class {index}") for index in range(max(numbers, default=-1) + 1)]
     if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
         raise InputError(f"{file}: has no list of class names ('names')")
+    stated = content.get("nc", len(names))
+    if str(stated).isdecimal() and int(stated) != len(names):
+        raise InputError(f"{file}: says nc {stated}, but names has {counted(len(names), 'name')}")
     return [name.strip() for name in names]
 
 
@@ -111,10 +117,15 @@ def _image(image: Path, text: Path, part: str, names: list[str] | None, root: Pa
 
 
 def _shape(words: list[str], where: str, names: list[str] | None) -> Shape:
-    index = int(words[0]) if re.fullmatch(r"\d{1,6}", words[0]) else None
+    # Programs that write tables of numbers write 0.0 or 0.00e+00 for 0.
+    whole = re.fullmatch(r"(\d{1,6})(\.0*)?(e\+00)?", words[0])
+    index = int(whole[1]) if whole else None
     label = f"class {index}"
     if index is None:
-        label = ""
+        where, label = (
+            f"{where}: begins with {shortened(words[0])}, expected the number of a class, so it",
+            "",
+        )
     elif names is not None and index < len(names):
         label = names[index]
     values = words[1:]

@@ -1,0 +1,125 @@
+"""What the shell around a command may be like: pipes that close, full disks, no terminal, one machine of several."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from vit_adapter.cli.main import EXTRAS
+from vit_adapter.config import InputError, TrainingConfig
+from vit_adapter.training.engine import make_fabric
+
+from .making import command, refusal
+
+HEADING = "The shell around a command"
+TITLES = {
+    361: "Nobody reads on what is printed",
+    362: "The standard output on a full disk",
+    363: "No standard input",
+    364: "Several machines, and nobody who starts them",
+    365: "A package that is missing",
+    366: "Flags that contradict each other, and values that no choice has",
+}
+
+CLI = [sys.executable, "-m", "vit_adapter.cli.main"]
+
+
+@pytest.mark.parametrize(
+    ("words", "code"), [("zoo", 0), ("recipe own_data", 0), ("train --help", 0), ("bench --repeats 1 -x", 2)]
+)
+def test_s361_nobody_reads_on(words, code):
+    """`vit-adapter zoo | head -1` ends without a traceback; what only prints ends with exit code 0, what works and
+    could not say its result with 141, as the system's own tools."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [*CLI, *words.split()], stdout=writer, stderr=subprocess.PIPE, text=True, check=False
+    )
+    os.close(writer)
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Broken" not in done.stderr
+
+
+def test_s361_work_whose_result_nobody_heard(monkeypatch, capfd):
+    """A command that does more than printing says by its exit code that its reader had gone."""
+    monkeypatch.setattr("vit_adapter.api.export", _closed_pipe)
+    assert command(capfd, "export", "model", "-o", "a.onnx")[0] == 141
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no device that is always full")
+@pytest.mark.parametrize("words", ["zoo", "recipe own_data", "help"])
+def test_s362_the_output_on_a_full_disk(words):
+    """What cannot be printed since the disk is full ends with one line and exit code 2."""
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [*CLI, *words.split()], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 2
+    assert done.stderr == (
+        "vit-adapter: error: the standard output cannot be written: the disk is full; free some space or choose "
+        "another folder\n"
+    )
+
+
+def test_s363_no_standard_input(monkeypatch, capfd):
+    """`--list -` without a standard input is refused in one line."""
+    from vit_adapter.api.prediction_inputs import read_path_list
+
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(InputError, match=r"^--list -: the standard input is closed$"):
+        read_path_list("-")
+
+
+def test_s364_one_machine_alone(monkeypatch):
+    """Several machines without torchrun or SLURM are refused at once, by `predict` and by `train`, instead of a wait
+    for ever for the others."""
+    for variable in ("MASTER_ADDR", "TORCHELASTIC_RUN_ID", "SLURM_PROCID", "SLURM_NTASKS"):
+        monkeypatch.delenv(variable, raising=False)
+    with pytest.raises(InputError, match=r"^training.nodes=2: .* torchrun or SLURM"):
+        make_fabric(TrainingConfig(nodes=2, devices=1, accelerator="cpu"))
+    from vit_adapter.training.team import join_team
+
+    with pytest.raises(InputError, match=r"^--nodes 2: .* torchrun or SLURM"):
+        join_team(1, 2, "cpu")
+
+
+@pytest.mark.parametrize(
+    ("package", "words", "extra"),
+    [
+        ("starlette", ["serve", "model"], "serve"),
+        ("starlette", ["app", "model"], "app"),
+        ("lightning", ["train", "--data.root", "data"], "train"),
+        ("onnxruntime", ["export", "model", "-o", "a.onnx"], "onnx"),
+        ("av", ["predict", "model", "--video", "in.mp4", "-o", "out.mp4"], "video"),
+    ],
+)
+def test_s365_a_package_that_is_missing(monkeypatch, capfd, package, words, extra):
+    """One line names the package and the one extra that brings all that the command needs."""
+
+    def missing(*_: object) -> int:
+        raise ModuleNotFoundError(f"No module named {package!r}", name=package)
+
+    monkeypatch.setattr(f"vit_adapter.cli.{words[0]}_command.run", missing)
+    line = refusal(capfd, *words)
+    assert line.endswith(f"{words[0]} needs the package {package!r}: pip install 'vit-adapter[{extra}]'")
+    assert extra in EXTRAS.values()
+
+
+def test_s366_flags_that_contradict_each_other(tmp_path, capfd):
+    """A file that is to give two things, a value that no choice has, and what is missing: one line with the flag."""
+    line = refusal(capfd, "export", "model", "-o", tmp_path / "a.onnx", "--argmax", "--queries")
+    assert line == "vit-adapter: error: --argmax and --queries: a file gives one of them"
+    line = refusal(capfd, "predict", "model", "a.png", "--probabilities", "12")
+    assert line == "vit-adapter: error: --probabilities 12: expected 8 or 16"
+    line = refusal(capfd, "demo", "--head", "yolo")
+    assert line == "vit-adapter: error: --head yolo: expected upernet, mask2former, mask_rcnn or atss"
+    assert "are required: --out" in refusal(capfd, "export", "model")
+    line = refusal(capfd, "data", "convert", tmp_path, "--out", tmp_path / "out", "--line-width", "nan")
+    assert line == "vit-adapter: error: --line-width nan: expected a finite number"
+
+
+def _closed_pipe(*_: object, **__: object) -> None:
+    raise BrokenPipeError
