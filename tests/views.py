@@ -8,7 +8,7 @@ from torch import Tensor
 
 from vit_adapter.annotations import Window
 from vit_adapter.config import InferenceConfig
-from vit_adapter.inference import Frame, PreparedView, plan_views, view_strips
+from vit_adapter.inference import PreparedView, ScoreFrame, plan_views, view_strips
 from vit_adapter.inference.grid import Size
 from vit_adapter.inference.strips import join_strips
 from vit_adapter.inference.windows import ScoreFunction
@@ -46,4 +46,6 @@ def scores_of_view(
     def cut(window: Window) -> Tensor:
         return images[(..., *window.slices)]
 
-    return join_strips(view_strips(score_function, cut, Frame(size, flip), original_size or size, **settings))
+    return join_strips(
+        view_strips(score_function, cut, ScoreFrame(size, flip), original_size or size, **settings)
+    )

@@ -11,7 +11,7 @@ from vit_adapter import Segmenter, ViTAdapter
 from vit_adapter.cli.main import main
 from vit_adapter.config import RunConfig, TrainingConfig, UPerNetConfig, from_plain
 from vit_adapter.training.parameter_groups import parameter_groups
-from vit_adapter.training.plan import rule_name, state_bytes
+from vit_adapter.training.plan import state_bytes
 from vit_adapter.zoo.recipes import RECIPES
 
 ROW = re.compile(r" *(\d+(?:[-,]\d+)?)  +([\d.e-]+)  +([\d.]+)  +(\d+)  +([\d,]+)")
@@ -112,13 +112,13 @@ def test_a_dry_run_with_data_looks_at_it(capsys, data_root):
 def test_memory_of_the_optimiser_is_what_a_step_leaves(frozen):
     vit = ViTAdapter(
         "vit_tiny_patch16_224",
-        options=TINY,
+        options=TINY,  # pyright: ignore
         img_size=64,
         frozen=frozen,
     )
     model = Segmenter(vit, UPerNetConfig(channels=16, auxiliary_channels=8), num_classes=3).train()
     config = TrainingConfig()
-    optimizer = torch.optim.AdamW(parameter_groups(model, config, rule_name), lr=1e-3)
+    optimizer = torch.optim.AdamW(parameter_groups(model, config), lr=1e-3)
     model.loss(torch.randn(2, 3, 64, 64), torch.randint(0, 3, (2, 64, 64)))["loss"].backward()
     for parameter in model.parameters():
         if parameter.requires_grad and parameter.grad is None:

@@ -6,14 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from vit_adapter.annotations import Instances, RunLengths
+from vit_adapter.annotations import Annotation, Instances, RunLengths
 from vit_adapter.annotations.submission import object_entries, panoptic_entry
 from vit_adapter.config import class_names
 from vit_adapter.config.class_names import COCO_IDS, COCO_PANOPTIC, COCO_THINGS
 from vit_adapter.data.detection.coco_annotations import category_labels, images_trained_on, objects_of
 from vit_adapter.data.detection.detection_image import DetectionImage
 from vit_adapter.data.detection.panoptic_annotations import panoptic_annotation, panoptic_targets, trained_on
-from vit_adapter.training.group_sampler import shape_groups
+from vit_adapter.data.image_sizes import wide_images
+from vit_adapter.data.sample import Sample
 
 from .areas import Runner
 from .detection_pipeline_cases import build_step, check_image, read, recorded_image
@@ -26,6 +27,21 @@ def _equal(ours: Any, recorded: np.ndarray, name: str) -> None:
     ours = np.asarray(ours)
     assert (ours.shape, ours.dtype) == (recorded.shape, recorded.dtype), name
     np.testing.assert_array_equal(ours, recorded, err_msg=name)
+
+
+class _Sized:
+    """Images of which only the size is known."""
+
+    def __init__(self, images: list[dict[str, Any]]) -> None:
+        self.images = images
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def read(self, index: int) -> Sample:
+        image = self.images[index]
+        pixels = np.broadcast_to(np.uint8(0), (image["height"], image["width"], 3))
+        return Sample(pixels, Annotation(), image["file_name"])
 
 
 def _bitmaps(objects: Instances, size: tuple[int, int]) -> np.ndarray:
@@ -57,8 +73,7 @@ def run_annotations(path: Path) -> None:
         assert [image["id"] for image in images] == used["img_ids"]
         assert [image["file_name"] for image in images] == used["file_names"]
         if used["flag"] is not None:
-            groups = shape_groups([(image["height"], image["width"]) for image in images])
-            assert groups.tolist() == used["flag"]
+            assert wide_images(_Sized(images)).astype(int).tolist() == used["flag"]  # pyright: ignore
 
 
 def run_results(path: Path) -> None:

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from safetensors import safe_open
 
 from vit_adapter.annotations import Instances, RunLengths, Window, boxes_of_masks, polygons_mask
 from vit_adapter.config import InferenceConfig, Normalization
-from vit_adapter.data.detection.batch import collate_detection
 from vit_adapter.data.detection.detection_image import DetectionImage
 from vit_adapter.data.detection.instaboost import InstaBoost
 from vit_adapter.data.detection.published import training_steps
@@ -34,6 +34,7 @@ from vit_adapter.images import fit_size, multiple_size, scaled_limits
 from vit_adapter.inference.augmentation import plan_views
 from vit_adapter.inference.views import PreparedView
 from vit_adapter.training.group_sampler import endless_batches, epoch_order
+from vit_adapter.training.loader import _Collate
 
 from .areas import Runner
 from .recorded_draws import RecordedDraws
@@ -265,14 +266,23 @@ def run_collate(path: Path) -> None:
             image = image if ours is None else ours(image, RecordedDraws([]))
         assert image is not None
         images.append(image)
-    batch = collate_detection(images)
-    _check(batch.images.numpy(), record["output/img"], 1e-6, "img")
-    assert batch.labels is not None
-    _check(batch.labels.numpy()[:, None], record["output/gt_semantic_seg"], 0, "gt_semantic_seg")
+    samples = [
+        {
+            "image": torch.from_numpy(np.ascontiguousarray(one.image.transpose(2, 0, 1))),
+            "labels": torch.from_numpy(one.labels),
+            "name": "",
+            "frame": (one.size, one.padded or one.size),
+            "ignore_index": 255,
+        }
+        for one in images
+    ]
+    (batch,) = _Collate(len(images))(samples)
+    _check(batch["image"].numpy(), record["output/img"], 1e-6, "img")
+    _check(batch["labels"].numpy()[:, None], record["output/gt_semantic_seg"], 0, "gt_semantic_seg")
     for index, (one, meta) in enumerate(zip(images, spec["output_metas"], strict=True)):
         _check(one.objects.boxes, record[f"output/gt_bboxes.{index}"], 1e-6, "gt_bboxes")
         _check(np.asarray(one.objects.masks), record[f"output/gt_masks.{index}"], 0, "gt_masks")
-        assert [*batch.padded[index]] == meta["pad_shape"][:2]
+        assert [*batch["frames"][index][1]] == meta["pad_shape"][:2]
 
 
 def run_polygons(path: Path) -> None:

@@ -67,7 +67,7 @@ def run_schedules(path: Path) -> None:
         options = schedule_options(entry["lr_config"], per_epoch, length)
         schedule = Schedule.of(TrainingConfig(**options))
         iterations = case.outputs[name][:, 0]
-        factors = [schedule.factor(int(step)) for step in iterations.tolist()]
+        factors = [schedule.rate(1.0, int(step)) for step in iterations.tolist()]
         outputs[name] = torch.stack([iterations, torch.tensor(factors, dtype=torch.float64)], 1)
     check_outputs(case, outputs)
 

@@ -90,7 +90,7 @@ def run_schedule(path: Path) -> None:
         )
         schedule = Schedule.of(config)
         for step, factor in entry["points"]:
-            assert schedule.factor(step) == pytest.approx(factor, rel=1e-12, abs=1e-18), step
+            assert schedule.rate(1.0, step) == pytest.approx(factor, rel=1e-12, abs=1e-18), step
     assert Schedule.of(TrainingConfig(steps=160_000)).warmup_steps == 1500, "ours without a given warm-up"
 
 

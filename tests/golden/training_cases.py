@@ -12,7 +12,7 @@ from vit_adapter.training.parameter_groups import layer_decay_setting, layer_of,
 from vit_adapter.training.run_state import RunState
 from vit_adapter.training.schedule import Schedule
 from vit_adapter.training.step import TrainingStep
-from vit_adapter.weights.official import official_name, our_name
+from vit_adapter.weights.official import our_name
 
 from .building import build_segmenter
 from .case import Case
@@ -83,7 +83,7 @@ def run_trace(path: Path) -> None:
     with quiet_lightning():
         fabric = make_fabric(training)
         fabric.launch()
-        training_step = TrainingStep(model, training, official_name, fabric, state)
+        training_step = TrainingStep(model, training, fabric, state)
     batches = [
         {
             "image": case.inputs[f"step{step}.image"],

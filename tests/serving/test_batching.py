@@ -5,11 +5,14 @@ import asyncio
 import numpy as np
 import pytest
 
-from vit_adapter.api.open_model import Wish
+from vit_adapter.api.predictor import PredictionSettings
 from vit_adapter.config import InferenceConfig
 from vit_adapter.serving.batching import Batcher
 
-WISH, OTHER = Wish("semantic", InferenceConfig()), Wish("semantic", InferenceConfig(crop=64))
+WISH, OTHER = (
+    PredictionSettings("semantic", InferenceConfig()),
+    PredictionSettings("semantic", InferenceConfig(crop=64)),
+)
 SMALL, LARGE = (2, 2, 3), (4, 4, 3)
 
 

@@ -146,7 +146,7 @@ class _ConstantHead(PixelHead):
 
     def forward(self, pyramid: Sequence[torch.Tensor]) -> torch.Tensor:
         """[B, K, 1, 1]."""
-        return (self.logits + self.bias)[None, :, None, None].expand(len(pyramid[0]), -1, 1, 1)
+        return (self.logits + self.bias)[None, :, None, None].expand(len(pyramid[0]), -1, 1, 1)  # pyright: ignore
 
 
 class ConstantScores(torch.nn.Module):
@@ -164,7 +164,7 @@ class ConstantScores(torch.nn.Module):
         self.ignore_index = self.classes.ignore_index
         self.protocol = InferenceConfig(crop=SIDE, stride=SIDE)
         self.head = _ConstantHead(logits)
-        self.protocol = InferenceConfig(crop=SIDE, stride=SIDE)
+        self.training_facts: dict[str, Any] = {}
 
     @property
     def bias(self) -> torch.Tensor:

@@ -58,6 +58,7 @@ class TinyModel(nn.Module):
         self.unused = nn.Parameter(torch.ones(2))  # like a class token that is dropped
         self.protocol = InferenceConfig(crop=SIDE, stride=SIDE)
         self.register_buffer("passes", torch.zeros((), dtype=torch.int64))
+        self.training_facts: dict[str, Any] = {}
         self.seen: list[list[float]] = []  # brightness of every image, forward pass after forward pass
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:

@@ -31,7 +31,7 @@ def test_half_precision_begins_inside_operators(precision, inside):
     with quiet_lightning():
         fabric.launch()
         model = Watched()
-        step = TrainingStep(model, training, str, fabric, RunState(0, 1))
+        step = TrainingStep(model, training, fabric, RunState(0, 1))  # pyright: ignore
     images, labels = torch.rand(2, 3, 32, 32), torch.zeros(2, 32, 32, dtype=torch.int64)
     before = model.backbone.weight.detach().clone()
     figures = step([{"image": images, "labels": labels, "names": ["a", "b"], "replaced": {}}], None)
@@ -52,17 +52,17 @@ def test_batch_norm_is_synchronized_for_the_time_of_training():
         nn.Conv2d(3, 4, 1), nn.Sequential(nn.BatchNorm2d(4), nn.BatchNorm2d(4, affine=False))
     )
     names = list(model.state_dict())
-    with synchronized_batch_norm(model, several("cuda")):
-        assert [type(layer) for layer in model[1]] == [nn.SyncBatchNorm] * 2
+    with synchronized_batch_norm(model, several("cuda")):  # pyright: ignore
+        assert [type(layer) for layer in model[1]] == [nn.SyncBatchNorm] * 2  # pyright: ignore
         assert list(model.state_dict()) == names
         with torch.no_grad():
-            model[1][0].weight.fill_(3)
-            model[1][1].running_var.fill_(5)
+            model[1][0].weight.fill_(3)  # pyright: ignore
+            model[1][1].running_var.fill_(5)  # pyright: ignore
         model.eval()
-    assert [type(layer) for layer in model[1]] == [nn.BatchNorm2d] * 2
-    assert not model[1][0].training
-    assert model[1][0].weight.tolist() == [3] * 4
-    assert model[1][1].running_var.tolist() == [5] * 4
+    assert [type(layer) for layer in model[1]] == [nn.BatchNorm2d] * 2  # pyright: ignore
+    assert not model[1][0].training  # pyright: ignore
+    assert model[1][0].weight.tolist() == [3] * 4  # pyright: ignore
+    assert model[1][1].running_var.tolist() == [5] * 4  # pyright: ignore
     assert list(model.state_dict()) == names
 
 
@@ -106,4 +106,4 @@ def test_processes_that_others_started_are_found(monkeypatch, variables, rank, l
         monkeypatch.setenv(name, value)
     fabric = make_fabric(tiny_config(None, devices=2, nodes=2).training)
     assert (fabric.world_size, fabric.global_rank, fabric.local_rank) == (4, rank, local_rank)
-    assert fabric.strategy.cluster_environment.creates_processes_externally
+    assert fabric.strategy.cluster_environment.creates_processes_externally  # pyright: ignore

@@ -6,7 +6,6 @@ from torch import nn
 
 from vit_adapter.config import InputError, TrainingConfig
 from vit_adapter.training.parameter_groups import count_layers, layer_of, parameter_groups
-from vit_adapter.weights.official import official_name
 
 
 class Named(nn.Module):
@@ -42,9 +41,7 @@ def by_name(groups):
 
 
 def test_layers_of_our_names():
-    groups = by_name(
-        parameter_groups(Named(SHAPES), TrainingConfig(learning_rate=1, layer_decay=0.5), official_name)
-    )
+    groups = by_name(parameter_groups(Named(SHAPES), TrainingConfig(learning_rate=1, layer_decay=0.5)))
     rates = {name: group["base_rate"] for name, group in groups.items()}
     assert rates == {
         "backbone.vit.pos_embed": 0.125,
@@ -61,7 +58,7 @@ def test_layers_of_our_names():
 
 def test_groups_hold_each_trained_parameter_once_beside_its_name():
     model = Named(SHAPES)
-    groups = parameter_groups(model, TrainingConfig(layer_decay=0.9), official_name)
+    groups = parameter_groups(model, TrainingConfig(layer_decay=0.9))
     parameters = dict(model.named_parameters())
     pairs = [pair for group in groups for pair in zip(group["names"], group["params"], strict=True)]
     assert sorted(name for name, _ in pairs) == sorted(parameters)
@@ -71,7 +68,7 @@ def test_groups_hold_each_trained_parameter_once_beside_its_name():
 def test_frozen_parameters_are_left_out_and_move_no_layer():
     model = Named(SHAPES)
     model.get_parameter("backbone.vit.blocks.1.attn.qkv.bias").requires_grad_(False)
-    groups = by_name(parameter_groups(model, TrainingConfig(learning_rate=1, layer_decay=0.5), official_name))
+    groups = by_name(parameter_groups(model, TrainingConfig(learning_rate=1, layer_decay=0.5)))
     assert "backbone.vit.blocks.1.attn.qkv.bias" not in groups
     assert groups["backbone.vit.blocks.0.attn.qkv.weight"]["base_rate"] == 0.25
 
@@ -79,7 +76,7 @@ def test_frozen_parameters_are_left_out_and_move_no_layer():
 def test_all_frozen_is_an_error():
     model = Named(SHAPES).requires_grad_(False)
     with pytest.raises(InputError, match="all are frozen"):
-        parameter_groups(model, TrainingConfig(), official_name)
+        parameter_groups(model, TrainingConfig())
 
 
 def test_layers_of_uniperceiver_and_mask2former_names():
@@ -95,7 +92,7 @@ def test_layers_of_uniperceiver_and_mask2former_names():
 )
 def test_rates_outside_their_range_are_refused(settings):
     with pytest.raises(InputError):
-        parameter_groups(Named(SHAPES), TrainingConfig(**settings), official_name)
+        parameter_groups(Named(SHAPES), TrainingConfig(**settings))
 
 
 def test_rules_by_name_spare_norms_and_slow_learned_proposals():
@@ -107,7 +104,7 @@ def test_rules_by_name_spare_norms_and_slow_learned_proposals():
         "head.proposals.boxes": (2, 4),
     }
     config = TrainingConfig(learning_rate=1, weight_decay=0.5, parameter_rules="names")
-    groups = by_name(parameter_groups(Named(shapes), config, official_name))
+    groups = by_name(parameter_groups(Named(shapes), config))
     found = {name: (group["base_rate"], group["weight_decay"]) for name, group in groups.items()}
     # The official name of a dense head's norm is "gn", which holds none of the keys, and that of a scale is "gamma1".
     assert found == {
@@ -122,4 +119,4 @@ def test_rules_by_name_spare_norms_and_slow_learned_proposals():
 def test_rules_by_name_and_by_layer_are_not_joined():
     config = TrainingConfig(layer_decay=0.9, parameter_rules="names")
     with pytest.raises(InputError, match=r"layer_decay=0\.9.*parameter_rules='names'"):
-        parameter_groups(Named(SHAPES), config, official_name)
+        parameter_groups(Named(SHAPES), config)

@@ -43,10 +43,10 @@ def test_highest_rate_is_the_largest_of_all_steps():
 
 def test_steps_fall_to_a_tenth_at_each_milestone_and_cosine_moves_in_steps():
     falling = Schedule.of(TrainingConfig(steps=10, warmup_steps=0, schedule="steps", milestones=(4, 8)))
-    assert [falling.factor(step) for step in (0, 3, 4, 7, 8)] == pytest.approx([1, 1, 0.1, 0.1, 0.01])
+    assert [falling.rate(1.0, step) for step in (0, 3, 4, 7, 8)] == pytest.approx([1, 1, 0.1, 0.1, 0.01])
     options = {"steps": 10, "warmup_steps": 0, "schedule": "cosine", "cosine_every": 5, "cosine_floor": 0.2}
     wave = Schedule.of(TrainingConfig(**options))
-    assert [wave.factor(step) for step in (0, 4, 5, 9)] == pytest.approx([1, 1, 0.6, 0.6])
+    assert [wave.rate(1.0, step) for step in (0, 4, 5, 9)] == pytest.approx([1, 1, 0.6, 0.6])
 
 
 def test_milestones_of_another_schedule_are_refused():

@@ -12,8 +12,12 @@ from vit_adapter.training.validation_plan import ValidationPlan
 PLAN = ValidationPlan(steps=100, every=50, images=40, sample=10, image_cost=0.5)
 
 
+def without_validation(steps):
+    return ValidationPlan(steps, steps, 0, None, None)
+
+
 def test_a_validation_changes_the_steps_speed_by_nothing():
-    left = TimeLeft(100, 0, PLAN)
+    left = TimeLeft(PLAN, 0)
     left.step_done(9.0)  # the first step warms up
     assert left.seconds_left() is None
     for _ in range(49):
@@ -22,11 +26,11 @@ def test_a_validation_changes_the_steps_speed_by_nothing():
     assert before == pytest.approx(50 + 0.5 * (10 + 40))  # the one behind this step is taken for done
     left.validation_done(10, 5.0)  # as estimated
     left.step_done(1.0)
-    assert left.seconds_left() == pytest.approx(before - 1)
+    assert left.seconds_left() == pytest.approx(before - 1)  # pyright: ignore
 
 
 def test_measured_validation_takes_the_place_of_the_estimate():
-    left = TimeLeft(100, 0, PLAN)
+    left = TimeLeft(PLAN, 0)
     for _ in range(50):
         left.step_done(1.0)
     left.validation_done(10, 20.0)
@@ -34,14 +38,14 @@ def test_measured_validation_takes_the_place_of_the_estimate():
 
 
 def test_the_whole_is_told_with_validation_named():
-    left = TimeLeft(300, 0, ValidationPlan(300, 150, 30, 10, 0.6))
+    left = TimeLeft(ValidationPlan(300, 150, 30, 10, 0.6), 0)
     left.step_done(3.0)
     left.step_done(2.0)
     assert left.estimate() == ["about 11 minutes for 300 steps, of which validation 60 seconds"]
 
 
 def test_a_long_run_gets_a_word_of_advice():
-    left = TimeLeft(1500, 0, None)
+    left = TimeLeft(without_validation(1500), 0)
     left.step_done(11.0)
     left.step_done(11.0)
     (line,) = left.estimate()
@@ -49,7 +53,7 @@ def test_a_long_run_gets_a_word_of_advice():
 
 
 def test_a_resumed_run_counts_what_is_to_do():
-    left = TimeLeft(100, 60, PLAN)
+    left = TimeLeft(PLAN, 60)
     left.step_done(1.0)
     left.step_done(1.0)
     assert left.estimate() == ["about 65 seconds for 40 steps, of which validation 25 seconds"]
@@ -72,7 +76,7 @@ def test_durations_as_people_say_them(seconds, text):
 def steps_on(console, quiet, count=100, seconds=3.0):
     """What a run of steps of three seconds prints."""
     now = [0.0]
-    bar = TrainingProgress(console, count, None, quiet, clock=lambda: now[0])
+    bar = TrainingProgress(console, without_validation(count), None, quiet, clock=lambda: now[0])
     bar.begin(0)
     for step in range(count):
         now[0] += seconds

@@ -7,7 +7,6 @@ import torch
 
 from vit_adapter import Segmenter
 from vit_adapter.training.parameter_groups import parameter_groups
-from vit_adapter.training.plan import rule_name
 from vit_adapter.zoo.recipes import RECIPES
 
 
@@ -22,7 +21,7 @@ def step(name: str, crop: int, batch: int = 2) -> None:
     config = recipe.model.with_pretrained(False)
     model = Segmenter.from_config(config, recipe.classes(), recipe.protocol).train()
     assert sum(parameter.numel() for parameter in model.parameters()) == recipe.parameters
-    groups = parameter_groups(model, recipe.training, rule_name)
+    groups = parameter_groups(model, recipe.training)
     optimizer = torch.optim.AdamW(groups, lr=recipe.training.learning_rate, weight_decay=0.0, foreach=False)
     images = torch.randn(batch, 3, crop, crop)
     labels = torch.randint(0, model.num_classes, (batch, crop, crop))

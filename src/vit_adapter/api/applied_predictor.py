@@ -1,29 +1,24 @@
 """A model together with everything that says how it is applied, checked before the work begins."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
-from vit_adapter.config import ClassTable, InferenceConfig, InputError, TaskName
+from vit_adapter.config import ClassTable, InputError, Precision, TaskName
 from vit_adapter.config.progress_bar import ProgressBar
 from vit_adapter.config.protocol import with_thresholds
 from vit_adapter.config.values import check_argument
 from vit_adapter.inference.limits import check_threshold
 
 from .mirroring import application_notes, print_notes
-from .predictor import Predictor, open_predictor
+from .predictor import PredictionSettings, Predictor, open_predictor
 from .protocols import ProtocolChanges, applied_protocol
 
 if TYPE_CHECKING:
     from vit_adapter.segmenter import Segmenter
-    from vit_adapter.segmenter.optimizing import OptimizeType
     from vit_adapter.segmenter.prediction import Prediction
-
-Precision = Literal["float32", "bfloat16", "float16"]
-PRECISIONS = ("float32", "bfloat16", "float16")
 
 
 @dataclass(frozen=True)
@@ -35,7 +30,7 @@ class ApplicationOptions:
     batch_size: int = 4
     precision: Precision = "float32"
     fast: bool = False
-    dtype: "OptimizeType | None" = None
+    dtype: Precision | None = None
     protocol: ProtocolChanges = None
     tta: bool = False
     threshold: float | None = None
@@ -52,28 +47,22 @@ class ApplicationOptions:
         """
         check_argument("--batch-size", self.batch_size, int, at_least=1)
         check_argument("--threshold", self.threshold, float | None, at_least=0, at_most=1)
-        if self.precision not in PRECISIONS:
+        if self.precision not in get_args(Precision):
             raise InputError(f"--precision {self.precision}: expected float32, bfloat16 or float16")
         if self.precision != "float32" and (self.fast or self.dtype is not None):
             other = "fast" if self.fast else "dtype"
             raise InputError(f"--precision {self.precision} beside --{other}: take one of them")
 
 
-@dataclass(frozen=True)
-class AppliedPredictor:
-    """A predictor and its settings for one run.
+@dataclass(frozen=True, kw_only=True)
+class AppliedPredictor(PredictionSettings):
+    """A predictor, and how it is applied in one run.
 
     Attributes:
         predictor: The model.
-        options: As they were given.
-        protocol: How the model is applied to an image, all changes worked in.
-        task: What it is asked for.
     """
 
     predictor: Predictor
-    options: ApplicationOptions
-    protocol: InferenceConfig
-    task: TaskName
 
     @classmethod
     def prepared(
@@ -107,12 +96,18 @@ class AppliedPredictor:
         )
         print_notes(application_notes(predictor, protocol, options.tta))
         check_threshold(options.threshold, len(predictor.classes))
-        predictor.check_options(
-            protocol, precision=options.precision, scores=scores, threshold=options.threshold
+        applied = cls(
+            predictor=predictor,
+            task=task,
+            protocol=protocol,
+            threshold=options.threshold,
+            batch_size=options.batch_size,
+            precision=options.precision,
         )
+        predictor.check(applied, scores)
         if options.fast or options.dtype is not None:
-            predictor = predictor.optimized(options.fast, options.dtype, quiet)
-        return cls(predictor, options, protocol, task)
+            applied = replace(applied, predictor=predictor.optimized(options.fast, options.dtype, quiet))
+        return applied
 
     @property
     def classes(self) -> ClassTable:
@@ -124,42 +119,19 @@ class AppliedPredictor:
         """Channels of its images; errors as in ``Predictor``."""
         return self.predictor.channels(self.protocol)
 
-    def fingerprint(self, **settings: Any) -> str:
+    def made_by(self, **settings: Any) -> str:
         """Equal for equal labels of the same image, see ``Predictor.fingerprint``.
 
         Args:
             settings: What decides about the files besides.
         """
-        own = {
-            "protocol": self.protocol,
-            "precision": self.options.precision,
-            "threshold": self.options.threshold,
-        }
+        own = {"protocol": self.protocol, "precision": self.precision, "threshold": self.threshold}
         task = {} if self.task == "semantic" else {"task": self.task}
         return self.predictor.fingerprint({**own, **task, **settings})
 
     def segment(self, image: np.ndarray, bar: ProgressBar) -> "Prediction":
         """Segments an image [H, W, C]; windows that are done are shown on the bar."""
-        return self.predictor.segment(
-            image,
-            protocol=self.protocol,
-            batch_size=self.options.batch_size,
-            threshold=self.options.threshold,
-            precision=self.options.precision,
-            bar=bar,
-            task=self.task,
-        )
-
-    def segment_together(self, images: Sequence[np.ndarray]) -> "Sequence[Prediction]":
-        """Segments images [H, W, C] of one size, several in one call of the model."""
-        return self.predictor.segment_together(
-            images,
-            protocol=self.protocol,
-            batch_size=self.options.batch_size,
-            threshold=self.options.threshold,
-            precision=self.options.precision,
-            task=self.task,
-        )
+        return self.predictor.segment(image, self, bar)
 
 
 def refuse_pixel_options(task: TaskName, **options: object) -> None:

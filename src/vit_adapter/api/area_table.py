@@ -1,13 +1,15 @@
 """Areas of the classes in every image, as a table for other programs."""
 
-import csv
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from vit_adapter.config import ClassTable, InputError
-from vit_adapter.config.files import write_atomically
+from vit_adapter.config import ClassTable
+
+from .own_tables import check_own, write_table
 
 FILE = "summary.csv"
 COLUMNS = ("image", "labels", "width", "height", "class", "id", "pixels", "share")
@@ -45,13 +47,7 @@ class AreaTable:
         self.file, self._classes = folder / FILE, classes
         self._ids = classes.ids if own_ids else tuple(range(len(classes)))
         self.rows: list[_Areas] = []
-        if self.file.exists():
-            with self.file.open("rb") as file:
-                start = file.readline(1000)
-            if start.strip() != ",".join(COLUMNS).encode():
-                raise InputError(
-                    f"{self.file}: exists already and is not a summary of vit-adapter; choose another folder (--out)"
-                )
+        check_own(self.file, ",".join(COLUMNS), "summary")
 
     def add(self, image: str, labels_file: Path, labels: np.ndarray) -> None:
         """Takes the labels [H, W] of an image, 0..K-1; other values are of no class."""
@@ -78,18 +74,14 @@ class AreaTable:
         Raises:
             InputError: It cannot be written.
         """
+        return write_table(self.file, COLUMNS, self._lines())
 
-        def rows(path: Path) -> None:
-            with path.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
-                table = csv.writer(file, lineterminator="\n")
-                table.writerow(COLUMNS)
-                for areas in self.rows:
-                    size = areas.width * areas.height
-                    start = (areas.image, areas.labels, areas.width, areas.height)
-                    for name, value, pixels in zip(
-                        (*self._classes.names, NO_CLASS), (*self._ids, ""), areas.pixels.tolist(), strict=True
-                    ):
-                        if name != NO_CLASS or pixels:
-                            table.writerow((*start, name, value, pixels, f"{pixels / size:.6g}"))
-
-        return write_atomically(self.file, rows)
+    def _lines(self) -> Iterator[tuple[Any, ...]]:
+        for areas in self.rows:
+            size = areas.width * areas.height
+            start = (areas.image, areas.labels, areas.width, areas.height)
+            for name, value, pixels in zip(
+                (*self._classes.names, NO_CLASS), (*self._ids, ""), areas.pixels.tolist(), strict=True
+            ):
+                if name != NO_CLASS or pixels:
+                    yield (*start, name, value, pixels, f"{pixels / size:.6g}")

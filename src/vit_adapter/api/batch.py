@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vit_adapter.config import InputError
+from vit_adapter.config.counting import counted
 from vit_adapter.config.progress_bar import ProgressBar
 from vit_adapter.tasks.semantic_result import SemanticResult
 
@@ -89,8 +90,8 @@ class Batch:
                     self._one(image, name, content_of, writing)
         except BaseException:
             if self.done and not self._quiet:
-                line = f"stopped: {count_images(self.done)} of {len(names)} done; --skip-existing continues from there"
-                print(line, file=sys.stderr)
+                done = f"{counted(self.done, 'image')} of {len(names)} done"
+                print(f"stopped: {done}; --skip-existing continues from there", file=sys.stderr)
             raise
 
     def _one(self, image: InputImage, name: str, content_of: Any, writing: WriteBehind) -> None:
@@ -175,8 +176,3 @@ def reason_of(error: Exception, image: Path, out: Path) -> str | None:
             torch.cuda.empty_cache()
         return f"{image}: not enough memory; take --batch-size 1, or windows instead of whole images"
     return None
-
-
-def count_images(count: int) -> str:
-    """The number of images in words."""
-    return f"{count} image" if count == 1 else f"{count} images"

@@ -16,6 +16,7 @@ from vit_adapter.tasks.semantic_result import SemanticResult
 from vit_adapter.zoo import DetectionRecipe, Recipe
 
 from .mirroring import print_notes
+from .predictor import PredictionSettings
 
 
 class ExportedPredictor:
@@ -88,9 +89,7 @@ class ExportedPredictor:
             f"{self.model.file}: --fast and --dtype are for model folders; its runtime optimizes by itself"
         )
 
-    def check_options(
-        self, protocol: InferenceConfig, *, precision: str, scores: str | None, threshold: float | None
-    ) -> None:
+    def check(self, how: PredictionSettings, scores: str | None) -> None:
         """See ``Predictor``.
 
         Raises:
@@ -98,34 +97,26 @@ class ExportedPredictor:
                 labels.
         """
         file = self.model.file
-        if precision != "float32":
+        if how.precision != "float32":
             raise InputError(
-                f"{file}: --precision {precision}: an exported file computes in the precision it was exported in"
+                f"{file}: --precision {how.precision}: an exported file computes in the precision it was exported in"
             )
         if scores is not None:
             raise InputError(
                 f"{file}: {scores}: an exported file gives labels, a model folder probabilities too"
             )
         if self.model.description.output == "labels":
-            check_labels_suffice(file, protocol, threshold)
+            check_labels_suffice(file, how.protocol, how.threshold)
 
     def segment(
-        self,
-        image: np.ndarray,
-        *,
-        protocol: InferenceConfig,
-        batch_size: int,
-        threshold: float | None,
-        precision: str,
-        bar: ProgressBar,
-        task: TaskName = "semantic",
+        self, image: np.ndarray, how: PredictionSettings, bar: ProgressBar
     ) -> SemanticResult | DetectionResult:
         """Segments an image, or finds its objects, see ``Predictor``.
 
         Raises:
             InputError: See ``ExportedModel.labels`` and ``boxes``.
         """
-        if not self._told and self.model.pads(image.shape[:2], protocol):
+        if not self._told and self.model.pads(image.shape[:2], how.protocol):
             self._told = True
             described = self.model.description
             height, width = described.size or (described.least_side, described.least_side)
@@ -136,7 +127,7 @@ class ExportedPredictor:
                     f"padded{hint}"
                 ]
             )
-        total, done = count_windows((image.shape[0], image.shape[1]), protocol), 0
+        total, done = count_windows((image.shape[0], image.shape[1]), how.protocol), 0
 
         def counted(windows: int) -> None:
             nonlocal done
@@ -150,34 +141,22 @@ class ExportedPredictor:
             "palette": None if classes.colours is None else np.array(classes.colours, np.uint8),
             "ids": classes.ids,
         }
-        if task == "detection":
-            objects = self.model.boxes(image, batch_size=batch_size, protocol=protocol, counted=counted)
+        if how.task == "detection":
+            objects = self.model.boxes(
+                image, batch_size=how.batch_size, protocol=how.protocol, counted=counted
+            )
             return DetectionResult(instances=objects, **shown)
         labels = self.model.labels(
-            image, batch_size=batch_size, protocol=protocol, threshold=threshold, counted=counted
+            image,
+            batch_size=how.batch_size,
+            protocol=how.protocol,
+            threshold=how.threshold,
+            counted=counted,
         )
         return SemanticResult(labels=labels, ignore_id=classes.ignore_id, **shown)
 
     def segment_together(
-        self,
-        images: Sequence[np.ndarray],
-        *,
-        protocol: InferenceConfig,
-        batch_size: int,
-        threshold: float | None,
-        precision: str,
-        task: TaskName = "semantic",
+        self, images: Sequence[np.ndarray], how: PredictionSettings
     ) -> list[SemanticResult | DetectionResult]:
         """Segments several images one after the other, see ``Predictor``; windows of one image share calls."""
-        return [
-            self.segment(
-                image,
-                protocol=protocol,
-                batch_size=batch_size,
-                threshold=threshold,
-                precision=precision,
-                bar=ProgressBar("images", None, shown=False),
-                task=task,
-            )
-            for image in images
-        ]
+        return [self.segment(image, how, ProgressBar("images", None, shown=False)) for image in images]

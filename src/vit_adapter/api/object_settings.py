@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from vit_adapter.config import InferenceConfig, Mask2FormerConfig, ObjectConfig, RunConfig
+from vit_adapter.config import InferenceConfig, ObjectConfig, RunConfig
+from vit_adapter.heads import HEADS
 
 if TYPE_CHECKING:
     from vit_adapter.data.sample import AnnotatedImages
@@ -31,10 +32,11 @@ def with_object_counts(config: RunConfig, training: AnnotatedImages) -> tuple[Ru
         return config, []
     lines = []
     head, usual = config.model.head, ObjectConfig().max_objects
-    if isinstance(head, Mask2FormerConfig) and counts.of_crop > head.queries:
+    queries = HEADS[head.kind].most_queries(head)
+    if queries is not None and counts.of_crop > queries:
         lines.append(
             f"a crop of {crop} pixels shows up to about {counts.of_crop} objects (of {counts.images} images that were "
-            f"looked at), and the head finds at most {head.queries}: --model.head.queries {_rounded(counts.of_crop)}"
+            f"looked at), and the head finds at most {queries}: --model.head.queries {_rounded(counts.of_crop)}"
         )
     named = None if isinstance(config.protocol, InferenceConfig) else config.protocol or {}
     if named is not None and counts.of_image > usual and "max_objects" not in (named.get("objects") or {}):

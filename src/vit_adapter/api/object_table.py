@@ -1,12 +1,12 @@
 """Every object of every image, as a table for other programs."""
 
-import csv
 import json
 from pathlib import Path
 from typing import Any
 
 from vit_adapter.config import InputError
-from vit_adapter.config.files import write_atomically
+
+from .own_tables import check_own, write_table
 
 FILE = "objects.csv"
 COLUMNS = ("image", "file", "number", "class", "id", "score", "left", "top", "width", "height", "area")
@@ -28,13 +28,7 @@ class ObjectTable:
     def __init__(self, folder: Path) -> None:
         self.file = folder / FILE
         self.rows: list[tuple[Any, ...]] = []
-        if self.file.exists():
-            with self.file.open("rb") as file:
-                start = file.readline(1000)
-            if start.strip() != ",".join(COLUMNS).encode():
-                raise InputError(
-                    f"{self.file}: exists already and is not a table of vit-adapter; choose another folder (--out)"
-                )
+        check_own(self.file, ",".join(COLUMNS), "table")
 
     def add(self, image: str, table: Path) -> None:
         """Takes the objects of an image.
@@ -74,13 +68,5 @@ class ObjectTable:
         Raises:
             InputError: It cannot be written.
         """
-
-        def rows(path: Path) -> None:
-            with path.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
-                table = csv.writer(file, lineterminator="\n")
-                table.writerow(COLUMNS)
-                table.writerows(
-                    [f"{cell:g}" if isinstance(cell, float) else cell for cell in row] for row in self.rows
-                )
-
-        return write_atomically(self.file, rows)
+        cells = ([f"{cell:g}" if isinstance(cell, float) else cell for cell in row] for row in self.rows)
+        return write_table(self.file, COLUMNS, cells)

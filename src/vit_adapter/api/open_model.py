@@ -20,7 +20,7 @@ from .applied_predictor import (
     refuse_object_options,
     refuse_pixel_options,
 )
-from .predictor import Predictor
+from .predictor import PredictionSettings, Predictor
 
 if TYPE_CHECKING:
     from vit_adapter.segmenter import Segmenter
@@ -31,28 +31,13 @@ SERVED_PIXELS = 50_000_000
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What is asked of an image; equal wishes can be answered together.
-
-    Attributes:
-        task: What is asked for.
-        protocol: How the model is applied, thresholds of objects among it.
-        threshold: For one or two classes: smallest probability of the last one.
-    """
-
-    task: TaskName
-    protocol: InferenceConfig
-    threshold: float | None = None
-
-
-@dataclass(frozen=True)
 class OpenModel:
     """A loaded model and how it is applied.
 
     Attributes:
         name: What it is called; nothing of where it lies.
         place: As it was named, which may say where it lies.
-        applied: The model, and how it is applied unless a wish says otherwise.
+        applied: The model, and how it is applied unless a request says otherwise.
         tasks: What it can be asked for, its own task first.
         max_pixels: Images of more pixels, width x height, are refused.
     """
@@ -81,7 +66,7 @@ class OpenModel:
     @property
     def batch_size(self) -> int:
         """Images of one size, and windows, processed together."""
-        return self.applied.options.batch_size
+        return self.applied.batch_size
 
     def told(self, error: Exception) -> str:
         """What an error says, for people elsewhere: without the place of the model on this machine."""
@@ -95,7 +80,7 @@ class OpenModel:
         score_threshold: float | None = None,
         mask_threshold: float | None = None,
         min_area: int | None = None,
-    ) -> Wish:
+    ) -> PredictionSettings:
         """What is asked of an image, checked; arguments are those of ``predict``.
 
         Raises:
@@ -110,9 +95,9 @@ class OpenModel:
         check_threshold(threshold, len(self.classes))
         protocol = with_thresholds(self.protocol, score_threshold, mask_threshold, min_area)
         refuse_object_options(asked, score_threshold, mask_threshold, min_area)
-        precision = self.applied.options.precision
-        self.applied.predictor.check_options(protocol, precision=precision, scores=None, threshold=threshold)
-        return Wish(asked, protocol, threshold)
+        wish = PredictionSettings(asked, protocol, threshold, self.batch_size, self.applied.precision)
+        self.applied.predictor.check(wish, None)
+        return wish
 
     def read(self, content: bytes, name: str = "image") -> np.ndarray:
         """The pixels [H, W, C] of an image file.
@@ -133,7 +118,7 @@ class OpenModel:
             name=name,
         )
 
-    def segment(self, images: Sequence[np.ndarray], wish: Wish) -> "Sequence[Prediction]":
+    def segment(self, images: Sequence[np.ndarray], wish: PredictionSettings) -> "Sequence[Prediction]":
         """The answers for several images, in their order; images of one size share calls of the model.
 
         Args:
@@ -143,14 +128,7 @@ class OpenModel:
         Raises:
             InputError: The model cannot be applied to an image.
         """
-        return self.applied.predictor.segment_together(
-            images,
-            protocol=wish.protocol,
-            batch_size=self.batch_size,
-            threshold=wish.threshold,
-            precision=self.applied.options.precision,
-            task=wish.task,
-        )
+        return self.applied.predictor.segment_together(images, wish)
 
     def try_out(self) -> None:
         """Applies the model to a grey image, so that what is slow the first time, or fails, does it now."""

@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vit_adapter.config import TaskName
+from vit_adapter.config import Precision, TaskName
+from vit_adapter.config.counting import counted
 from vit_adapter.config.older_names import takes_older_names
 from vit_adapter.config.output_place import check_output_folder
 from vit_adapter.config.paths import takes_paths
@@ -17,8 +18,8 @@ from vit_adapter.tasks.polygon_files import PolygonForm
 from vit_adapter.tasks.score_files import Bits
 from vit_adapter.tasks.semantic_files import PaletteForm
 
-from .applied_predictor import ApplicationOptions, AppliedPredictor, Precision
-from .batch import Batch, count_images
+from .applied_predictor import ApplicationOptions, AppliedPredictor
+from .batch import Batch
 from .batch_tables import BatchTables
 from .joining import join_shares
 from .prediction_inputs import find_images
@@ -31,7 +32,6 @@ from .team import Devices, open_team
 
 if TYPE_CHECKING:
     from vit_adapter.segmenter import Segmenter
-    from vit_adapter.segmenter.optimizing import OptimizeType
 
 
 @takes_older_names(multi_scale="tta")
@@ -47,7 +47,7 @@ def predict(
     batch_size: int = 4,
     precision: Precision = "float32",
     fast: bool = False,
-    dtype: "OptimizeType | None" = None,
+    dtype: Precision | None = None,
     protocol: ProtocolChanges = None,
     tta: bool = False,
     threshold: float | None = None,
@@ -160,7 +160,7 @@ def predict(
         reading.check_channels(applied.channels)
         settings = {"ids": ids, "palette": palette == "instead"}
         settings |= {} if bands is None else {"bands": list(bands)}
-        folder = ResultFolder(out, written, applied.fingerprint(**settings))
+        folder = ResultFolder(out, written, applied.made_by(**settings))
         part = team.rank if team.size > 1 else None
         tables = team.agreed(
             lambda: BatchTables(
@@ -193,14 +193,13 @@ def _closing_lines(
     lines, new = [], batch.done - batch.there
     if new:
         rate = f"{new / max(1e-9, seconds):.3g} images/s"
-        lines.append(f"{count_images(new)}: {folder.form.kinds()} in {folder.folder} ({rate})")
+        lines.append(f"{counted(new, 'image')}: {folder.form.kinds()} in {folder.folder} ({rate})")
     if batch.there:
-        lines.append(f"{count_images(batch.there)} skipped: their results exist already")
+        lines.append(f"{counted(batch.there, 'image')} skipped: their results exist already")
     if own_results:
-        files = "1 file" if own_results == 1 else f"{own_results} files"
-        lines.append(f"{files} left out: results of vit-adapter, not images")
+        lines.append(f"{counted(own_results, 'file')} left out: results of vit-adapter, not images")
     lines += tables.lines() if batch.done else []
     lines += tables.log_lines()
     if batch.whole > 1:
-        lines.append(f"{count_images(batch.whole)} of more than 4 megapixels processed whole")
+        lines.append(f"{counted(batch.whole, 'image')} of more than 4 megapixels processed whole")
     return lines

@@ -1,20 +1,39 @@
 """What ``predict`` needs of a model, wherever it runs: as a segmenter, or as an exported file without torch."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from vit_adapter.config import ClassTable, InferenceConfig, TaskName
+from vit_adapter.config import ClassTable, InferenceConfig, Precision, TaskName
 from vit_adapter.config.progress_bar import ProgressBar
 from vit_adapter.export.description import EXPORTED_SUFFIXES
 from vit_adapter.zoo import DetectionRecipe, Recipe
 
 if TYPE_CHECKING:
     from vit_adapter.segmenter import Segmenter
-    from vit_adapter.segmenter.optimizing import OptimizeType
     from vit_adapter.segmenter.prediction import Prediction
+
+
+@dataclass(frozen=True)
+class PredictionSettings:
+    """How a model is applied to images, all changes worked in; images with equal ones can share calls of the model.
+
+    Attributes:
+        task: What is asked for.
+        protocol: From an image to what the network sees and back; thresholds of objects are in it.
+        threshold: For one or two classes: smallest probability of the last one.
+        batch_size: Windows, and images of one size, processed together.
+        precision: Of the network.
+    """
+
+    task: TaskName
+    protocol: InferenceConfig
+    threshold: float | None = None
+    batch_size: int = 4
+    precision: Precision = "float32"
 
 
 class Applied(Protocol):
@@ -62,7 +81,7 @@ class Predictor(Applied, Protocol):
         """Equal for equal labels of the same image: of the weights, the classes and the settings (their ``repr``)."""
         ...
 
-    def optimized(self, fast: bool, dtype: "OptimizeType | None", quiet: bool) -> "Predictor":
+    def optimized(self, fast: bool, dtype: Precision | None, quiet: bool) -> "Predictor":
         """The same model made faster, see ``Segmenter.optimize``; what a user gave stays as it is.
 
         Args:
@@ -75,59 +94,34 @@ class Predictor(Applied, Protocol):
         """
         ...
 
-    def check_options(
-        self, protocol: InferenceConfig, *, precision: str, scores: str | None, threshold: float | None
-    ) -> None:
+    def check(self, how: PredictionSettings, scores: str | None) -> None:
         """Refuses, before the work, what would fail for every image.
 
         Args:
-            protocol: How the model is to be applied.
-            precision: Of the network.
+            how: How the model is to be applied.
             scores: The option, if any, that asks for probabilities.
-            threshold: Smallest probability of the last class; None: the class with the largest one.
 
         Raises:
             InputError: The model cannot do something of it.
         """
         ...
 
-    def segment(
-        self,
-        image: np.ndarray,
-        *,
-        protocol: InferenceConfig,
-        batch_size: int,
-        threshold: float | None,
-        precision: str,
-        bar: ProgressBar,
-        task: TaskName,
-    ) -> "Prediction":
+    def segment(self, image: np.ndarray, how: PredictionSettings, bar: ProgressBar) -> "Prediction":
         """Segments an image [H, W, C].
 
         Args:
             image: As ``images.read_image`` gives it.
-            protocol: How the model is applied.
-            batch_size: Windows processed together.
-            threshold: For two classes: smallest probability of the second one.
-            precision: Of the network.
+            how: As ``check`` took it.
             bar: Where windows that are done are shown.
-            task: What is asked for, as ``asked`` gave it.
         """
         ...
 
     def segment_together(
-        self,
-        images: Sequence[np.ndarray],
-        *,
-        protocol: InferenceConfig,
-        batch_size: int,
-        threshold: float | None,
-        precision: str,
-        task: TaskName,
+        self, images: Sequence[np.ndarray], how: PredictionSettings
     ) -> "Sequence[Prediction]":
         """Segments several images [H, W, C]; windows of images of one size share calls where the model can.
 
-        Arguments are those of ``segment``. Scores are not kept.
+        Scores are not kept.
         """
         ...
 

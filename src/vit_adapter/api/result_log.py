@@ -13,6 +13,8 @@ from vit_adapter.config import InputError
 from vit_adapter.config.files import FULL
 from vit_adapter.tasks.semantic_result import SemanticResult
 
+from .own_tables import check_own
+
 if TYPE_CHECKING:
     from vit_adapter.segmenter.prediction import Prediction
 
@@ -41,13 +43,7 @@ class ResultLog:
 
     def __init__(self, folder: Path, goes_on: bool, part: int | None = None) -> None:
         self.file = folder / FILE
-        if self.file.exists():
-            with self.file.open("rb") as file:
-                start = file.readline(200)
-            if start and not start.startswith(f'{{"{FIRST_KEY}": '.encode()):
-                raise InputError(
-                    f"{self.file}: exists already and is not a log of vit-adapter; choose another folder (--out)"
-                )
+        check_own(self.file, f'{{"{FIRST_KEY}": ', "log")
         self._mode = "a" if goes_on else "w"
         if not part:
             self._settle_parts(keep=goes_on)

@@ -4,22 +4,23 @@ import copy
 import hashlib
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from vit_adapter.config import ClassTable, InferenceConfig, TaskName
+from vit_adapter.config import ClassTable, InferenceConfig, Precision, TaskName
 from vit_adapter.config.progress_bar import ProgressBar
 from vit_adapter.inference.cost import count_windows
 from vit_adapter.segmenter import Segmenter
-from vit_adapter.segmenter.optimizing import OptimizeType, fastest
+from vit_adapter.segmenter.optimizing import fastest
 from vit_adapter.segmenter.parts import channels_of
 from vit_adapter.segmenter.prediction import Prediction
 from vit_adapter.zoo import DetectionRecipe, Recipe
 
 from .models import load_named
+from .predictor import PredictionSettings
 from .progress import windows_counted
 
 
@@ -74,7 +75,7 @@ class SegmenterPredictor:
             digest.update(value.reshape(-1)[:256].double().cpu().numpy().tobytes())
         return digest.hexdigest()[:32]
 
-    def optimized(self, fast: bool, dtype: OptimizeType | None, quiet: bool) -> "SegmenterPredictor":
+    def optimized(self, fast: bool, dtype: Precision | None, quiet: bool) -> "SegmenterPredictor":
         """See ``Predictor``."""
         model = copy.deepcopy(self.model) if self.given else self.model
         mode, fastest_type = fastest(model.device) if fast else ("eager", None)
@@ -83,49 +84,19 @@ class SegmenterPredictor:
             print(f"optimized: {', '.join(model.optimizations)}", file=sys.stderr)
         return replace(self, model=model)
 
-    def check_options(
-        self, protocol: InferenceConfig, *, precision: str, scores: str | None, threshold: float | None
-    ) -> None:
+    def check(self, how: PredictionSettings, scores: str | None) -> None:
         """See ``Predictor``; a segmenter can do all of it."""
 
-    def segment(
-        self,
-        image: np.ndarray,
-        *,
-        protocol: InferenceConfig,
-        batch_size: int,
-        threshold: float | None,
-        precision: Any,
-        bar: ProgressBar,
-        task: TaskName,
-    ) -> Prediction:
+    def segment(self, image: np.ndarray, how: PredictionSettings, bar: ProgressBar) -> Prediction:
         """Segments an image, see ``Predictor``; scores that are asked of the result later run the model again."""
-        with windows_counted(bar, self.model, count_windows((image.shape[0], image.shape[1]), protocol)):
-            return self.model.predict(
-                image,
-                batch_size=batch_size,
-                protocol=protocol,
-                threshold=threshold,
-                precision=precision,
-                task=task,
-            )
+        with windows_counted(bar, self.model, count_windows((image.shape[0], image.shape[1]), how.protocol)):
+            return self.model.predict(image, **_arguments(how))
 
-    def segment_together(
-        self,
-        images: Sequence[np.ndarray],
-        *,
-        protocol: InferenceConfig,
-        batch_size: int,
-        threshold: float | None,
-        precision: Any,
-        task: TaskName,
-    ) -> list[Prediction]:
+    def segment_together(self, images: Sequence[np.ndarray], how: PredictionSettings) -> list[Prediction]:
         """Segments several images, see ``Predictor``."""
-        return self.model.predict(
-            list(images),
-            batch_size=batch_size,
-            protocol=protocol,
-            threshold=threshold,
-            precision=precision,
-            task=task,
-        )
+        return self.model.predict(list(images), **_arguments(how))
+
+
+def _arguments(how: PredictionSettings) -> dict[str, Any]:
+    """As ``Segmenter.predict`` takes them."""
+    return {field.name: getattr(how, field.name) for field in fields(PredictionSettings)}

@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vit_adapter.config import InputError, TaskName
+from vit_adapter.config import InputError, Precision, TaskName
 from vit_adapter.config.counting import counted
 from vit_adapter.config.files import atomic_path
 from vit_adapter.config.output_place import check_output_file, check_output_folder
 from vit_adapter.config.paths import takes_paths
 from vit_adapter.config.progress_bar import ProgressBar
-from vit_adapter.images.video_reading import Frame, Video, opened_video
+from vit_adapter.images.video_reading import Video, VideoFrame, opened_video
 from vit_adapter.images.video_writing import VideoWriter, check_video_name, video_writer
 from vit_adapter.tasks.semantic_files import PaletteForm
 
-from .applied_predictor import ApplicationOptions, AppliedPredictor, Precision
+from .applied_predictor import ApplicationOptions, AppliedPredictor
 from .overlapping import WriteBehind, read_ahead
 from .protocols import ProtocolChanges
 from .result_folder import ResultFolder
@@ -30,7 +30,6 @@ from .result_form import Ids, ResultForm
 
 if TYPE_CHECKING:
     from vit_adapter.segmenter import Segmenter
-    from vit_adapter.segmenter.optimizing import OptimizeType
     from vit_adapter.segmenter.prediction import Prediction
 
 
@@ -59,7 +58,7 @@ def predict_video(
     batch_size: int = 4,
     precision: Precision = "float32",
     fast: bool = False,
-    dtype: "OptimizeType | None" = None,
+    dtype: Precision | None = None,
     protocol: ProtocolChanges = None,
     tta: bool = False,
     threshold: float | None = None,
@@ -132,7 +131,7 @@ def predict_video(
         if applied.channels != 3:
             raise InputError(f"{video}: frames have 3 channels, the model takes {applied.channels}")
         form = form.for_task(applied.task, applied.classes)
-        made_by = applied.fingerprint(ids=ids, video=video.name)
+        made_by = applied.made_by(ids=ids, video=video.name)
         folder = None if out is None else ResultFolder(Path(out), form, made_by)
         walk = _VideoWalk(applied, folder, alpha, quiet)
         begin, writer = time.monotonic(), None
@@ -184,9 +183,9 @@ class _VideoWalk:
         """
         bar = ProgressBar("frames", video.frames, shown=not self._quiet)
         frames = video.read()
-        size, begun = self._applied.options.batch_size, 0
+        size, begun = self._applied.batch_size, 0
 
-        def read(_: int) -> list[Frame]:
+        def read(_: int) -> list[VideoFrame]:
             return list(islice(frames, size))
 
         def settle(item: int, error: Exception | None) -> None:
@@ -200,7 +199,9 @@ class _VideoWalk:
                 batch = batch_of()
                 if not batch:
                     break
-                results = self._applied.segment_together([frame.pixels for frame in batch])
+                results = self._applied.predictor.segment_together(
+                    [frame.pixels for frame in batch], self._applied
+                )
                 writing.submit(len(batch), partial(self._write, writer, batch, results, begun))
                 begun += len(batch)
         if not self.done:
@@ -209,7 +210,7 @@ class _VideoWalk:
     def _write(
         self,
         writer: VideoWriter | None,
-        batch: "Sequence[Frame]",
+        batch: "Sequence[VideoFrame]",
         results: "Sequence[Prediction]",
         start: int,
     ) -> None:

@@ -7,8 +7,9 @@ from torch import Tensor, nn
 from vit_adapter.config import BeitPyramidConfig, InputError, ViTConfig, ViTSettings
 from vit_adapter.ops import make_norm
 
+from .adapter import STRIDES
 from .backbone import PlainViTBackbone
-from .images import prepared_images
+from .images import prepared_images, whole_patches
 from .vit import tokens_to_map
 from .vit.beit import BeitWrapper
 
@@ -68,7 +69,7 @@ class BeitPyramid(PlainViTBackbone):
         # Named as in published files; only the layers of the levels that exist.
         self.fpn1, self.fpn2, self.fpn3, self.fpn4 = layers
         self.channels = (dim,) * len(self.out_indices)
-        self.strides = (4, 8, 16, 32)[: len(self.out_indices)]
+        self.strides = STRIDES[: len(self.out_indices)]
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """The pyramid.
@@ -80,12 +81,9 @@ class BeitPyramid(PlainViTBackbone):
             Maps [B, D, H/4, W/4] down to [B, D, H/32, W/32], one for each of ``out_indices``.
         """
         images = prepared_images(images, self.in_chans, self.wrapper.patch_embedding.proj.weight)
-        height, width = (
-            side // self.wrapper.patch_size * self.wrapper.patch_size for side in images.shape[-2:]
-        )
         maps, start = [], 0
         with self.vit_gradients(not self.frozen):
-            prefix, grid, size = self.wrapper.embed(images[..., :height, :width].contiguous())
+            prefix, grid, size = self.wrapper.embed(whole_patches(images, self.wrapper.patch_size))
             for index in self.out_indices:
                 prefix, grid = self.wrapper.run(start, index, prefix, grid, size)
                 maps.append(tokens_to_map(grid, size))

@@ -13,7 +13,7 @@ from vit_adapter.config import BlockPyramidConfig, InputError, ViTConfig, ViTSet
 
 from .adapter import STRIDES
 from .backbone import PlainViTBackbone
-from .images import prepared_images
+from .images import prepared_images, whole_patches
 from .vit import PATCH_SIZE, tokens_to_map
 
 
@@ -84,10 +84,9 @@ class BlockPyramid(PlainViTBackbone):
             Maps [B, D, H/4, W/4], [B, D, H/8, W/8], [B, D, H/16, W/16], [B, D, H/32, W/32].
         """
         images = prepared_images(images, self.in_chans, self.wrapper.patch_embedding.proj.weight)
-        height, width = (side // PATCH_SIZE * PATCH_SIZE for side in images.shape[-2:])
         stages, start = [], 0
         with self.vit_gradients(not self.frozen):
-            prefix, grid, size = self.wrapper.embed(images[..., :height, :width].contiguous())
+            prefix, grid, size = self.wrapper.embed(whole_patches(images, PATCH_SIZE))
         for index in sorted({*self.out_indices, *map(int, self.residuals)}):
             with self.vit_gradients(not self.frozen or bool(len(self.residuals))):
                 prefix, grid = self.wrapper.run(start, index, prefix, grid, size)

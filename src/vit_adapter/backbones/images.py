@@ -71,12 +71,18 @@ def check_sides(images: Tensor, patch_size: int = 16) -> tuple[int, int]:
             f"sides that are multiples of {side}; keep_patch_size=False resamples the patches to 16"
         )
     if height % COARSEST_STRIDE or width % COARSEST_STRIDE or height == 0 or width == 0:
+        fitting = (max(1, math.ceil(side / COARSEST_STRIDE)) * COARSEST_STRIDE for side in (height, width))
         raise InputError(
-            f"images are {height} x {width} (height x width); the backbone needs sides that are multiples of 32, "
-            f"such as {max(32, math.ceil(height / 32) * 32)} x {max(32, math.ceil(width / 32) * 32)}. "
-            "A Segmenter pads automatically"
+            f"images are {height} x {width} (height x width); the backbone needs sides that are multiples of "
+            f"{COARSEST_STRIDE}, such as {' x '.join(map(str, fitting))}. A Segmenter pads automatically"
         )
     return height, width
+
+
+def whole_patches(images: Tensor, patch_size: int) -> Tensor:
+    """Images without the pixels at the right and at the bottom that fill no patch."""
+    height, width = (side // patch_size * patch_size for side in images.shape[-2:])
+    return images[..., :height, :width].contiguous()
 
 
 def check_coarsest(norm: torch.nn.Module, images: Tensor) -> None:

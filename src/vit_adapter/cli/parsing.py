@@ -4,7 +4,7 @@ import re
 import sys
 from collections.abc import Sequence
 from contextvars import ContextVar
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import yaml
 from jsonargparse import SUPPRESS, ArgumentParser, Namespace, set_loader
@@ -15,6 +15,7 @@ from vit_adapter.config import (
     InferenceConfig,
     InputError,
     ModelConfig,
+    Precision,
     RunConfig,
     TaskName,
     TrainingConfig,
@@ -140,7 +141,7 @@ def add_application(parser: ArgumentParser, together: str) -> None:
     add("--batch-size", type=int, default=4, help=together)
     add(
         "--precision",
-        type=Literal["float32", "bfloat16", "float16"],
+        type=Precision,
         default="float32",
         help="numeric type of the network; float16 is slow on most CPUs",
     )
@@ -151,7 +152,7 @@ def add_application(parser: ArgumentParser, together: str) -> None:
     )
     add(
         "--dtype",
-        choices=["float32", "bfloat16", "float16"],
+        choices=get_args(Precision),
         default=None,
         help="optimize the model first, with weights of this type; float16 on CUDA only",
     )

@@ -5,7 +5,7 @@ from .class_table import ClassTable
 from .data import MAX_PIXELS, AugmentationConfig, DataConfig, PipelineName
 from .detection_head import ATSSConfig, GFLConfig, SparseRCNNConfig
 from .errors import InputError
-from .evaluation import EvaluationConfig
+from .evaluation import EvaluationConfig, Precision
 from .head import FCNConfig, HeadConfig, Mask2FormerConfig, UPerNetConfig
 from .model import ModelConfig
 from .objects import ObjectConfig
@@ -41,6 +41,7 @@ __all__ = [
     "Normalization",
     "ObjectConfig",
     "PipelineName",
+    "Precision",
     "PyramidConfig",
     "RunConfig",
     "ScoresAre",

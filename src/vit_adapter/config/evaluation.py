@@ -5,6 +5,9 @@ from typing import ClassVar, Literal
 
 from .values import Checked, number
 
+Precision = Literal["float32", "bfloat16", "float16"]
+"""Numeric type of a network that is applied; not that of training, whose weights stay float32."""
+
 
 @dataclass(frozen=True)
 class EvaluationConfig(Checked):
@@ -32,7 +35,7 @@ class EvaluationConfig(Checked):
     limit: int | None = number(None, at_least=1)
     batch_size: int = number(4, at_least=1)
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    precision: Precision = "float32"
     threshold: float | None = number(None, at_least=0, at_most=1)
     object_threshold: float = number(0.0, at_least=0, at_most=1)
     worst: int = number(10, at_least=0)

@@ -71,7 +71,7 @@ class TrainingConfig(Checked):
     learning_rate: float = number(1e-3, above=0)
     betas: tuple[float, float] = number((0.9, 0.999), at_least=0, below=1)
     weight_decay: float = number(0.05, at_least=0)
-    layer_decay: float | None = number(None, above=0)
+    layer_decay: float | None = number(None, above=0, at_most=1)
     parameter_rules: Literal["layers", "names"] = "layers"
     query_layer_decay: bool = True
     head_learning_rate_factor: float = number(1.0, above=0)

@@ -33,7 +33,7 @@ TITLES = {
 
 
 @dataclass(frozen=True)
-class Form:
+class OtherForm:
     """Annotations that are no masks.
 
     Attributes:
@@ -45,7 +45,7 @@ class Form:
     files: tuple[Path, ...]
 
 
-def recognise(root: Path) -> Form | None:
+def recognise(root: Path) -> OtherForm | None:
     """The annotations in a folder, or in a file; None: none that is known.
 
     Raises:
@@ -53,9 +53,9 @@ def recognise(root: Path) -> Form | None:
     """
     project = root / "meta.json" if root.is_dir() else root
     if project.name == "meta.json" and _is_supervisely(project):
-        return Form("supervisely", (project,))
+        return OtherForm("supervisely", (project,))
     if root.is_dir() and (root / "labelmap.txt").is_file() and (root / "SegmentationClass").is_dir():
-        return Form("cvat_masks", (root / "labelmap.txt",))
+        return OtherForm("cvat_masks", (root / "labelmap.txt",))
     files = (
         [root]
         if root.is_file()
@@ -67,7 +67,7 @@ def recognise(root: Path) -> Form | None:
             found.setdefault(form_of(file), []).append(file)
     for name in TITLES:
         if found.get(name):
-            return Form(name, tuple(found[name]))
+            return OtherForm(name, tuple(found[name]))
     return _yolo(root)
 
 
@@ -108,7 +108,7 @@ def _is_supervisely(file: Path) -> bool:
     return b'"classes"' in content and b'"title"' in content
 
 
-def _yolo(root: Path) -> Form | None:
+def _yolo(root: Path) -> OtherForm | None:
     """Texts of numbers, in a folder or the one of a list of classes that was given."""
     if root.is_file() and root.name not in YOLO_LISTS:
         return None
@@ -117,11 +117,11 @@ def _yolo(root: Path) -> Form | None:
     texts = [file for file in files_below(folder, ".txt") if file.name not in YOLO_LISTS]
     # With a list of classes the names of folders suffice: images may be empty, and lines wrong.
     if lists and any("labels" in file.relative_to(folder).parts[:-1] for file in texts):
-        return Form("yolo", tuple(lists))
+        return OtherForm("yolo", tuple(lists))
     for file in texts[:MOST_FILES]:
         line = _start(file, 100_000).splitlines()[:1]
         if line and YOLO_LINE.fullmatch(line[0].decode("utf-8", "replace")):
-            return Form("yolo", tuple(lists))
+            return OtherForm("yolo", tuple(lists))
     return None
 
 
@@ -172,7 +172,7 @@ def _holds_an_image(folder: Path) -> bool:
     return False
 
 
-def _images_option(form: Form) -> str:
+def _images_option(form: OtherForm) -> str:
     """How a command names images that are not below the folder; of a video that lies beside its XML nothing."""
     starts = {file: _start(file, 100_000) for file in form.files}
     if form.name != "cvat" or not any(b"<track" in start for start in starts.values()):

@@ -152,10 +152,6 @@ def measure(
             ``stop_on_bad_image`` says so, an image cannot be decoded.
     """
     config = config or EvaluationConfig()
-    if config.limit is not None and config.limit < 1:
-        raise InputError(f"evaluation.limit is {config.limit}, expected at least 1 or nothing")
-    if config.batch_size < 1:
-        raise InputError(f"evaluation.batch_size is {config.batch_size}, expected at least 1")
     count = len(dataset) if config.limit is None else min(config.limit, len(dataset))
     if count == 0:
         raise InputError("the data set has no image to evaluate on")
@@ -166,7 +162,7 @@ def measure(
         measured_with["score_threshold"] = config.object_threshold
     images: list[ImageScore] = []
     skipped: list[tuple[str, str]] = []
-    for group in _groups(dataset, count, max(1, config.batch_size), skipped, progress):
+    for group in _groups(dataset, count, config.batch_size, skipped, progress):
         results = model.predict(
             [sample.image for _, sample in group],
             batch_size=config.batch_size,

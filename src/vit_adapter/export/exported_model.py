@@ -10,7 +10,7 @@ from vit_adapter.annotations import Instances, Window
 from vit_adapter.config import InferenceConfig, InputError
 from vit_adapter.config.mirrored import mirrored_order
 from vit_adapter.images import resize_image
-from vit_adapter.inference.augmentation import View, plan_views
+from vit_adapter.inference.augmentation import PlannedView, plan_views
 from vit_adapter.inference.grid import Size, window_grid
 from vit_adapter.inference.limits import SCORES_LIMIT_BYTES, check_threshold
 from vit_adapter.inference.views import PreparedView
@@ -117,7 +117,7 @@ class ExportedModel(ExportedFile):
     def _averaged(
         self,
         image: np.ndarray,
-        views: Sequence[View],
+        views: Sequence[PlannedView],
         protocol: InferenceConfig,
         threshold: float | None,
         batch_size: int,
@@ -157,7 +157,7 @@ class ExportedModel(ExportedFile):
     def _rows(
         self,
         image: np.ndarray,
-        view: View,
+        view: PlannedView,
         protocol: InferenceConfig,
         batch_size: int,
         counted: Callable[[int], object],

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from vit_adapter.config import InputError, ScoresAre, TaskName, TrainingConfig
 from vit_adapter.config.box_rule import BoxRule
 
+from .answers import Candidates, Detections, Queries, TransformersForm
 from .frame import Frame
 from .resize import resize_maps
 from .views import JoiningRule, View
@@ -94,51 +95,6 @@ class Targets:
         return [Frame(self.area, self.area)] * count if self.frames is None else list(self.frames)
 
 
-@dataclass(frozen=True)
-class Queries:
-    """What a head says that finds masks, each with a class, by a fixed number Q of queries.
-
-    Attributes:
-        classes: Class logits [B, Q, K + 1]; the last column is "no object".
-        masks: Mask logits [B, Q, h, w] of any stride, over the whole area that the pyramid covers.
-    """
-
-    classes: Tensor
-    masks: Tensor
-
-
-@dataclass(frozen=True)
-class Detections:
-    """What a head says of one image that finds boxes; already thinned out, best first.
-
-    Attributes:
-        boxes: float [N, 4]: left, top, right, bottom in pixels of the image, ends exclusive.
-        classes: int64 [N], 0..K-1.
-        scores: float [N], 0..1.
-        masks: float [N, m, m], 0..1: the mask inside each box, which is stretched over it; None: boxes only.
-    """
-
-    boxes: Tensor
-    classes: Tensor
-    scores: Tensor
-    masks: Tensor | None = None
-
-
-@dataclass(frozen=True)
-class Candidates:
-    """Every box that a head considers in a batch, before any is chosen: as many for every image of one size.
-
-    Attributes:
-        boxes: float [B, N, 4]: left, top, right, bottom in pixels of what the pyramid covers, clipped to the image.
-        scores: float [B, N, K], 0..1.
-        centerness: float [B, N], 0..1, which scores are multiplied by once candidates are chosen; None: nothing.
-    """
-
-    boxes: Tensor
-    scores: Tensor
-    centerness: Tensor | None = None
-
-
 NO_CANDIDATES = (
     "cannot be exported with its boxes: it finds none, or looks at as many regions as the image makes it (mask_rcnn, "
     "cascade_mask_rcnn, htc); atss, gfl and sparse_rcnn can"
@@ -183,6 +139,11 @@ class Head(nn.Module, ABC):
     classifiers: ClassVar[tuple[str, ...]] = ("classifier",)
     extra_rows: ClassVar[int] = 0
     exports_any_size: ClassVar[bool] = True
+
+    @classmethod
+    def most_queries(cls, settings: Any) -> int | None:
+        """How many objects it finds at most by its settings' ``queries``; None: it has none."""
+        return None
 
     def forward(self, pyramid: Sequence[Tensor]) -> Tensor:
         """Maps [B, C_i, h_i, w_i], fine to coarse, to scores [B, K, h_0, w_0].
@@ -270,6 +231,16 @@ class Head(nn.Module, ABC):
             InputError: This head finds objects in one view alone.
         """
         raise InputError(f"{type(self).__name__} finds objects in one view alone")
+
+    def in_transformers(self) -> TransformersForm:
+        """The same head in Hugging Face's ``transformers``.
+
+        Raises:
+            InputError: There is none, or it has settings that are fixed there.
+        """
+        raise InputError(
+            f"the model's head is {type(self).__name__}: expected Mask2Former, which is there too"
+        )
 
     @abstractmethod
     def configure_loss(

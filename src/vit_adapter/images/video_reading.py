@@ -19,7 +19,7 @@ CONTAINERS = (
 
 
 @dataclass(frozen=True)
-class Frame:
+class VideoFrame:
     """A frame as it is shown.
 
     Attributes:
@@ -60,7 +60,7 @@ class Video:
         self.pixel_ratio = Fraction(stream.sample_aspect_ratio or 1)
         self.damages = 0
 
-    def read(self) -> Iterator[Frame]:
+    def read(self) -> Iterator[VideoFrame]:
         """The frames, in the order in which they are shown. What cannot be decoded is left out and counted.
 
         A file that ends too early ends here without an error.
@@ -77,7 +77,7 @@ class Video:
                 step = max(1, round(1 / (self.rate * self.time_base)))
                 time = 0 if last is None else last + step
             last = time
-            yield Frame(np.ascontiguousarray(pixels), time)
+            yield VideoFrame(np.ascontiguousarray(pixels), time)
 
     def _decoded(self) -> Iterator[Any]:
         from av.error import FFmpegError

@@ -6,20 +6,20 @@ from vit_adapter.config.lazy import lazy_names
 
 if TYPE_CHECKING:
     from .application import Application
-    from .augmentation import View, check_protocol, plan_views
+    from .augmentation import PlannedView, check_protocol, plan_views
     from .grid import window_grid
     from .many_images import predict_labels
     from .strips import resize_scores
-    from .view_scores import Frame, view_strips
+    from .view_scores import ScoreFrame, view_strips
     from .views import PreparedView
 
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "Application": "application",
-        "Frame": "view_scores",
+        "ScoreFrame": "view_scores",
         "PreparedView": "views",
-        "View": "augmentation",
+        "PlannedView": "augmentation",
         "check_protocol": "augmentation",
         "plan_views": "augmentation",
         "predict_labels": "many_images",
@@ -30,9 +30,9 @@ __getattr__, __dir__ = lazy_names(
 )
 __all__ = [
     "Application",
-    "Frame",
+    "PlannedView",
     "PreparedView",
-    "View",
+    "ScoreFrame",
     "check_protocol",
     "plan_views",
     "predict_labels",

@@ -14,11 +14,11 @@ from torch import Tensor
 from vit_adapter.annotations import Window
 from vit_adapter.config import InferenceConfig, InputError, ScoresAre
 
-from .augmentation import View, plan_views
+from .augmentation import PlannedView, plan_views
 from .grid import Size
 from .limits import NOTHING, SCORES_LIMIT_BYTES, check_threshold
 from .strips import RowReader, split_rows
-from .view_scores import Frame, HeldScores, view_strips
+from .view_scores import HeldScores, ScoreFrame, view_strips
 from .views import PreparedView
 from .windows import ScoreFunction
 
@@ -203,7 +203,7 @@ class Application:
         strips = view_strips(
             self._score,
             cut,
-            Frame(view.padded, "horizontal" if view.flip else None, self._transposed),
+            ScoreFrame(view.padded, "horizontal" if view.flip else None, self._transposed),
             self._size,
             mode=self._protocol.mode,
             crop=self._protocol.crop,
@@ -228,7 +228,7 @@ class Application:
             )
         return scores
 
-    def _source_rows(self, view: View) -> int:
+    def _source_rows(self, view: PlannedView) -> int:
         if self._protocol.mode == "whole" and self._protocol.resize_answers:
             return self._size[0]
         return self._oriented(view.size if self._unpad else view.padded)[0]

@@ -13,7 +13,7 @@ image of 5x4000 pixels would become 400,000 pixels long."""
 
 
 @dataclass(frozen=True)
-class View:
+class PlannedView:
     """Sizes of one view, each (height, width) in pixels.
 
     Attributes:
@@ -29,7 +29,7 @@ class View:
     flip: bool
 
 
-def plan_views(size: Size, protocol: InferenceConfig) -> list[View]:
+def plan_views(size: Size, protocol: InferenceConfig) -> list[PlannedView]:
     """All views of an image, for each scale first unflipped, then flipped (behaviour 72).
 
     Args:
@@ -52,7 +52,7 @@ def plan_views(size: Size, protocol: InferenceConfig) -> list[View]:
         if protocol.pad_to_multiple:
             padded = multiple_size(padded, protocol.pad_to_multiple)
         flips = (False, True) if protocol.flip else (False,)
-        views += [View(resized, stretched, padded, flip) for flip in flips]
+        views += [PlannedView(resized, stretched, padded, flip) for flip in flips]
     return views
 
 

@@ -19,7 +19,7 @@ Flip = Literal["horizontal", "vertical"]
 
 
 @dataclass(frozen=True)
-class Frame:
+class ScoreFrame:
     """From the pixels of a view to those of the stream of its scores.
 
     Attributes:
@@ -80,7 +80,7 @@ class HeldScores:
 def view_strips(
     score_function: ScoreFunction,
     cut: Callable[[Window], Tensor],
-    frame: Frame,
+    frame: ScoreFrame,
     original_size: Size,
     *,
     mode: Literal["slide", "whole"],
@@ -146,7 +146,9 @@ def view_strips(
     yield from resize_strips(strips, source, frame.oriented(original_size))
 
 
-def _whole(score_function: ScoreFunction, cut: Callable[[Window], Tensor], frame: Frame) -> Iterator[Tensor]:
+def _whole(
+    score_function: ScoreFunction, cut: Callable[[Window], Tensor], frame: ScoreFrame
+) -> Iterator[Tensor]:
     window = Window(0, 0, *frame.size)
     (scores,) = score_windows(score_function, cut, [window], batch_size=1)
     scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
@@ -154,7 +156,7 @@ def _whole(score_function: ScoreFunction, cut: Callable[[Window], Tensor], frame
     if size == frame.size:
         yield from split_rows(frame.turn(scores))
         return
-    padded = Frame(multiple_size(frame.size, COARSEST_STRIDE), frame.flip, frame.transposed)
+    padded = ScoreFrame(multiple_size(frame.size, COARSEST_STRIDE), frame.flip, frame.transposed)
     strips = resize_strips(
         split_rows(frame.turn(scores)), padded.oriented(size), padded.oriented(padded.size)
     )
@@ -164,7 +166,7 @@ def _whole(score_function: ScoreFunction, cut: Callable[[Window], Tensor], frame
 def _whole_at(
     score_function: ScoreFunction,
     cut: Callable[[Window], Tensor],
-    frame: Frame,
+    frame: ScoreFrame,
     size: Size,
 ) -> Iterator[Tensor]:
     """Scores of a whole view at the size of the image."""

@@ -6,7 +6,7 @@ from vit_adapter.annotations import Window
 from vit_adapter.config import InferenceConfig
 from vit_adapter.images import normalize, pad, resize_antialiased, resize_image
 
-from .augmentation import View
+from .augmentation import PlannedView
 
 
 class PreparedView:
@@ -21,7 +21,7 @@ class PreparedView:
         view: The sizes.
     """
 
-    def __init__(self, image: np.ndarray, view: View, protocol: InferenceConfig) -> None:
+    def __init__(self, image: np.ndarray, view: PlannedView, protocol: InferenceConfig) -> None:
         self.view = view
         self._protocol = protocol
         # Two resizes one after the other, as published: a single one would give other bytes.

@@ -6,13 +6,12 @@ Importing this module makes "vit_adapter" a model type of ``AutoConfig`` and ``A
 from dataclasses import asdict, field
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import AutoBackbone, AutoConfig, PretrainedConfig, PreTrainedModel
 from transformers.backbone_utils import BackboneConfigMixin, BackboneMixin
 from transformers.modeling_outputs import BackboneOutput
 
 from vit_adapter.backbones import ViTAdapter
-from vit_adapter.backbones.backbone import PlainViTBackbone
 from vit_adapter.config import InputError, ViTConfig
 
 STAGES = ["stride4", "stride8", "stride16", "stride32"]
@@ -65,7 +64,7 @@ class ViTAdapterBackbone(BackboneMixin, PreTrainedModel):
         self._build(ViTAdapter(ViTConfig(**{"pretrained": False, **config.vit}), **config.adapter))
 
     @classmethod
-    def of(cls, backbone: PlainViTBackbone) -> "ViTAdapterBackbone":
+    def of(cls, backbone: nn.Module) -> "ViTAdapterBackbone":
         """Takes a ``ViTAdapter`` that stands, with its weights; it becomes a part of the result.
 
         Raises:

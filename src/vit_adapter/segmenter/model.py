@@ -16,6 +16,7 @@ from vit_adapter.config import (
     InferenceConfig,
     InputError,
     ModelConfig,
+    Precision,
     TaskName,
     TrainingConfig,
 )
@@ -38,8 +39,8 @@ from vit_adapter.tasks import TrainingTruth
 from vit_adapter.weights.report import LoadReport
 
 from .maps import checked_maps, map_widths
-from .optimizing import OptimizeMode, OptimizeType, optimize
-from .parts import check_label_range, check_number_of_classes, class_table, normalization_of
+from .optimizing import OptimizeMode, optimize
+from .parts import check_labels, check_number_of_classes, class_table, normalization_of
 from .prediction import AppliedModel
 from .storage import StoredModel
 
@@ -226,12 +227,7 @@ class Segmenter(AppliedModel, StoredModel):
         self._check_whole("trained")
         labels = checked_labels(labels)
         images = prepared_images(images, getattr(self.backbone, "in_chans", None), None)
-        if labels.shape != (images.shape[0], *images.shape[-2:]):
-            raise InputError(
-                f"labels are {tuple(labels.shape)}, expected {(len(images), *images.shape[-2:])}"
-            )
-        if labels.device.type == "cpu":
-            check_label_range(labels, self.num_classes, self.ignore_index)
+        check_labels(labels, images, self.num_classes, self.ignore_index)
         pyramid, padded = self._pyramid(images)
         targets = self._targets(labels, objects, frames, padded)
         found = self.head.loss(pyramid, targets, divisor)
@@ -247,13 +243,7 @@ class Segmenter(AppliedModel, StoredModel):
         objects: Sequence[Objects | InstanceTensors] | None = None,
         frames: Sequence[Place] | None = None,
     ) -> float | None:
-        """What the loss of a batch is a mean over; None where it only depends on the size.
-
-        Args:
-            labels: As ``loss`` takes them.
-            objects: As ``loss`` takes them.
-            frames: As ``loss`` takes them.
-        """
+        """What the loss of a batch is a mean over; None where it only depends on the size; arguments as of ``loss``."""
         area = labels.shape[-2], labels.shape[-1]
         return self.head.count(self._targets(labels, objects, frames, area))
 
@@ -264,7 +254,7 @@ class Segmenter(AppliedModel, StoredModel):
         frames: Sequence[Place] | None,
         area: tuple[int, int],
     ) -> Targets:
-        targets = self.task.targets(_truth(labels, objects), self.classes, area)
+        targets = self.task.targets(TrainingTruth.of(labels, objects), self.classes, area)
         return targets if frames is None else replace(targets, frames=[Frame(*one) for one in frames])
 
     def stand_in_loss(self, images: Tensor) -> Tensor:
@@ -273,7 +263,7 @@ class Segmenter(AppliedModel, StoredModel):
         heads = self._trained_heads()
         return torch.stack([head.stand_in_loss(pyramid, area, self.ignore_index) for head in heads]).sum()
 
-    def optimize(self, mode: OptimizeMode = "eager", dtype: OptimizeType | None = None) -> "Segmenter":
+    def optimize(self, mode: OptimizeMode = "eager", dtype: Precision | None = None) -> "Segmenter":
         """Makes the model faster at inference, for good: afterwards it can neither be trained nor saved.
 
         Batch norms are folded into their convolutions (scores change by rounding only) and weights take the memory
@@ -302,10 +292,3 @@ class Segmenter(AppliedModel, StoredModel):
 
     def _trained_heads(self) -> list[Head]:
         return [self.head] if self.auxiliary_head is None else [self.head, self.auxiliary_head]
-
-
-def _truth(labels: Tensor, objects: Sequence[Objects | InstanceTensors] | None) -> TrainingTruth:
-    """What a batch shows, as tasks take it."""
-    if objects is None:
-        return TrainingTruth(labels)
-    return TrainingTruth(labels, [Objects(one.classes, one.boxes, one.masks, one.crowd) for one in objects])

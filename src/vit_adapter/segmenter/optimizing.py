@@ -1,22 +1,21 @@
 """A model made for inference alone: folded norms, half precision, compiled parts."""
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
 from vit_adapter.backbones.vit.wrapper import ViTWrapper
-from vit_adapter.config import InputError
+from vit_adapter.config import InputError, Precision
 from vit_adapter.heads.convolution import ConvNormReLU
 
 KEPT_BYTES = 1 << 30
 """What an optimized model keeps between images at most: relative position biases of a BEiT-B at 512 pixels."""
 OptimizeMode = Literal["eager", "compile"]
-OptimizeType = Literal["float32", "bfloat16", "float16"]
 
 
-def optimize(model: nn.Module, mode: OptimizeMode = "eager", dtype: OptimizeType | None = None) -> list[str]:
+def optimize(model: nn.Module, mode: OptimizeMode = "eager", dtype: Precision | None = None) -> list[str]:
     """Changes a model so that it predicts faster and cannot be trained any more, see ``Segmenter.optimize``.
 
     Returns:
@@ -53,7 +52,7 @@ def optimize(model: nn.Module, mode: OptimizeMode = "eager", dtype: OptimizeType
     return done
 
 
-def fastest(device: torch.device) -> tuple[OptimizeMode, OptimizeType]:
+def fastest(device: torch.device) -> tuple[OptimizeMode, Precision]:
     """Mode and type that are fastest on a device without a long start: on a CPU nothing is compiled."""
     compiles = device.type == "cuda" and missing_compiler(device) is None
     return "compile" if compiles else "eager", "bfloat16" if half_precision_pays(device) else "float32"
@@ -96,7 +95,7 @@ def half_precision_pays(device: torch.device) -> bool:
 
 
 def _checked_type(dtype: str | None, device: torch.device) -> torch.dtype | None:
-    if dtype not in (None, "float32", "bfloat16", "float16"):
+    if dtype is not None and dtype not in get_args(Precision):
         raise InputError(f"optimize: dtype={dtype!r}, expected 'float32', 'bfloat16' or 'float16'")
     if dtype == "float16" and device.type != "cuda":
         raise InputError("optimize: dtype='float16' runs on CUDA only; take 'bfloat16'")

@@ -82,12 +82,17 @@ def check_number_of_means(normalization: Normalization, channels: int, where: st
         )
 
 
-def check_label_range(labels: Tensor, num_classes: int, ignore_index: int) -> None:
-    """Looks for labels that are neither a class nor ignored.
+def check_labels(labels: Tensor, images: Tensor, num_classes: int, ignore_index: int) -> None:
+    """Looks for labels of another size than their images, and on the CPU, where it costs nothing, at their values.
 
     Raises:
-        InputError: There is one.
+        InputError: Sizes differ, or a label is neither a class nor ignored.
     """
+    expected = (len(images), *images.shape[-2:])
+    if labels.shape != expected:
+        raise InputError(f"labels are {tuple(labels.shape)}, expected {expected}")
+    if labels.device.type != "cpu":
+        return
     outside = (labels != ignore_index) & ((labels < 0) | (labels >= num_classes))
     if outside.any():
         raise InputError(

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from vit_adapter.config import ClassTable, InferenceConfig, InputError, TaskName
+from vit_adapter.config import ClassTable, InferenceConfig, InputError, Precision, TaskName
 from vit_adapter.config.protocol import with_thresholds
 from vit_adapter.config.values import check_argument
 from vit_adapter.heads import Detections, Head, JoiningRule, Queries, View, resize_maps
@@ -37,7 +37,6 @@ ImageLike = str | Path | bytes | BinaryIO | Image.Image | np.ndarray | Tensor
 """What ``Segmenter.predict`` takes as one image."""
 SeveralImages = list[Any] | tuple[Any, ...]
 """Several of them; each is an ``ImageLike``."""
-Precision = Literal["float32", "bfloat16", "float16"]
 
 
 class PredictOptions(TypedDict, total=False):

@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from vit_adapter.api.open_model import Wish
+from vit_adapter.api.predictor import PredictionSettings
 
-Segment = Callable[[Sequence[np.ndarray], Wish], Sequence[Any]]
+Segment = Callable[[Sequence[np.ndarray], PredictionSettings], Sequence[Any]]
 """From images of one size and a wish to a result for each of them."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Job:
     image: np.ndarray
-    wish: Wish
+    wish: PredictionSettings
     arrived: float
     result: asyncio.Future[Any]
 
@@ -46,7 +46,7 @@ class Batcher:
         self._thread = ThreadPoolExecutor(1, "model")
         self.calls, self.images = 0, 0
 
-    async def result(self, image: np.ndarray, wish: Wish) -> Any:
+    async def result(self, image: np.ndarray, wish: PredictionSettings) -> Any:
         """The result of an image; what the model raises for it is raised here."""
         loop = asyncio.get_running_loop()
         job = _Job(image, wish, loop.time(), loop.create_future())

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, cast, get_args
 
-from vit_adapter.api.open_model import OpenModel, Wish
+from vit_adapter.api.open_model import OpenModel
+from vit_adapter.api.predictor import PredictionSettings
 from vit_adapter.config import InputError
 
 from .problems import Refusal
@@ -27,7 +28,7 @@ class Wanted:
         legend: Whether an overlay has a legend beside it.
     """
 
-    wish: Wish
+    wish: PredictionSettings
     form: Form
     masks: bool | None
     ids: Literal["own", "contiguous"]

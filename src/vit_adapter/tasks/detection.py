@@ -73,6 +73,7 @@ DETECTION = Task(
     instance_targets,
     detection_results,
     detection_evaluator,
+    InstanceEvaluator.headline,
     drawn_boxes,
     needs_objects=True,
     measured_with={"score_threshold": 0.0, "min_area": 0},

@@ -145,6 +145,7 @@ INSTANCE = Task(
     instance_targets,
     instance_results,
     instance_evaluator,
+    InstanceEvaluator.headline,
     drawn_objects,
     needs_objects=True,
     measured_with={"score_threshold": 0.0, "min_area": 0},

@@ -11,7 +11,7 @@ from vit_adapter.annotations import Window
 from vit_adapter.config import InputError
 from vit_adapter.config.mirrored import mirrored_order
 from vit_adapter.heads import Detections, JoiningRule, Queries
-from vit_adapter.inference.augmentation import View, plan_views
+from vit_adapter.inference.augmentation import PlannedView, plan_views
 from vit_adapter.inference.grid import Size, protocol_grid
 from vit_adapter.inference.views import PreparedView
 
@@ -70,7 +70,7 @@ def find_in_windows(
 def _in_views(
     answers: Answers,
     image: np.ndarray,
-    views: Sequence[View],
+    views: Sequence[PlannedView],
     settings: DecodeSettings,
     decode: Decode[Found],
 ) -> FoundInView[Found]:

@@ -228,6 +228,7 @@ PANOPTIC = Task(
     panoptic_targets,
     panoptic_results,
     panoptic_evaluator,
+    PanopticEvaluator.headline,
     drawn_segments,
     needs_objects=True,
 )

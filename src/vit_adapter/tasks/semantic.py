@@ -87,4 +87,11 @@ def drawn_labels(image: np.ndarray, truth: Annotation, classes: ClassTable) -> S
     )
 
 
-SEMANTIC = Task("semantic", semantic_targets, semantic_results, semantic_evaluator, drawn_labels)
+SEMANTIC = Task(
+    "semantic",
+    semantic_targets,
+    semantic_results,
+    semantic_evaluator,
+    SemanticEvaluator.headline,
+    drawn_labels,
+)

@@ -9,7 +9,6 @@ from vit_adapter.config import InputError
 
 from .averaging import average_state, restore_average
 from .checkpoints import VERSION, optimizer_state, restore_optimizer
-from .facts import described
 from .step import TrainingStep
 from .validation import ValidationState
 
@@ -23,7 +22,7 @@ def checkpoint_of(
         step: With weights, optimizer and gradient scaler.
         average: The averaged weights, if there are any.
         validation: Validation's memory.
-        run: Fingerprint of the run.
+        run: Identity of the run.
 
     Raises:
         InputError: A weight is not finite.
@@ -44,7 +43,8 @@ def checkpoint_of(
         "validation": asdict(validation),
         "replaced": step.state.replaced,
         "run": run,
-        "segmenter": described(step.segmenter),
+        # A model of modules of one's own cannot be described.
+        "segmenter": None if step.segmenter.model_config is None else step.segmenter.to_dict(),
     }
 
 
@@ -52,12 +52,13 @@ def take_up(start: dict[str, Any], step: TrainingStep, average: AveragedModel | 
     """Restore optimizer, gradient scaler, average and what was unreadable; the weights are in the model already.
 
     Args:
-        start: What ``checkpoint_of`` gave.
+        start: What ``checkpoint_of`` gave; tensors are taken out of it, so that none is held twice.
         step: Of the run that goes on.
         average: The averaged weights, if there are any.
     """
-    restore_optimizer(step.optimizer.optimizer, start["optimizer"])
+    restore_optimizer(step.optimizer.optimizer, start.pop("optimizer"))
     step.fabric.strategy.precision.load_state_dict(start["scaler"])
-    if average is not None and start["average"] is not None:
-        restore_average(average, start["average"])
+    averaged = start.pop("average")
+    if average is not None and averaged is not None:
+        restore_average(average, averaged)
     step.state.replaced = dict(start["replaced"])

@@ -58,8 +58,6 @@ def choose_accelerator(config: TrainingConfig) -> str:
 def count_devices(config: TrainingConfig, accelerator: str) -> int:
     """Processes on this machine: as asked for, or as torchrun started, or one for each CUDA device."""
     if config.devices != "auto":
-        if config.devices < 1:
-            raise InputError(f"training.devices={config.devices}, expected at least 1 or auto")
         return config.devices
     started = os.environ.get("LOCAL_WORLD_SIZE", "")
     if started.isdigit():

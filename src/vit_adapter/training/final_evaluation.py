@@ -2,54 +2,44 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from vit_adapter.config import EvaluationConfig
-from vit_adapter.data.sample import AnnotatedImages
 from vit_adapter.evaluation.loop import EvaluationResult
-from vit_adapter.segmenter import Segmenter
 
 from . import processes
 from .joint_evaluation import JointEvaluation
+from .preparation import PreparedRun
+from .progress import evaluation_progress
 from .recording import Recording
 from .validation import BEST, SCORE_FILE, Validation, saved_model, score_values, write_score
 
 
 def evaluate_best(
-    validation: Validation,
-    recording: Recording,
-    model: Segmenter,
-    dataset: AnnotatedImages,
-    config: EvaluationConfig,
-    device: torch.device,
-    announce: Any,
+    prepared: PreparedRun, validation: Validation, recording: Recording, device: torch.device
 ) -> EvaluationResult:
     """What the best model reaches on all images; measured only if no validation on the way has done so.
 
     After a run that validated on a sample, ``score.json`` and the run's records get the score of all images.
 
     Args:
-        validation: Of the run that is over.
-        recording: Of the same run.
-        model: The run's model, of which a copy gets the best weights.
-        dataset: All validation images.
-        config: How they are measured.
-        device: Where the measured copy goes.
-        announce: Called with the number of images before they are measured; gives what is told (done, in all)
-            meanwhile, or None.
+        prepared: The run that is over.
+        validation: Its validation.
+        recording: Of its figures.
+        device: Where the measured copy of the model goes.
 
     Raises:
         InputError: Weights or images cannot be read, or ``score.json`` cannot be written.
     """
-    state, plan = validation.state, validation.plan
+    state, plan, images = validation.state, validation.plan, prepared.validation_set
     assert state.best_score is not None
+    assert images is not None
     if plan.sample is None and validation.best_result is not None:
         return validation.best_result
-    evaluation = JointEvaluation(dataset, config)
-    evaluation.listener = announce(plan.images)
-    evaluation(saved_model(model, validation.folder / BEST).to(device))
+    evaluation = JointEvaluation(images, prepared.config.evaluation)
+    quiet = prepared.config.training.quiet
+    with evaluation_progress(prepared.console, plan.images, quiet) as evaluation.listener:
+        evaluation(saved_model(prepared.model, validation.folder / BEST).to(device))
     result = evaluation.result
     assert result is not None
     if plan.sample is not None:

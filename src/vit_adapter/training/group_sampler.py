@@ -3,17 +3,12 @@
 Two of them: epochs, in which every image comes once, and one endless sequence for runs that count iterations.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 import torch
 
 from .sampler import Key
-
-
-def shape_groups(sizes: Sequence[tuple[int, int]]) -> np.ndarray:
-    """int64 [N]: 1 for images (height, width) that are wider than high."""
-    return np.array([int(width > height) for height, width in sizes], np.int64)
 
 
 def epoch_order(groups: np.ndarray, batch: int, processes: int, seed: int) -> np.ndarray:
@@ -22,7 +17,7 @@ def epoch_order(groups: np.ndarray, batch: int, processes: int, seed: int) -> np
     Every group is shuffled, filled up by its own beginning, and the batches of both are shuffled.
 
     Args:
-        groups: int64 [N] of each image, see ``shape_groups``.
+        groups: int64 [N]: 1 for an image that is wider than high, else 0.
         batch: Images a process and step.
         processes: Number of processes.
         seed: Seed of the run plus number of the epoch.

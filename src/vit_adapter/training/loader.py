@@ -132,6 +132,12 @@ def _side_by_side(images: list[InstanceTensors]) -> list[InstanceTensors]:
     return [InstanceTensors(*parts) for parts in zip(*split, strict=True)]
 
 
+def truth_of(micro_batch: MicroBatch) -> dict[str, Any]:
+    """What the images of a forward pass show, by the arguments of ``Segmenter.loss`` and ``count``."""
+    arguments = {"labels": "labels", "instances": "objects", "frames": "frames"}
+    return {name: micro_batch[key] for key, name in arguments.items() if key in micro_batch}
+
+
 def tensors_of(thing: Any) -> Iterator[Tensor]:
     """Every tensor of a sample or a forward pass, those of objects included."""
     if isinstance(thing, Tensor):

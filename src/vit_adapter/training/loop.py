@@ -2,21 +2,20 @@
 
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 from typing import NamedTuple
 
 from lightning.fabric import Fabric
 from torch.optim.swa_utils import AveragedModel
 
-from vit_adapter.evaluation.loop import new_evaluator
-
 from . import processes
 from .averaging import exponential_average, keep_average
 from .batches import StepBatches
 from .checkpointing import checkpoint_of, take_up
+from .checkpoints import CheckpointFolder
 from .folders import keep_folder
 from .group_sampler import EndlessShapeOrder, ShapeOrder
 from .joint_evaluation import DatasetPart, JointEvaluation
-from .plan import rule_name
 from .preparation import PreparedRun
 from .printing import print_lines
 from .progress import TrainingProgress
@@ -42,11 +41,14 @@ class Trained(NamedTuple):
     unreadable: dict[str, str]
 
 
-def run_loop(prepared: PreparedRun, fabric: Fabric, state: RunState, request: StopRequest) -> Trained:
+def run_loop(
+    prepared: PreparedRun, folder: Path, fabric: Fabric, state: RunState, request: StopRequest
+) -> Trained:
     """Do all steps that are still to be done, or those until a signal, or until nothing gets better.
 
     Args:
-        prepared: Model, data, settings and checkpoints.
+        prepared: Model, data, settings and the checkpoint to continue from.
+        folder: The run's.
         fabric: Moves tensors, computes in the wanted precision, exchanges gradients.
         state: Where the run stands; it is kept up to date.
         request: What signals ask of this process.
@@ -54,26 +56,26 @@ def run_loop(prepared: PreparedRun, fabric: Fabric, state: RunState, request: St
     Raises:
         InputError: The run cannot go on.
     """
-    model, training, folder = prepared.model, prepared.config.training, prepared.files.folder
+    model, training, before = prepared.model, prepared.config.training, prepared.continued
+    files = CheckpointFolder(folder) if before is None else before.files
     every = training.checkpoint_every or training.validate_every or max(1, training.steps // 10)
     average = exponential_average(model, training.ema_decay, fabric.device, training.ema_warmup)
-    training_step = TrainingStep(model, training, rule_name, fabric, state, request)
-    validation = make_validation(prepared, average, request)
-    recording = Recording(folder, training.steps, validation, state.step)
-    progress = TrainingProgress(prepared.console, training.steps, validation, training.quiet)
+    training_step = TrainingStep(model, training, fabric, state, request)
+    validation = make_validation(prepared, folder, average, request)
+    recording = Recording(folder, prepared.plan, validation, state.step)
+    progress = TrainingProgress(prepared.console, prepared.plan, validation, training.quiet)
     batches = make_batches(prepared, state.step, request, pin=fabric.device.type == "cuda")
 
     def save() -> None:
-        content = (training_step, average, prepared.remembered, prepared.fingerprint)
-        processes.on_first_process(lambda: prepared.files.save(checkpoint_of(*content)))
-        state.saved(prepared.files.last)
+        content = (training_step, average, prepared.remembered, prepared.identity)
+        processes.on_first_process(lambda: files.save(checkpoint_of(*content)))
+        state.saved(files.last)
 
     with closing(batches), closing(recording), closing(progress):
         recording.open()
-        if prepared.start is not None:
-            take_up(prepared.start, training_step, average)
-            prepared.start = None  # it holds everything that the optimiser keeps a second time
-            state.last_checkpoint = f"{prepared.files.last} (step {state.step})"
+        if before is not None:
+            take_up(before.checkpoint, training_step, average)
+            state.last_checkpoint = f"{files.last} (step {state.step})"
         model.train()
         if validation is not None:
             recording.begin(validation.begin(model, state))
@@ -101,28 +103,25 @@ def run_loop(prepared: PreparedRun, fabric: Fabric, state: RunState, request: St
                 save()
             keep_average(average, model)
             if validation is None and not state.stop_agreed:
-                headline = new_evaluator(model, ()).headline
-                processes.on_first_process(
-                    lambda: save_last_model(model, folder / LAST_MODEL, state.step, headline)
-                )
+                processes.on_first_process(lambda: save_last_model(model, folder / LAST_MODEL, state.step))
             recording.finish()
     unreadable = {name: why for part in processes.gather(state.replaced) for name, why in part.items()}
     return Trained(validation, recording, unreadable)
 
 
 def make_validation(
-    prepared: PreparedRun, average: AveragedModel | None, request: StopRequest
+    prepared: PreparedRun, folder: Path, average: AveragedModel | None, request: StopRequest
 ) -> Validation | None:
     """What validates after the steps that the plan says, on all images or a sample; None: nothing."""
     plan, images, measured = prepared.plan, prepared.validation_set, prepared.config.evaluation
-    if plan is None or images is None:
+    if images is None:
         return None
     if plan.sample is not None:
         images = DatasetPart(images, plan.indices())
         measured = replace(measured, limit=None)
     patience, remembered = prepared.config.training.early_stopping, prepared.remembered
     evaluate = JointEvaluation(images, measured)
-    return Validation(evaluate, plan, patience, prepared.files.folder, remembered, average, request)
+    return Validation(evaluate, plan, patience, folder, remembered, average, request)
 
 
 def make_order(prepared: PreparedRun) -> Order:

@@ -65,17 +65,6 @@ class MetricsTable:
         self.columns += [name for name in added if name not in self.columns]
         self._rewrite()
 
-    def amend(self, values: dict[str, float]) -> None:
-        """Add values to the last row.
-
-        Raises:
-            InputError: It cannot be written.
-        """
-        if self.rows:
-            self.rows[-1] |= {name: repr(value) for name, value in values.items()}
-            self.columns += [name for name in values if name not in self.columns]
-            self._rewrite()
-
     def column(self, name: str) -> tuple[list[int], list[float]]:
         """Steps and values of the rows that have a value in a column."""
         rows = [row for row in self.rows if row.get(name)]

@@ -5,13 +5,14 @@ official name is said in ``weights.official``.
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from torch import nn
 
 from vit_adapter.config import InputError, TrainingConfig
+from vit_adapter.weights.official import official_name
 
 # Freshly made parts of the Mask2Former head that the published rule counts to the patch embedding (behaviour 84).
 _FIRST_LAYER_OF_HEAD = ("mask_embed", "cls_embed", "level_embed", "query_embed", "query_feat")
@@ -98,14 +99,10 @@ def settings(shapes: dict[str, int], config: TrainingConfig) -> dict[str, Settin
             name, otherwise the rules by layer hold, with a ``layer_decay`` of 1 where none is given.
 
     Raises:
-        InputError: Both are asked for, or a layer decay is not in 0..1.
+        InputError: Both are asked for.
     """
     decay = 1.0 if config.layer_decay is None else config.layer_decay
-    if not 0 < decay <= 1:
-        raise InputError(f"training.layer_decay={decay:g}, expected a number above 0 and at most 1")
     factor = config.head_learning_rate_factor
-    if factor <= 0:
-        raise InputError(f"training.head_learning_rate_factor={factor:g}, expected a number above 0")
     by_name = config.parameter_rules == "names"
     if factor == 1 and not by_name:
         layers = count_layers(shapes)
@@ -125,15 +122,21 @@ def settings(shapes: dict[str, int], config: TrainingConfig) -> dict[str, Settin
     return {name: name_rule_setting(name, config.weight_decay, head_factor) for name in shapes}
 
 
-def parameter_groups(
-    model: nn.Module, config: TrainingConfig, official_name: Callable[[str], str]
-) -> list[dict[str, Any]]:
+def rule_name(name: str) -> str:
+    """The official name of a parameter of ours, to which the rules apply; parts that no published model has keep
+    theirs."""
+    try:
+        return official_name(name)
+    except InputError:
+        return name
+
+
+def parameter_groups(model: nn.Module, config: TrainingConfig) -> list[dict[str, Any]]:
     """Optimiser groups of all parameters that are trained; frozen ones are left out.
 
     Args:
         model: Its parameters' names are ours.
         config: Rates and rules.
-        official_name: Our name to the official one.
 
     Returns:
         Groups with "params", "names" (ours, same order), "base_rate" (before the schedule), "lr" and
@@ -143,11 +146,11 @@ def parameter_groups(
     if not trained:
         raise InputError("the model has no parameter to train: all are frozen")
     # Layers are counted over all blocks, frozen ones included: freezing a part must not move the others.
-    shapes = {official_name(name): parameter.ndim for name, parameter in model.named_parameters()}
+    shapes = {rule_name(name): parameter.ndim for name, parameter in model.named_parameters()}
     by_name = settings(shapes, config)
     groups: dict[Setting, dict[str, Any]] = {}
     for name, parameter in trained.items():
-        setting = by_name[official_name(name)]
+        setting = by_name[rule_name(name)]
         rate = config.learning_rate * setting.scale
         group = groups.setdefault(
             setting,

@@ -1,20 +1,19 @@
 """What a dry run prints beside the start block: the configuration, the parameter groups, memory."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
 from torch import nn
 
-from vit_adapter.config import InputError, RunConfig, TrainingConfig
+from vit_adapter.config import RunConfig, TrainingConfig
 from vit_adapter.config.plain import to_yaml
 from vit_adapter.segmenter import Segmenter
-from vit_adapter.weights.official import official_name
 
 from .checks import check_run
 from .engine import choose_accelerator
 from .memory import memory_words
-from .parameter_groups import count_layers, layer_of, parameter_groups
+from .parameter_groups import count_layers, layer_of, parameter_groups, rule_name
 from .printing import print_lines
 from .start_block import PUBLISHED_BATCH, StartBlock
 from .validation_plan import plan_validation
@@ -43,50 +42,37 @@ def print_plan(
     Raises:
         InputError: A setting or device cannot be used.
     """
-    accelerator, processes = check_run(model, config, images[0])
-    # How large the images are is not known, so neither is what validation costs.
-    validation = plan_validation(config.training, images[1], None, config.evaluation.limit)
     block = StartBlock(
-        training_images=images[0],
-        validation_images=images[1],
-        class_names=list(model.class_names),
-        processes=processes,
-        device=accelerator,
+        model=model,
+        config=config,
+        images=images,
+        devices=check_run(model, config, images[0]),
+        # How large the images are is not known, so neither is what validation costs.
+        plan=plan_validation(config.training, images[1], None, config.evaluation.limit),
         operator_forms=operator_forms,
         notes=[*notes],
         published_batch=published_batch,
-        validation=validation.words(),
     )
-    lines = dry_run_lines(block, model, config)
-    print_lines(console or Console(), lines)
+    print_lines(console or Console(), dry_run_lines(block))
 
 
-def dry_run_lines(block: StartBlock, model: Segmenter, config: RunConfig) -> list[str]:
+def dry_run_lines(block: StartBlock) -> list[str]:
     """The start block of a run that does not begin, and its plan."""
-    facts = block.lines(config.training, model, config.training.out or "a new one under runs/")
-    return [*facts, "", *plan_lines(model, config, rule_name)]
+    facts = block.lines(block.config.training.out or "a new one under runs/")
+    return [*facts, "", *plan_lines(block.model, block.config)]
 
 
-def rule_name(name: str) -> str:
-    """The name that the layer rules use; parts that no published model has keep ours."""
-    try:
-        return official_name(name)
-    except InputError:
-        return name
-
-
-def plan_lines(model: Segmenter, config: RunConfig, official: Callable[[str], str]) -> list[str]:
+def plan_lines(model: Segmenter, config: RunConfig) -> list[str]:
     """The whole configuration as YAML, the optimiser's groups as a table, and what is needed in memory.
 
     Args:
         model: What would be trained; one on the meta device will do.
         config: All settings of the run.
-        official: Our parameter name to the official one, for the layer rules.
     """
     text = to_yaml(config)
-    groups = parameter_groups(model, config.training, official)
-    layers = count_layers(official(name) for name, _ in model.named_parameters())
-    table = group_table(groups, config.training, layers, official)
+    groups = parameter_groups(model, config.training)
+    layers = count_layers(rule_name(name) for name, _ in model.named_parameters())
+    table = group_table(groups, config.training, layers)
     held = state_bytes(model, config.training)
     memory = f"{held / 1e9:.2f} GB for weights, gradients and the optimiser's averages"
     lines = [*text.splitlines(), "", *table, "", f"{'memory':<14} {memory}"]
@@ -94,20 +80,17 @@ def plan_lines(model: Segmenter, config: RunConfig, official: Callable[[str], st
     return lines if step is None else [*lines, f"{'a step':<14} {step}"]
 
 
-def group_table(
-    groups: list[dict[str, Any]], config: TrainingConfig, layers: int, official: Callable[[str], str]
-) -> list[str]:
+def group_table(groups: list[dict[str, Any]], config: TrainingConfig, layers: int) -> list[str]:
     """One line for each group: layer, factor of the learning rate, weight decay, tensors, parameters.
 
     Args:
         groups: As ``parameter_groups`` gives them.
         config: Whose learning rate the factors are relative to.
         layers: Number of ViT blocks.
-        official: Our parameter name to the official one.
     """
     rows = []
     for group in groups:
-        found = sorted({layer_of(official(name), layers) for name in group["names"]})
+        found = sorted({layer_of(rule_name(name), layers) for name in group["names"]})
         rows.append(
             (
                 found,

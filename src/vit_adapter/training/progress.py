@@ -12,6 +12,7 @@ from . import processes
 from .printing import print_lines
 from .time_left import TimeLeft, duration
 from .validation import Validation
+from .validation_plan import ValidationPlan
 
 ESTIMATE_AFTER_SECONDS = 20.0
 """When the time of the whole run is shown, once; shorter runs need no estimate."""
@@ -27,8 +28,8 @@ class TrainingProgress:
 
     Args:
         console: Where to draw.
-        steps: Length of the run.
-        validation: Whose scores are shown.
+        plan: How long the run is, when and on what it validates.
+        validation: Whose scores are shown; None: there is none.
         quiet: No bar, no times; lines of validations are printed all the same.
         clock: Seconds; they may begin anywhere.
     """
@@ -36,12 +37,12 @@ class TrainingProgress:
     def __init__(
         self,
         console: Console,
-        steps: int,
+        plan: ValidationPlan,
         validation: Validation | None,
         quiet: bool,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.console, self.steps, self.validation = console, steps, validation
+        self.console, self.plan, self.validation = console, plan, validation
         self.quiet, self.clock = quiet, clock
         self._bar: ProgressBar | None = None
         self._left: TimeLeft | None = None
@@ -52,12 +53,13 @@ class TrainingProgress:
         """Show the bar, so many steps being done."""
         if self.quiet or processes.rank() != 0:
             return
-        plan = None if self.validation is None else self.validation.plan
-        self._left = TimeLeft(self.steps, step, plan)
+        self._left = TimeLeft(self.plan, step)
         self._started = self._before = self._said = self.clock()
         if not self.console.is_terminal:
             return
-        self._bar = ProgressBar("training", self.steps, done=step, own_estimate=True, console=self.console)
+        self._bar = ProgressBar(
+            "training", self.plan.steps, done=step, own_estimate=True, console=self.console
+        )
         self._bar.begin()
         if self.validation is not None:
             self.validation.evaluate.listener = self._validating
@@ -94,11 +96,11 @@ class TrainingProgress:
             return
         now, validating = self.clock(), 0.0
         if validated and self.validation is not None:
-            validating, plan = self.validation.seconds, self.validation.plan
-            self._left.validation_done(plan.sample or plan.images, validating)
+            validating = self.validation.seconds
+            self._left.validation_done(self.plan.sample or self.plan.images, validating)
         self._left.step_done(max(0.0, now - self._before - validating))
         self._before = now
-        late = 2 * (self._left.step - self._left.first_step) > self._left.steps - self._left.first_step
+        late = 2 * (self._left.step - self._left.first_step) > self.plan.steps - self._left.first_step
         if not self._estimated and now - self._started >= ESTIMATE_AFTER_SECONDS and self._left.timed_steps:
             self._estimated = True
             if late:  # the end is in sight
@@ -114,16 +116,17 @@ class TrainingProgress:
         now = self.clock()
         if now - self._said < SECONDS_BETWEEN_LINES:
             return
-        if step % max(1, self.steps // PLAIN_LINES) == 0 and step < self.steps:
+        steps = self.plan.steps
+        if step % max(1, steps // PLAIN_LINES) == 0 and step < steps:
             self._said, left = now, self._time_left()
-            self._print(f"step {step}/{self.steps}  loss {loss:.4f}" + (left and f"  {left}"))
+            self._print(f"step {step}/{steps}  loss {loss:.4f}" + (left and f"  {left}"))
 
     def _validation_lines(self, step: int, loss: float, scores: dict[str, float]) -> None:
         assert self.validation is not None
-        state, plan = self.validation.state, self.validation.plan
+        state, plan = self.validation.state, self.plan
         best = "" if state.best_score is None else f"  best {state.best_score:.4f} at {state.best_step}"
         self._print(
-            f"step {step}/{self.steps}  loss {loss:.4f}  {plan.score_name} {scores[plan.headline]:.4f}{best}"
+            f"step {step}/{plan.steps}  loss {loss:.4f}  {plan.score_name} {scores[plan.headline]:.4f}{best}"
         )
         if state.stopped:
             self._print(f"stopped early: no better {plan.headline} in {state.waited} validations")
@@ -137,27 +140,14 @@ class TrainingProgress:
 
 
 @contextmanager
-def evaluation_progress(console: Console, quiet: bool) -> Iterator[Callable[[int], Listener | None]]:
+def evaluation_progress(console: Console, images: int, quiet: bool) -> Iterator[Listener | None]:
     """For the evaluation at the end: a bar where there is a terminal, one line otherwise, nothing when quiet.
 
-    Gives a function that is called with the number of images and returns what is told (done, in all).
+    Gives what is to be called with (images done, images in all).
     """
-    bar: ProgressBar | None = None
-
-    def announce(images: int) -> Listener | None:
-        nonlocal bar
-        if quiet or processes.rank() != 0:
-            return None
-        text = f"measuring the best model on all {images} images"
-        if not console.is_terminal:
-            console.print(text, highlight=False)
-            return None
-        bar = ProgressBar(text, images, console=console)
-        bar.begin()
-        return bar.update
-
-    try:
-        yield announce
-    finally:
-        if bar is not None:
-            bar.end()
+    text = f"measuring the best model on all {images} images"
+    told = not quiet and processes.rank() == 0
+    if told and not console.is_terminal:
+        console.print(text, highlight=False)
+    with ProgressBar(text, images, shown=told and console.is_terminal, console=console) as bar:
+        yield bar.update if bar.shown else None

@@ -8,12 +8,12 @@ from typing import Any
 
 from vit_adapter.config import InputError
 from vit_adapter.config.files import system_reason
-from vit_adapter.metrics import SemanticEvaluator
 
 from . import processes
 from .metrics_table import MetricsTable
 from .run_state import RunState
 from .validation import Validation
+from .validation_plan import ValidationPlan
 
 RECORDED_STEPS = 2000
 SECONDS_BETWEEN_DRAWINGS = 30.0
@@ -24,20 +24,20 @@ class Recording:
 
     Args:
         folder: The run's folder.
-        steps: Length of the run.
-        validation: Whose scores and example images are recorded.
+        plan: How long the run is, and what its scores are of.
+        validation: Whose example images are recorded; None: there is none.
         first_step: Steps done before; later rows and curves are cut off.
     """
 
     def __init__(
         self,
         folder: Path,
-        steps: int,
+        plan: ValidationPlan,
         validation: Validation | None,
         first_step: int = 0,
     ) -> None:
-        self.folder, self.validation = folder, validation
-        self.every, self.first_step = max(1, steps // RECORDED_STEPS), first_step
+        self.folder, self.plan, self.validation = folder, plan, validation
+        self.every, self.first_step = max(1, plan.steps // RECORDED_STEPS), first_step
         self.table: MetricsTable | None = None
         self.board: Any = None
         self._drawn = -math.inf
@@ -50,7 +50,8 @@ class Recording:
         self.table = MetricsTable(self.folder, self.first_step)
         self._open_board(self.first_step + 1)
 
-    def _open_board(self, first_step: int) -> None:
+    def _open_board(self, first_step: int | None = None) -> None:
+        """Go on in the files of curves, without what they hold from a step on."""
         from torch.utils.tensorboard import SummaryWriter
 
         try:
@@ -62,7 +63,7 @@ class Recording:
         """Add the scores of a validation that had been interrupted to the row of its step."""
         named = self._named(scores)
         if named and self.table is not None:
-            self.table.amend(named)
+            self.table.fill(self.first_step, named)
             self._write_board(self.first_step, {}, named)
 
     def add(self, state: RunState, figures: dict[str, float], scores: dict[str, float] | None) -> None:
@@ -110,32 +111,28 @@ class Recording:
         Raises:
             InputError: A file cannot be written.
         """
-        from torch.utils.tensorboard import SummaryWriter
-
         assert self.table is not None
         self.table.fill(step, scores)
-        try:
-            with SummaryWriter(str(self.folder / "tensorboard")) as board:
-                for name, value in scores.items():
-                    board.add_scalar(f"validation/{name}", value, step)
-        except OSError as error:
-            raise InputError(f"{self.folder}: cannot be written: {system_reason(error)}") from error
+        self._open_board()
+        self._write_scores(step, scores)
         self._draw_curves()
         self.close()
 
     def _named(self, scores: dict[str, float] | None) -> dict[str, float]:
         """Scores of a sample say so in their names."""
-        ending = "" if self.validation is None else self.validation.plan.sample_ending
-        return {name + ending: value for name, value in (scores or {}).items()}
+        return {name + self.plan.sample_ending: value for name, value in (scores or {}).items()}
 
     def _write_board(self, step: int, figures: dict[str, float], scores: dict[str, float]) -> None:
         for name, value in figures.items():
             self.board.add_scalar(f"training/{name}", value, step)
-        for name, value in scores.items():
-            self.board.add_scalar(f"validation/{name}", value, step)
+        self._write_scores(step, scores)
         if scores and self.validation is not None:
             for index, image in enumerate(self.validation.evaluate.examples):
                 self.board.add_image(f"validation/example {index}", image, step, dataformats="HWC")
+
+    def _write_scores(self, step: int, scores: dict[str, float]) -> None:
+        for name, value in scores.items():
+            self.board.add_scalar(f"validation/{name}", value, step)
 
     def _draw_curves(self) -> None:
         from vit_adapter.visualization.curves import plot_curves
@@ -143,20 +140,18 @@ class Recording:
         assert self.table is not None
         if not self.table.rows:
             return
-        plan = None if self.validation is None else self.validation.plan
-        headline = SemanticEvaluator.headline if plan is None else plan.headline
-        name = headline if plan is None else plan.score_name
+        plan, name = self.plan, self.plan.score_name
         series = {"loss": self.table.column("loss"), "mIoU": self.table.column(name)}
         history = [
             {"step": step, kind: value} for kind, points in series.items() for step, value in zip(*points)
         ]
-        final = self.table.column(headline) if plan is not None and plan.sample is not None else ([], [])
+        final = ([], []) if plan.sample is None else self.table.column(plan.headline)
         plot_curves(
             history,
             self.folder / "curves.png",
             self.folder.name,
             score_name=name,
-            final=(final[0][-1], final[1][-1], f"all {plan.images} images") if plan and final[0] else None,
+            final=(final[0][-1], final[1][-1], f"all {plan.images} images") if final[0] else None,
         )
         self._drawn = time.monotonic()
 

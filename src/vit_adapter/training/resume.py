@@ -1,7 +1,7 @@
 """What must be equal to continue a run, and what may be changed with a notice."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from torch import nn
@@ -10,6 +10,9 @@ from vit_adapter.config import InputError, RunConfig, TrainingConfig, ViTConfig
 from vit_adapter.config.model import BACKBONE_CONFIGS, HEAD_CONFIGS, config_of_kind
 from vit_adapter.config.model_versions import upgrade_model
 from vit_adapter.data.digest import data_changes
+
+from .checkpoints import CheckpointFolder
+from .validation import ValidationState
 
 # Locations, speed and verbosity: none of them affects the result.
 _IRRELEVANT = (
@@ -27,7 +30,55 @@ _MUST_BE_EQUAL = (
 )
 
 
-def run_fingerprint(
+@dataclass(frozen=True)
+class Continuation:
+    """The run that this one goes on with.
+
+    Attributes:
+        files: Its checkpoints.
+        checkpoint: The one that it continues from, without the model's weights, which are loaded.
+        remembered: Its validation's memory.
+        lines: What a reader has to know of it.
+    """
+
+    files: CheckpointFolder
+    checkpoint: dict[str, Any]
+    remembered: ValidationState
+    lines: list[str]
+
+    @classmethod
+    def of(cls, config: RunConfig, model: nn.Module, identity: dict[str, Any]) -> "Continuation | None":
+        """Reads the checkpoint to continue from and loads the model's weights; None: the run begins anew.
+
+        Args:
+            config: All settings.
+            model: Gets the weights.
+            identity: Of the run that is to go on, see ``run_identity``.
+
+        Raises:
+            InputError: There is no checkpoint, or it is of another run.
+        """
+        training = config.training
+        if not training.resume:
+            return None
+        if training.out is None:
+            raise InputError("training.resume: expected training.out, the folder of the run to continue")
+        files = CheckpointFolder(training.out)
+        checkpoint, note = files.load()
+        lines, step, run = [] if note is None else [note], checkpoint["step"], checkpoint["run"]
+        if step > training.steps:
+            raise InputError(f"{files.last}: {step} steps are done, but training.steps={training.steps}")
+        lines += [f"changed: {change}" for change in check_same_run(run, identity, str(files.last))]
+        if any("training.steps" in line for line in lines):
+            lines.append("the learning rate follows the schedule of the new length from here on")
+        lines.append(f"continued from {files.last}, step {step}")
+        model.load_state_dict(checkpoint.pop("model"))
+        remembered = ValidationState(**checkpoint["validation"])
+        remembered.other_images = bool(changes_of(run, identity, "validation"))
+        return cls(files, checkpoint, remembered, lines)
+
+
+def run_identity(
     model: nn.Module,
     config: RunConfig,
     class_names: list[str],
@@ -53,7 +104,7 @@ def run_fingerprint(
 
 
 def check_same_run(old: dict[str, Any], new: dict[str, Any], where: str) -> list[str]:
-    """Compare the fingerprints of a checkpoint and of the run that wants to continue it.
+    """Compare the identities of a checkpoint and of the run that wants to continue it.
 
     Returns:
         One line for every setting that was changed and may be.
@@ -62,7 +113,7 @@ def check_same_run(old: dict[str, Any], new: dict[str, Any], where: str) -> list
         InputError: Class list, trained parameters, the frozen part or the layer rules differ (S49, S50).
     """
     _check_classes(old["class_names"], new["class_names"], where)
-    before, now = (_settings(fingerprint) for fingerprint in (old, new))
+    before, now = (_settings(identity) for identity in (old, new))
     for key in _MUST_BE_EQUAL:
         if before.get(key) != now.get(key):
             raise InputError(
@@ -96,12 +147,12 @@ def changes_of(old: dict[str, Any], new: dict[str, Any], part: str) -> list[str]
     return data_changes(old.get("data", {}).get(part), new["data"].get(part), part)
 
 
-def _settings(fingerprint: dict[str, Any]) -> dict[str, Any]:
+def _settings(identity: dict[str, Any]) -> dict[str, Any]:
     """By their full names; a checkpoint may hold the model's settings in an earlier form.
 
     Settings that came later have their defaults, which do what was done before.
     """
-    settings = json.loads(fingerprint["settings"])
+    settings = json.loads(identity["settings"])
     model = upgrade_model(settings["model"])
     parts = {
         "vit": ViTConfig(),

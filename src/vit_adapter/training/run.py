@@ -12,7 +12,7 @@ from vit_adapter.config import RunConfig
 from vit_adapter.config.counting import counted
 from vit_adapter.data.sample import AnnotatedImages
 from vit_adapter.data.training_set import TrainingSet
-from vit_adapter.evaluation.loop import EvaluationResult, new_evaluator
+from vit_adapter.evaluation.loop import EvaluationResult
 from vit_adapter.segmenter import Segmenter
 
 from . import processes
@@ -24,7 +24,6 @@ from .loop import run_loop
 from .plan import dry_run_lines
 from .preparation import PreparedRun, prepare_run
 from .printing import print_lines
-from .progress import evaluation_progress
 from .run_state import RunState
 from .schedule import Schedule
 from .signals import StopRequest
@@ -105,13 +104,13 @@ def run_training(
         model, train_set, validation_set, config, console, operator_forms or {}, notes, published_batch
     )
     if dry_run:
-        print_lines(console, dry_run_lines(prepared.block, model, config))
+        print_lines(console, dry_run_lines(prepared.block))
         return None
-    if prepared.finished:
-        done = f"{prepared.files.last}: the run is finished, at step {prepared.first_step}"
-        print_lines(console, [*prepared.lines, done])
-        assert prepared.start is not None
-        return _result(prepared, prepared.first_step, {}, prepared.start["replaced"])
+    before = prepared.continued
+    if before is not None and prepared.finished:
+        step, last = prepared.block.first_step, before.files.last
+        print_lines(console, [*before.lines, f"{last}: the run is finished, at step {step}"])
+        return _result(prepared, last.parent, step, unreadable=before.checkpoint["replaced"])
     # Convolutions are faster in this order of memory, on the CPU and in half precision on CUDA.
     model.to(memory_format=torch.channels_last)  # pyright: ignore
     with quiet_lightning(), one_line_errors(config.training):
@@ -121,17 +120,17 @@ def run_training(
 def _train(prepared: PreparedRun) -> RunResult:
     config, console, model = prepared.config, prepared.console, prepared.model
     Schedule.of(config.training)  # refuses a warm-up as long as the run before anything is written
-    state, request = RunState(prepared.first_step, config.training.steps), StopRequest()
-    probed = prepared.block.processes > 1 and model.head.reaches_all_parameters
+    state, request = RunState(prepared.block.first_step, config.training.steps), StopRequest()
+    probed = prepared.block.devices.count > 1 and model.head.reaches_all_parameters
     all_used = probed and not unused_parameters(model, config.model.vit.in_chans)
     fabric = make_fabric(config.training, all_used)
     fabric.launch()
-    folder = prepared.files.folder = open_folder(config)
+    folder = open_folder(config)
     if processes.rank() == 0:
-        print_lines(console, prepared.block.lines(config.training, model, folder))
+        print_lines(console, prepared.block.lines(folder))
     try:
         with synchronized_batch_norm(model, fabric):
-            validation, recording, unreadable = run_loop(prepared, fabric, state, request)
+            trained = run_loop(prepared, folder, fabric, state, request)
     except BaseException:
         if processes.rank() == 0 and state.last_checkpoint is not None:
             command = resume_command(folder, *state.remedy)
@@ -144,44 +143,41 @@ def _train(prepared: PreparedRun) -> RunResult:
     if state.stop_agreed:
         _end_interrupted(request, folder, state, console)
     if processes.rank() == 0:
-        print_lines(console, _unreadable_lines(unreadable))
-    images = prepared.validation_set
-    if validation is None or images is None:
-        return _result(prepared, state.step, {}, unreadable)
+        print_lines(console, _unreadable_lines(trained.unreadable))
+    if trained.validation is None:
+        return _result(prepared, folder, state.step, unreadable=trained.unreadable)
     try:
-        with evaluation_progress(console, config.training.quiet) as announce:
-            evaluation = evaluate_best(
-                validation,
-                recording,
-                model,
-                images,
-                config.evaluation,
-                fabric.device,
-                announce,
-            )
+        evaluation = evaluate_best(prepared, trained.validation, trained.recording, fabric.device)
     except BaseException:  # Ctrl-C, SIGTERM, a full disk
         ready = f"{folder / BEST}: the model is ready; to measure it: {resume_command(folder)}"
         print_lines(console, [ready])
         raise
-    return _result(prepared, state.step, validation.scores or {}, unreadable, evaluation)
+    scores = trained.validation.scores or {}
+    return _result(prepared, folder, state.step, scores, trained.unreadable, evaluation)
 
 
 def _result(
     prepared: PreparedRun,
+    folder: Path,
     step: int,
-    scores: dict[str, float],
-    unreadable: dict[str, str],
+    scores: dict[str, float] | None = None,
+    unreadable: dict[str, str] | None = None,
     evaluation: EvaluationResult | None = None,
 ) -> RunResult:
-    folder, state = prepared.files.folder, prepared.remembered
-    validated = state.best_score is not None
-    model_folder = folder / (BEST if validated else LAST_MODEL)
+    state = prepared.remembered
     score = state.best_score
     if evaluation is not None and state.sample is not None:
         score = evaluation.score
-    headline = new_evaluator(prepared.model, ()).headline
     return RunResult(
-        folder, model_folder, step, score, state.best_step, scores, unreadable, evaluation, headline
+        folder,
+        folder / (LAST_MODEL if state.best_score is None else BEST),
+        step,
+        score,
+        state.best_step,
+        scores or {},
+        unreadable or {},
+        evaluation,
+        prepared.model.task.headline,
     )
 
 

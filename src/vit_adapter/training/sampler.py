@@ -1,6 +1,8 @@
 """Which images a step sees, as a function of the step alone."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Protocol
 
 import numpy as np
@@ -53,13 +55,14 @@ class Order(Protocol):
         ...
 
 
+@dataclass(eq=False)
 class StepSampler(Sampler[list[Key]]):
     """Keys of the images that one process reads for each step, from any step on.
 
     In a ``SampleOrder`` a step of all processes together reads ``accumulate * processes * batch_size`` neighbouring
     positions of the sequence: which images form a step depends on that product only, not on how it is split.
 
-    Args:
+    Attributes:
         order: The sequence.
         batch_size: Images of one process and one forward pass.
         accumulate: Forward passes of one step.
@@ -69,37 +72,26 @@ class StepSampler(Sampler[list[Key]]):
         processes: Number of processes.
     """
 
-    def __init__(
-        self,
-        order: Order,
-        batch_size: int,
-        accumulate: int,
-        first_step: int,
-        last_step: int,
-        rank: int = 0,
-        processes: int = 1,
-    ) -> None:
-        self.order, self.batch_size, self.accumulate = order, batch_size, accumulate
-        self.first_step, self.last_step = first_step, last_step
-        self.rank, self.processes = rank, processes
+    order: Order
+    batch_size: int
+    accumulate: int
+    first_step: int
+    last_step: int
+    rank: int = 0
+    processes: int = 1
 
     def __len__(self) -> int:
         return max(0, self.last_step - self.first_step)
 
     def __iter__(self) -> Iterator[list[Key]]:
-        for step in range(self.first_step, self.last_step):
-            yield self.step_keys(step)
+        return map(self.step_keys, range(self.first_step, self.last_step))
 
     def starting_at(self, step: int) -> "StepSampler":
         """The same from another step on."""
-        return StepSampler(
-            self.order, self.batch_size, self.accumulate, step, self.last_step, self.rank, self.processes
-        )
+        return replace(self, first_step=step)
 
     def step_keys(self, step: int) -> list[Key]:
         """The ``accumulate * batch_size`` keys of this process, forward pass after forward pass."""
-        keys: list[Key] = []
-        for micro_batch in range(self.accumulate):
-            number = step * self.accumulate + micro_batch
-            keys += self.order.batch(number, self.batch_size, self.rank, self.processes)
-        return keys
+        passes = range(step * self.accumulate, (step + 1) * self.accumulate)
+        batches = (self.order.batch(one, self.batch_size, self.rank, self.processes) for one in passes)
+        return list(chain.from_iterable(batches))

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from vit_adapter.config import InputError, TrainingConfig
@@ -42,14 +42,12 @@ class Schedule:
         """The schedule of a run; without a given warm-up it takes 1500 steps or a tenth of the run.
 
         Raises:
-            InputError: The run has no step, or the warm-up is as long as the run.
+            InputError: The warm-up is as long as the run, or milestones are given to another schedule than "steps".
         """
-        if config.steps < 1:
-            raise InputError(f"training.steps={config.steps}, expected at least 1")
         warmup = config.warmup_steps
         if warmup is None:
             warmup = min(PUBLISHED_WARMUP, config.steps // 10)
-        if warmup < 0 or warmup >= config.steps:
+        if warmup >= config.steps:
             raise InputError(
                 f"training.warmup_steps={warmup} with training.steps={config.steps}: the full learning rate would "
                 "never be reached; expected a warm-up shorter than the run (leave it out for a tenth of the run)"
@@ -88,10 +86,6 @@ class Schedule:
             return lowest + 0.5 * (base - lowest) * (math.cos(math.pi * done) + 1)
         left = max(0.0, 1 - step / self.steps)
         return (base - self.minimum) * left**self.power + self.minimum
-
-    def factor(self, step: int) -> float:
-        """``rate`` for a base of 1 and a minimum of 0."""
-        return replace(self, minimum=0.0).rate(1.0, step)
 
     def highest_rate(self, base: float, first_step: int = 0) -> float:
         """Largest rate of the updates from ``first_step`` on (the start block shows it, S67)."""

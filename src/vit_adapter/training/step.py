@@ -1,7 +1,6 @@
 """One optimiser step, the same for one process and for many."""
 
 import math
-from collections.abc import Callable
 from typing import Any, NoReturn
 
 import torch
@@ -10,11 +9,12 @@ from torch import Tensor, nn
 
 from vit_adapter.config import TrainingConfig
 from vit_adapter.heads import LossNotFinite
+from vit_adapter.segmenter import Segmenter
 
 from . import processes
 from .astray import BatchFacts, batch_facts, blames_input, joined_facts, likely_reason, told_facts
 from .batches import STOP
-from .loader import MicroBatch
+from .loader import MicroBatch, truth_of
 from .parameter_groups import parameter_groups
 from .randomness import seed_generators
 from .run_state import RunState
@@ -28,15 +28,12 @@ FUSED_DEVICES = ("cpu", "cuda")
 class _Losses(nn.Module):
     """A model whose forward pass is its loss: what is wrapped for several processes and for half precision."""
 
-    def __init__(self, segmenter: nn.Module) -> None:
+    def __init__(self, segmenter: Segmenter) -> None:
         super().__init__()
         self.segmenter = segmenter
 
-    def forward(
-        self, images: Tensor, labels: Tensor, divisor: float | None, objects: Any = None, frames: Any = None
-    ) -> dict[str, Tensor]:
-        more = () if objects is None else (objects,) if frames is None else (objects, frames)
-        return self.segmenter.loss(images, labels, divisor, *more)  # pyright: ignore
+    def forward(self, images: Tensor, **truth: Any) -> dict[str, Tensor]:
+        return self.segmenter.loss(images, **truth)
 
 
 class TrainingStep:
@@ -48,7 +45,6 @@ class TrainingStep:
     Args:
         segmenter: The model; ``loss(images, labels)`` gives "loss" and its named parts.
         config: Rates, clipping, seed.
-        official_name: Our parameter name to the official one, for the layer rules.
         fabric: Of the run; the model goes to its device.
         state: Where the run stands.
         request: What signals asked of this process.
@@ -56,9 +52,8 @@ class TrainingStep:
 
     def __init__(
         self,
-        segmenter: nn.Module,
+        segmenter: Segmenter,
         config: TrainingConfig,
-        official_name: Callable[[str], str],
         fabric: Fabric,
         state: RunState,
         request: StopRequest | None = None,
@@ -67,7 +62,7 @@ class TrainingStep:
         self.schedule = Schedule.of(config)
         self.request = request or StopRequest()
         self.losses = fabric.setup_module(_Losses(segmenter))
-        groups = parameter_groups(segmenter, config, official_name)
+        groups = parameter_groups(segmenter, config)
         # The fused form unscales the gradients of half precision itself, which does not go with clipping.
         fused = fabric.device.type in FUSED_DEVICES and config.precision != "16-mixed"
         optimizer = torch.optim.AdamW(  # behaviour 83
@@ -108,13 +103,7 @@ class TrainingStep:
 
     def _loss(self, micro_batch: MicroBatch, divisor: float | None) -> dict[str, Tensor]:
         try:
-            return self.losses(
-                micro_batch["image"],
-                micro_batch["labels"],
-                divisor,
-                micro_batch.get("instances"),
-                micro_batch.get("frames"),
-            )
+            return self.losses(micro_batch["image"], divisor=divisor, **truth_of(micro_batch))
         except LossNotFinite as error:  # all processes raise it together (S42)
             told = next(reason for reason in processes.gather(str(error)) if "another process" not in reason)
             self._stop_not_finite(f"a matching cost ({told})", [micro_batch])
@@ -148,12 +137,7 @@ class TrainingStep:
         passes = len(batch) * processes.world_size()
         counts: list[float | None] = []
         if error is None and not stop and passes > 1:
-            counts = [
-                self.segmenter.count(  # pyright: ignore
-                    part["labels"], *(part[name] for name in ("instances", "frames") if name in part)
-                )
-                for part in batch
-            ]
+            counts = [self.segmenter.count(**truth_of(part)) for part in batch]
         total = sum(count for count in counts if count is not None)
         counted = float(any(count is not None for count in counts))
         errors, stops, total, counted = processes.sum_over_processes(

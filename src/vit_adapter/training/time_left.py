@@ -2,6 +2,8 @@
 
 from collections import deque
 
+from vit_adapter.config.counting import counted
+
 from .validation_plan import ValidationPlan
 
 RECENT_STEPS = 50
@@ -15,13 +17,12 @@ class TimeLeft:
     """Steps and validations are timed apart, so that a validation does not make the steps look slow.
 
     Args:
-        steps: Length of the run.
+        plan: How long the run is, when and on what it validates.
         first_step: Steps done before.
-        plan: When and on what it validates; None: never.
     """
 
-    def __init__(self, steps: int, first_step: int, plan: ValidationPlan | None) -> None:
-        self.steps, self.first_step, self.step, self.plan = steps, first_step, first_step, plan
+    def __init__(self, plan: ValidationPlan, first_step: int) -> None:
+        self.plan, self.first_step, self.step = plan, first_step, first_step
         self._recent: deque[float] = deque(maxlen=RECENT_STEPS)
         self._image_seconds: float | None = None
 
@@ -48,27 +49,24 @@ class TimeLeft:
     def validation_seconds(self, from_step: int) -> float:
         """Seconds of the validations after a step, the last one of all images among them; estimated by the number
         of windows before the first is done."""
-        each, plan = self.step_seconds(), self.plan
-        if plan is None or each is None:
-            return 0.0
         image = self._image_seconds
         if image is None:
-            image = 0.0 if plan.image_cost is None else plan.image_cost * each
-        return image * plan.images_after(from_step)
+            image = (self.plan.image_cost or 0.0) * (self.step_seconds() or 0.0)
+        return image * self.plan.images_after(from_step)
 
     def seconds_left(self) -> float | None:
         """Seconds until the run is over; None before two steps are done."""
         each = self.step_seconds()
         if each is None:
             return None
-        return each * (self.steps - self.step) + self.validation_seconds(self.step)
+        return each * (self.plan.steps - self.step) + self.validation_seconds(self.step)
 
     def estimate(self) -> list[str]:
         """The time of the whole call as lines for the user; none before two steps are done."""
         each = self.step_seconds()
         if each is None:
             return []
-        to_do, validation = self.steps - self.first_step, self.validation_seconds(self.first_step)
+        to_do, validation = self.plan.steps - self.first_step, self.validation_seconds(self.first_step)
         total = each * to_do + validation
         text = f"about {duration(total)} for {to_do} steps"
         if validation >= 1:
@@ -84,13 +82,9 @@ class TimeLeft:
 def duration(seconds: float) -> str:
     """A time in words: "40 seconds", "9 minutes", "3.5 hours", "2.1 days"."""
     if seconds < 90:
-        return _counted(round(seconds), "second")
+        return counted(round(seconds), "second")
     if seconds < 90 * 60:
-        return _counted(round(seconds / 60), "minute")
+        return counted(round(seconds / 60), "minute")
     if seconds < 36 * 3600:
         return f"{seconds / 3600:.1f} hours"
     return f"{seconds / 86400:.1f} days"
-
-
-def _counted(number: int, unit: str) -> str:
-    return f"{number} {unit}" + ("" if number == 1 else "s")

@@ -25,7 +25,6 @@ from vit_adapter.weights.load import fit_state
 from vit_adapter.weights.model_folder import WEIGHTS_FILE
 
 from . import processes
-from .facts import note_facts
 from .joint_evaluation import JointEvaluation
 from .run_state import RunState
 from .signals import StopAsked, StopRequest
@@ -150,9 +149,8 @@ class Validation:
                 self._forget_what_is_gone()
                 if self.state.take(score, step):
                     self.best_result = self.evaluate.result
-                    facts = self._facts(step, score)
-                    note_facts(model, **facts)
-                    note_facts(measured, **facts)
+                    model.training_facts |= self._facts(step, score)
+                    measured.training_facts |= model.training_facts
                     values = score_values(step, score, self.plan.sample, self.plan.headline)
                     best = self.folder / BEST
                     processes.on_first_process(lambda: save_model(measured, best, values))
@@ -248,14 +246,15 @@ def save_model(model: Segmenter, folder: Path, score: dict[str, Any]) -> None:
         shutil.rmtree(new, ignore_errors=True)
 
 
-def save_last_model(model: Segmenter, folder: Path, step: int, headline: str = "mIoU") -> None:
+def save_last_model(model: Segmenter, folder: Path, step: int) -> None:
     """Write the model of a run that has no best one.
 
     Raises:
         InputError: It cannot be written.
     """
-    note_facts(model, **{"step": step, headline: None, "images": None})
-    save_model(model, folder, {"step": step, headline: None})
+    unmeasured = {"step": step, model.task.headline: None}
+    model.training_facts |= unmeasured | {"images": None}
+    save_model(model, folder, unmeasured)
 
 
 def recover_model(folder: Path) -> None:

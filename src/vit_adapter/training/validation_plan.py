@@ -11,7 +11,6 @@ import numpy as np
 from vit_adapter.config import InferenceConfig, InputError, RunConfig, TrainingConfig
 from vit_adapter.config.counting import counted, evenly_spread
 from vit_adapter.data.sample import AnnotatedImages
-from vit_adapter.evaluation.loop import new_evaluator
 from vit_adapter.images import UnreadableImageError
 from vit_adapter.inference.cost import seen_pixels
 from vit_adapter.metrics import SemanticEvaluator
@@ -43,7 +42,7 @@ class ValidationPlan:
     Attributes:
         steps: Length of the run.
         every: Steps between validations; there is one after the last step, too.
-        images: Validation images that count at the end.
+        images: Validation images that count at the end; 0: there is no validation.
         sample: Images of each validation on the way; None: all of them.
         image_cost: What one image costs, in training steps; None: not known (no image is at hand).
         headline: Name of the score by which models are compared.
@@ -88,7 +87,9 @@ class ValidationPlan:
         return evenly_spread(self.images, self.sample)
 
     def words(self) -> str:
-        """The plan as a line for the user."""
+        """The plan as a line for the user; empty where there is no validation."""
+        if not self.images:
+            return ""
         every = "after each step" if self.every == 1 else f"every {self.every} steps"
         every = every if self.count > 1 else "at the end"
         if self.sample is None:
@@ -125,22 +126,24 @@ class ValidationPlan:
 
 
 def plan_of(
-    config: RunConfig, model: Segmenter, validation_set: AnnotatedImages, processes: int
+    config: RunConfig, model: Segmenter, validation_set: AnnotatedImages | None, processes: int
 ) -> ValidationPlan:
     """The plan of a run.
 
     Args:
         config: All settings.
-        model: A ``Segmenter``, for its protocol.
-        validation_set: All validation images.
+        model: A ``Segmenter``, for its protocol and its task.
+        validation_set: All validation images; None: there are none, and no validation.
         processes: Number of processes.
     """
     training = config.training
+    if validation_set is None:
+        return ValidationPlan(training.steps, training.steps, 0, None, None, model.task.headline)
     batch = processes * training.batch_size * training.accumulate
     crop = config.data.augmentation.crop or model.protocol.crop
     cost = image_cost(validation_set, model.protocol, crop, batch)
     plan = plan_validation(training, len(validation_set), cost, config.evaluation.limit)
-    return replace(plan, headline=new_evaluator(model, ()).headline)
+    return replace(plan, headline=model.task.headline)
 
 
 def plan_validation(

@@ -8,6 +8,7 @@ from vit_adapter.config import (
     AugmentationConfig,
     BackboneConfig,
     BeitPyramidConfig,
+    HeadConfig,
     InferenceConfig,
     Mask2FormerConfig,
     ModelConfig,
@@ -70,6 +71,11 @@ def light_adapter(blocks: int) -> AdapterConfig:
     return AdapterConfig(
         interaction_indexes=[(0, blocks - 1)], cffn_ratio=None, extra_extractors=False, add_vit_feature=False
     )
+
+
+def beside_frozen_vit(vit: ViTConfig, head: HeadConfig) -> ModelConfig:
+    """DINOv3's form: extractors alone, beside a frozen ViT that is read through its final norm (behaviour 116)."""
+    return ModelConfig(replace(vit, frozen="vit", final_norm=True), AdapterConfig(injectors=False), head)
 
 
 _DEIT_BASE = _vit("deit_base", 0.3)

@@ -3,31 +3,26 @@
 from dataclasses import replace
 
 from vit_adapter.config import (
-    AdapterConfig,
     InferenceConfig,
     Mask2FormerConfig,
-    ModelConfig,
     TrainingConfig,
     ViTConfig,
 )
 
-from .bases import augmentation
+from .bases import augmentation, beside_frozen_vit
 from .pretraining import DINOV3_LICENCE, PRETRAINED
 from .recipe import Recipe
 
 _SIDE = 896
 
-_MODEL = ModelConfig(
-    vit=ViTConfig(
+_MODEL = beside_frozen_vit(
+    ViTConfig(
         name=PRETRAINED["dinov3_7b"].timm_name or "",
-        final_norm=True,
-        frozen="vit",
         drop_path_rate=0.3,
         pretraining_parts=("mask_token", "local_cls_norm"),
         grad_checkpointing=True,
     ),
-    backbone=AdapterConfig(injectors=False),
-    head=Mask2FormerConfig(
+    Mask2FormerConfig(
         queries=100,
         channels=2048,
         heads=16,

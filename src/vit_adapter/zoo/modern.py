@@ -28,7 +28,7 @@ from vit_adapter.config import (
     ViTConfig,
 )
 
-from .bases import IMAGENET, augmentation, by_flag, single_scale
+from .bases import IMAGENET, augmentation, beside_frozen_vit, by_flag, single_scale
 from .pretraining import PRETRAINED
 from .recipe import Recipe
 
@@ -59,8 +59,9 @@ def _recipe(head: str, family: str, size: str, frozen: bool, parameters: int) ->
         name=PRETRAINED[key].timm_name or key,
         drop_path_rate=of_size.drop_path,
         grad_checkpointing=of_size.recompute,
-        frozen="vit" if frozen else None,
-        final_norm=frozen,
+    )
+    model = (
+        beside_frozen_vit(vit, _HEADS[head]) if frozen else ModelConfig(vit, AdapterConfig(), _HEADS[head])
     )
     training = TrainingConfig(
         steps=_STEPS[head],
@@ -78,7 +79,7 @@ def _recipe(head: str, family: str, size: str, frozen: bool, parameters: int) ->
         name=f"{head}_{family}_adapter_{size}_512_ade20k{'_frozen' if frozen else ''}",
         dataset="ade20k",
         pretraining=key,
-        model=ModelConfig(vit, AdapterConfig(injectors=not frozen), _HEADS[head]),
+        model=model,
         training=training,
         augmentation=augmentation(_SIZE, _CROP),
         protocol=replace(protocol, multiple=32),

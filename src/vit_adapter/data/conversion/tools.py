@@ -8,7 +8,7 @@ from vit_adapter.config.paths import takes_paths
 from vit_adapter.images.listing import IMAGE_SUFFIXES
 
 from ..file_tree import files_below
-from ..other_forms import TITLES, Form, advice, recognise
+from ..other_forms import TITLES, OtherForm, advice, recognise
 from .coco import convert_coco
 from .cvat import read_cvat
 from .cvat_masks import read_cvat_masks
@@ -103,7 +103,7 @@ def _refuse_unknown(source: Path) -> None:
 
 
 def _read(
-    form: Form, root: Path, line_width: float | None, label_key: str | None, images: Path | None
+    form: OtherForm, root: Path, line_width: float | None, label_key: str | None, images: Path | None
 ) -> Labelled:
     files = form.files
     if form.name == "cvat":

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from .pairs import Pair, Part, images_below, key_of
+from .pairs import Pair, SplitPart, images_below, key_of
 
 ENDING = "_mask"
 
 
-def find_beside(folder: Path, channels: int = 3, skip_unlabelled: bool = False) -> Part | None:
+def find_beside(folder: Path, channels: int = 3, skip_unlabelled: bool = False) -> SplitPart | None:
     """Pairs of a folder; None: no image there has a mask beside it.
 
     Args:
@@ -17,7 +17,7 @@ def find_beside(folder: Path, channels: int = 3, skip_unlabelled: bool = False) 
     """
     if not any(folder.glob(f"*{ENDING}.*")):
         return None
-    part = Part()
+    part = SplitPart()
     images: dict[str, Path] = {}
     masks: dict[str, Path] = {}
     for path in images_below(folder, channels, part.problems):

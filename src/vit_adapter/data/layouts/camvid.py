@@ -5,7 +5,7 @@ from pathlib import Path
 from ..class_files import ClassEntry
 from .layout import Layout
 from .lists import read_list
-from .pairs import Part, match_folders
+from .pairs import SplitPart, match_folders
 
 VOID = 11
 
@@ -40,7 +40,7 @@ def find_camvid(root: Path) -> Layout:
     third = (root / "test").is_dir() and (root / "testannot").is_dir()
     for split in ("train", "val", "test") if third else ("train", "val"):
         path = root / f"{split}.txt"
-        listed = read_list(path, root, None) if path.is_file() else Part()
+        listed = read_list(path, root, None) if path.is_file() else SplitPart()
         parts[split] = listed if listed.pairs else match_folders(root / split, root / f"{split}annot")
     test = parts.pop("test", None)
     return Layout("camvid", root, parts, CAMVID_CLASSES, "CamVid's 11 classes", void_id=VOID, test=test)

@@ -25,7 +25,7 @@ from ..image_reading import ImageReading
 from .coco_masks import CocoImage, CocoMasks, CocoObject
 from .coco_places import annotation_files, image_folder, part_of
 from .layout import Layout
-from .pairs import Pair, Part
+from .pairs import Pair, SplitPart
 from .split import split_by_name
 
 TASKS: tuple[TaskName, ...] = ("instance", "semantic")
@@ -66,7 +66,7 @@ def find_coco_instances(root: Path, config: DataConfig, images: ImageReading, ta
         told = f"found {', '.join(str(file.relative_to(root)) for file in (several or files)[:4]) or 'none'}"
         raise InputError(f"{root}: is not arranged like COCO instances; {ADVICE}; {told}")
     drawn: dict[Path, CocoImage] = {}
-    parts: dict[str, Part] = {}
+    parts: dict[str, SplitPart] = {}
     entries, remarks, first = None, [], files[0]
     contents = {part: read_coco(file) for part, (file,) in by_part.items()}
     shaped = [
@@ -88,9 +88,9 @@ def find_coco_instances(root: Path, config: DataConfig, images: ImageReading, ta
     if "" in parts:
         whole = parts.pop("")
         sides = split_by_name(whole.pairs, config.validation_share, str(root))
-        parts = {split: Part(pairs, whole.problems) for split, pairs in sides.items()}
+        parts = {split: SplitPart(pairs, whole.problems) for split, pairs in sides.items()}
     for split in ("train", "val"):
-        parts.setdefault(split, Part(problems=[f"{root}: has no JSON for the {split} part; {ADVICE}"]))
+        parts.setdefault(split, SplitPart(problems=[f"{root}: has no JSON for the {split} part; {ADVICE}"]))
     entries, nothing = with_background(entries, config, task, first)
     known = frozenset(entry.id for entry in entries if entry.id is not None)
     reader = CocoMasks(drawn, nothing, known, boxes_alone)
@@ -149,11 +149,11 @@ def _read_part(
     drawn: dict[Path, CocoImage],
     remarks: list[str],
     boxes_alone: bool,
-) -> Part:
+) -> SplitPart:
     """Pairs of one JSON; ``drawn`` gets the objects of their images, ``remarks`` what was left out."""
     problems = Problems(("broken", "unlisted") if config.skip_broken else ())
     objects = objects_by_image(content, file, {id_: id_ for id_ in categories if id_ is not None}, problems)
-    folder, part, finder = image_folder(file, root, content), Part(), FileFinder()
+    folder, part, finder = image_folder(file, root, content), SplitPart(), FileFinder()
     seen: dict[Path, Any] = {}
     for entry in content["images"]:
         name = Path(entry["file_name"])

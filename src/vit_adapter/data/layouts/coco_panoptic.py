@@ -18,7 +18,7 @@ from ..conversion.coco_file import coco_entries, read_coco
 from ..file_tree import FileFinder
 from ..found_objects import FoundObject
 from .layout import Layout
-from .pairs import Pair, Part
+from .pairs import Pair, SplitPart
 from .split import split_by_name
 
 VOID = 0  # segment id of what nobody labelled
@@ -132,7 +132,7 @@ def find_coco_panoptic(root: Path, validation_share: float) -> Layout:
     if not files:
         raise InputError(f"{root}: is not arranged like COCO panoptic; {ADVICE}")
     segments: dict[Path, ListedSegments] = {}
-    parts: dict[str, Part] = {}
+    parts: dict[str, SplitPart] = {}
     entries: list[ClassEntry] = []
     nothing = VOID
     for file in files:
@@ -153,10 +153,10 @@ def find_coco_panoptic(root: Path, validation_share: float) -> Layout:
             raise InputError(f"{root}: of {', '.join(map(str, files))} one is for no part; {ADVICE}")
         whole = parts.pop("")
         sides = split_by_name(whole.pairs, validation_share, str(root))
-        parts = {split: Part(pairs, whole.problems) for split, pairs in sides.items()}
+        parts = {split: SplitPart(pairs, whole.problems) for split, pairs in sides.items()}
     for split in ("train", "val"):
         missing = f"{root}: has no annotations/panoptic_{split}2017.json with its folder"
-        parts.setdefault(split, Part(problems=[f"{missing}; {ADVICE}"]))
+        parts.setdefault(split, SplitPart(problems=[f"{missing}; {ADVICE}"]))
     reader = PanopticMasks(segments)
     told = all(entry.is_thing is not None for entry in entries)
     return Layout(
@@ -206,10 +206,10 @@ def _read_part(
     known: set[int],
     segments: dict[Path, ListedSegments],
     nothing: int,
-) -> Part:
+) -> SplitPart:
     """Pairs of one JSON; ``segments`` gets those of its masks."""
     names = {entry.get("id"): entry.get("file_name") for entry in content["images"]}
-    folder, part, finder = _image_folder(file, root, names.values()), Part(), FileFinder()
+    folder, part, finder = _image_folder(file, root, names.values()), SplitPart(), FileFinder()
     for annotation in content["annotations"]:
         where = f"{file}: the annotation of image {annotation.get('image_id')}"
         name, mask_name = names.get(annotation.get("image_id")), annotation.get("file_name")

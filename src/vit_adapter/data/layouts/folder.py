@@ -9,7 +9,7 @@ from .beside import find_beside
 from .folder_objects import OBJECT_FOLDERS, find_table, with_object_files, with_table
 from .layout import SPLIT_NAMES, TEST_NAMES, Layout
 from .lists import find_list, read_list
-from .pairs import Part, images_below, match_folders
+from .pairs import SplitPart, images_below, match_folders
 from .split import split_by_name
 
 IMAGE_FOLDERS = ("images", "image", "imgs", "img", "JPEGImages", "img_dir")
@@ -62,7 +62,7 @@ def _find(root: Path, config: DataConfig, channels: int, mask_folders: tuple[str
         parts = {}
         for split, found in folders.items():
             if found is None:
-                parts[split] = Part(problems=[f"{root}: has no {split} part, expected {FORMS}"])
+                parts[split] = SplitPart(problems=[f"{root}: has no {split} part, expected {FORMS}"])
             else:
                 parts[split] = match_folders(*found, channels, skip_unlabelled=config.skip_unlabelled)
         test = _split_folders(root, TEST_NAMES, mask_folders)
@@ -81,17 +81,19 @@ def _find(root: Path, config: DataConfig, channels: int, mask_folders: tuple[str
         if "" not in beside:
             parts = {
                 split: beside.get(split)
-                or Part(problems=[f"{root}: has no {split} part of images with masks beside"])
+                or SplitPart(problems=[f"{root}: has no {split} part of images with masks beside"])
                 for split in SPLIT_NAMES
             }
             return Layout("folder", root, parts, test=beside.get("test"))
         everything = beside[""]
     if not everything.pairs and everything.problems:
-        return Layout("folder", root, {split: Part(problems=everything.problems) for split in SPLIT_NAMES})
+        return Layout(
+            "folder", root, {split: SplitPart(problems=everything.problems) for split in SPLIT_NAMES}
+        )
     sides = split_by_name(everything.pairs, config.validation_share, str(root))
     # Both sides carry what was wrong with the folder: opening either must say it.
     rest = everything.problems, everything.unlabelled
-    return Layout("folder", root, {split: Part(pairs, *rest) for split, pairs in sides.items()})
+    return Layout("folder", root, {split: SplitPart(pairs, *rest) for split, pairs in sides.items()})
 
 
 def holds_masks(root: Path) -> bool:
@@ -100,9 +102,9 @@ def holds_masks(root: Path) -> bool:
     return any(images_below(masks) for _, masks in filter(None, found)) or bool(_beside(root, 3, True))
 
 
-def _beside(root: Path, channels: int, skip_unlabelled: bool) -> dict[str, Part]:
+def _beside(root: Path, channels: int, skip_unlabelled: bool) -> dict[str, SplitPart]:
     """Parts whose masks lie beside their images, or "" with the whole of the root."""
-    parts: dict[str, Part] = {}
+    parts: dict[str, SplitPart] = {}
     for split, names in {**SPLIT_NAMES, "test": TEST_NAMES}.items():
         place = next((root / name for name in names if (root / name).is_dir()), None)
         found = None if place is None else find_beside(place, channels, skip_unlabelled)
@@ -120,7 +122,7 @@ def _by_lists(
     channels: int,
     skip_unlabelled: bool,
     mask_folders: tuple[str, ...],
-) -> dict[str, Part]:
+) -> dict[str, SplitPart]:
     whole = _whole_folders(root, mask_folders)
     everything = (
         match_folders(*whole, channels, skip_unlabelled=skip_unlabelled) if whole is not None else None
@@ -128,7 +130,9 @@ def _by_lists(
     parts = {}
     for split, path in lists.items():
         if path is None:
-            parts[split] = Part(problems=[f"{root}: has a list for one part, but none named {split}.txt"])
+            parts[split] = SplitPart(
+                problems=[f"{root}: has a list for one part, but none named {split}.txt"]
+            )
         else:
             parts[split] = read_list(path, root, everything, skip_unlabelled)
     return parts

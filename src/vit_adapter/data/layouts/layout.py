@@ -9,7 +9,7 @@ from vit_adapter.images import Mask
 
 from ..class_files import ClassEntry
 from ..found_objects import ObjectReader
-from .pairs import Part
+from .pairs import SplitPart
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Layout:
 
     name: str
     root: Path
-    parts: dict[str, Part]
+    parts: dict[str, SplitPart]
     entries: Sequence[ClassEntry] | None = None
     entries_from: str = ""
     void_id: int | None = None
@@ -50,7 +50,7 @@ class Layout:
     published: bool = False
     remark: str = ""
     reader: Callable[[Path, int], Mask] | None = None
-    test: Part | None = None
+    test: SplitPart | None = None
     tasks: tuple[TaskName, ...] = ("semantic",)
     objects: ObjectReader | None = None
     things: frozenset[int] | None = None

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..class_files import read_text
 from ..file_tree import FileFinder
-from .pairs import WITHOUT_THEM, Pair, Part, key_of
+from .pairs import WITHOUT_THEM, Pair, SplitPart, key_of
 
 LIST_PLACES = ("", "ImageSets/Segmentation", "splits", "lists")
 
@@ -22,7 +22,9 @@ def find_list(root: Path, names: tuple[str, ...]) -> Path | None:
     return None
 
 
-def read_list(path: Path, root: Path, everything: Part | None, skip_unlabelled: bool = False) -> Part:
+def read_list(
+    path: Path, root: Path, everything: SplitPart | None, skip_unlabelled: bool = False
+) -> SplitPart:
     """Pairs that a list names.
 
     A line is ``image mask`` (paths below the root, or whose last two parts are), or one name: an image's
@@ -37,7 +39,7 @@ def read_list(path: Path, root: Path, everything: Part | None, skip_unlabelled: 
     Raises:
         InputError: When the list cannot be read.
     """
-    part = Part()
+    part = SplitPart()
     by_name = _names(everything.pairs) if everything is not None else {}
     lonely = [] if everything is None else [Pair(image.stem, image, image) for image in everything.unlabelled]
     without_mask = _names(lonely)

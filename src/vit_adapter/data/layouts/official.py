@@ -10,7 +10,7 @@ from vit_adapter.config import InputError
 from ..class_files import CLASS_FILE_NAMES, ClassEntry, Colour
 from .layout import Layout
 from .lists import read_list
-from .pairs import Part, images_below, join_parts, match_folders
+from .pairs import SplitPart, images_below, join_parts, match_folders
 
 VOID = 255  # of prepared masks
 
@@ -138,7 +138,7 @@ class OfficialDataset:
                     return place, folders
         return None
 
-    def _parts(self, place: Path, folders: Folders) -> tuple[MaskForm, dict[str, Part]]:
+    def _parts(self, place: Path, folders: Folders) -> tuple[MaskForm, dict[str, SplitPart]]:
         """The first form in which no mask is missing, or else the one with most masks."""
         found = []
         for form in self.forms:
@@ -154,7 +154,7 @@ class OfficialDataset:
             raise InputError(f"{problem}; {self.title} needs masks {names}: {self.advice}")
         return form, parts
 
-    def _match(self, place: Path, folders: Folders, form: MaskForm) -> dict[str, Part]:
+    def _match(self, place: Path, folders: Folders, form: MaskForm) -> dict[str, SplitPart]:
         matched = {
             (images, masks): match_folders(
                 place / images, place / masks, image_ending=self.image_ending, mask_ending=form.ending
@@ -167,7 +167,7 @@ class OfficialDataset:
             if (place / name).is_file():
                 parts[split] = read_list(place / name, place, parts[split])
             else:
-                parts[split] = Part(problems=[f"{place / name}: there is no such list; {self.advice}"])
+                parts[split] = SplitPart(problems=[f"{place / name}: there is no such list; {self.advice}"])
         if self.joined:
             parts["train"] = join_parts(parts["train"], parts["val"])
         return parts

@@ -27,7 +27,7 @@ class Pair:
 
 
 @dataclass
-class Part:
+class SplitPart:
     """One side of a split.
 
     Attributes:
@@ -49,7 +49,7 @@ def match_folders(
     image_ending: str = "",
     mask_ending: str = "",
     skip_unlabelled: bool | None = None,
-) -> Part:
+) -> SplitPart:
     """Pairs of two folders and their sub-folders: same place, same name, any suffix.
 
     Where no name fits, masks may have one common addition at the end (``a.jpg`` with ``a_mask.png``). Hidden
@@ -64,7 +64,7 @@ def match_folders(
         mask_ending: The same of masks.
         skip_unlabelled: Images without a mask are no problem; None: they are, and no setting changes it.
     """
-    part = Part()
+    part = SplitPart()
     images = _by_key(image_folder, channels, "images", part.problems, image_ending)
     masks = _by_key(mask_folder, 0, "masks", part.problems, mask_ending)
     if not mask_ending and images and masks and not images.keys() & masks.keys():
@@ -98,12 +98,12 @@ def match_folders(
     return part
 
 
-def join_parts(first: Part, second: Part) -> Part:
+def join_parts(first: SplitPart, second: SplitPart) -> SplitPart:
     """Two parts as one; names that occur in both get a number."""
     taken = {pair.name for pair in first.pairs}
     others = [replace(pair, name=f"{pair.name}-2") if pair.name in taken else pair for pair in second.pairs]
     problems = first.problems + [problem for problem in second.problems if problem not in first.problems]
-    return Part(first.pairs + others, problems, first.unlabelled + second.unlabelled)
+    return SplitPart(first.pairs + others, problems, first.unlabelled + second.unlabelled)
 
 
 def images_below(folder: Path, channels: int = 3, problems: list[str] | None = None) -> list[Path]:

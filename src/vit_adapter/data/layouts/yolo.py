@@ -14,7 +14,7 @@ from ..image_reading import ImageReading
 from .coco_instances import BOXES, TASKS, with_background
 from .coco_masks import CocoImage, CocoMasks, CocoObject
 from .layout import Layout
-from .pairs import Pair, Part
+from .pairs import Pair, SplitPart
 from .split import split_by_name
 
 DESCRIPTIONS = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml", *CLASS_LISTS)
@@ -61,12 +61,12 @@ def find_yolo(root: Path, config: DataConfig, images: ImageReading, task: TaskNa
     problems.refuse("--data.skip_broken true leaves such objects out")
     if not drawn:
         raise InputError(f"{root}: none of its {without} images has a text of YOLO")
-    parts = {part: Part(sorted(some, key=lambda pair: pair.name)) for part, some in found.items()}
+    parts = {part: SplitPart(sorted(some, key=lambda pair: pair.name)) for part, some in found.items()}
     if "" in parts and len(parts) == 1:
         sides = split_by_name(parts.pop("").pairs, config.validation_share, str(root))
-        parts = {split: Part(some) for split, some in sides.items()}
+        parts = {split: SplitPart(some) for split, some in sides.items()}
     for split in ("train", "val"):
-        parts.setdefault(split, Part(problems=[f"{root}: has no image with a text in a folder {split}"]))
+        parts.setdefault(split, SplitPart(problems=[f"{root}: has no image with a text in a folder {split}"]))
     boxes = any(item.shape is None for image in drawn.values() for item in image.objects)
     entries = [ClassEntry(name, number) for number, name in enumerate(names)]
     entries, nothing = with_background(entries, config, task, lists[0])

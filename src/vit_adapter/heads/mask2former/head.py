@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from vit_adapter.config import InputError, Mask2FormerConfig, TrainingConfig
 from vit_adapter.heads.precision import at_least_float32, full_precision
 
-from ..head import Head, Queries, Targets
+from ..answers import Queries, TransformersForm
+from ..head import Head, Targets
 from ..resize import resize_maps
 from .attention import Attention
 from .feedforward import FeedForward
@@ -17,6 +18,10 @@ from .loss import LossSettings, Mask2FormerLoss
 from .pixel_decoder import PixelDecoder
 from .targets import masks_of_objects, targets_of
 from .transformer_decoder import Predictions, TransformerDecoder
+from .transformers_names import to_transformers_names
+
+THEIR_GROUPS, THEIR_POINTS = 32, 4
+"""What Hugging Face's form fixes, as all published models have it."""
 
 
 class Mask2FormerHead(Head):
@@ -63,6 +68,8 @@ class Mask2FormerHead(Head):
         config = config or Mask2FormerConfig()
         mask_channels = mask_channels or config.channels
         self.num_classes, self.num_queries = num_classes, config.queries
+        self.config, self.mask_channels, self.project_inputs = config, mask_channels, project_inputs
+        self.groups, self.points = groups, points
         self.pixel_decoder = PixelDecoder(
             in_channels,
             config.channels,
@@ -87,9 +94,13 @@ class Mask2FormerHead(Head):
             grad_checkpointing=config.grad_checkpointing,
         )
         self.criterion = Mask2FormerLoss(loss_settings or LossSettings(points=config.loss_points))
-        self.float32_pixel_decoder = config.float32_pixel_decoder
         if config.matrix_init == "uniform":
             self._start_uniform()
+
+    @classmethod
+    def most_queries(cls, settings: Mask2FormerConfig) -> int:
+        """See ``Head.most_queries``."""
+        return settings.queries
 
     def _start_uniform(self) -> None:
         """Matrices of both decoders, of the deformable attention excepted (behaviour 117)."""
@@ -149,12 +160,35 @@ class Mask2FormerHead(Head):
                 predictions say; S is the area of the map at stride 32, 16, 8, 32 ...
             last_only: Of classes and masks the last set alone.
         """
-        if self.float32_pixel_decoder:
+        if self.config.float32_pixel_decoder:
             with full_precision(pyramid[0].device.type):
                 maps, mask_features = self.pixel_decoder([at_least_float32(level) for level in pyramid])
         else:
             maps, mask_features = self.pixel_decoder(pyramid)
         return self.transformer_decoder(maps, mask_features, attention_masks, last_only)
+
+    def in_transformers(self) -> TransformersForm:
+        """See ``Head.in_transformers``."""
+        if (self.groups, self.points) != (THEIR_GROUPS, THEIR_POINTS):
+            raise InputError(
+                f"the head has {self.groups} groups and {self.points} sampling points, expected {THEIR_GROUPS} and "
+                f"{THEIR_POINTS}"
+            )
+        config = self.config
+        settings = {
+            "feature_size": config.channels,
+            "mask_feature_size": self.mask_channels,
+            "hidden_dim": config.channels,
+            "encoder_layers": config.encoder_layers,
+            "encoder_feedforward_dim": config.encoder_feedforward,
+            "decoder_layers": config.decoder_layers + 1,  # it counts the prediction before the first layer
+            "dim_feedforward": config.decoder_feedforward,
+            "num_attention_heads": config.heads,
+            "num_queries": config.queries,
+            "train_num_points": config.loss_points,
+            "enforce_input_projection": self.project_inputs,
+        }
+        return TransformersForm(settings, to_transformers_names(self.state_dict()))
 
     def configure_loss(
         self, training: TrainingConfig, class_weights: Sequence[float] | None, ignore_index: int
