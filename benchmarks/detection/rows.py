@@ -150,7 +150,7 @@ ROWS: dict[str, Row] = {
         "Mask R-CNN, frozen ViT, 96 channels, 64 regions",
         "nuclei as they are",
         "nuclei-small",
-        training={"steps": 160, "learning_rate": 2e-3},
+        training={"steps": 250, "learning_rate": 2e-3},
     ),
     "nuclei-mask-rcnn": Row("Mask R-CNN, frozen ViT", "nuclei", "nuclei-mask-rcnn"),
     "nuclei-mask-rcnn-long": Row("Mask R-CNN, frozen ViT, long", "nuclei", "nuclei-mask-rcnn", training=LONG),

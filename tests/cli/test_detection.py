@@ -103,7 +103,7 @@ def follow(data, tmp_path, head, *more):
 
 def test_a_folder_of_coco_json(tmp_path):
     make_coco(tmp_path / "data")
-    assert main(["data", "check", str(tmp_path / "data")]) == 0
+    assert main(["data", "check", str(tmp_path / "data"), "--sheet", ""]) == 0
     found = follow(tmp_path / "data", tmp_path, "mask_rcnn", "--model.head.box_width=16")
     for one in found:
         left, top, width, height = one["bbox"]
@@ -113,7 +113,7 @@ def test_a_folder_of_coco_json(tmp_path):
 
 def test_a_folder_of_yolo_texts(tmp_path):
     make_yolo(tmp_path / "data")
-    assert main(["data", "check", str(tmp_path / "data")]) == 0
+    assert main(["data", "check", str(tmp_path / "data"), "--sheet", ""]) == 0
     follow(tmp_path / "data", tmp_path, "atss", "--model.head.convolutions=1")
 
 
