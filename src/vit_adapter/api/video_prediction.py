@@ -243,7 +243,8 @@ def _problem(video: Video, done: int) -> str | None:
     """What could not be decoded, in words."""
     if video.damages:
         places = counted(video.damages, "place")
-        return f"{video.path}: {places} could not be decoded; kept: {counted(done, 'frame')}"
+        kept = f"{counted(done, 'frame')} that could {'is' if done == 1 else 'are'} kept"
+        return f"{video.path}: {places} could not be decoded; {kept}"
     if video.states_frames and video.frames is not None and done < video.frames:
         return f"{video.path}: ends after {done} of {video.frames} frames; the file is cut off, what was there is kept"
     return None
