@@ -22,7 +22,7 @@ def run(words: Sequence[str]) -> int:
         "timm",
         "numpy",
         "pillow",
-        "lightning",
+        "lightning-fabric",
         "huggingface_hub",
     )
     for package in packages:

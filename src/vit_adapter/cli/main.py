@@ -30,7 +30,7 @@ COMMANDS = {
 """All commands, each in a file of its own name in this folder."""
 
 EXTRAS = {
-    "lightning": "train",
+    "lightning_fabric": "train",
     "tensorboard": "train",
     "matplotlib": "train",
     "onnx": "onnx",

@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from lightning.fabric import Fabric
-from lightning.fabric.plugins import MixedPrecision
-from lightning.fabric.plugins.environments import LightningEnvironment
-from lightning.fabric.strategies import DDPStrategy
-from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.fabric.utilities.warnings import PossibleUserWarning
+from lightning_fabric import Fabric
+from lightning_fabric.plugins import MixedPrecision
+from lightning_fabric.plugins.environments import LightningEnvironment
+from lightning_fabric.strategies import DDPStrategy
+from lightning_fabric.utilities.exceptions import MisconfigurationException
+from lightning_fabric.utilities.warnings import PossibleUserWarning
 from torch import nn
 
 from vit_adapter.config import InputError, TrainingConfig
@@ -142,7 +142,7 @@ def synchronized_batch_norm(model: nn.Module, fabric: Fabric) -> Iterator[None]:
 @contextmanager
 def quiet_lightning() -> Iterator[None]:
     """Inside, Lightning's notes and advice stay off the screen; its warnings about real trouble do not."""
-    loggers = [logging.getLogger(name) for name in ("lightning.fabric", "lightning.pytorch")]
+    loggers = [logging.getLogger(name) for name in ("lightning_fabric", "lightning_utilities")]
     levels = [logger.level for logger in loggers]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", PossibleUserWarning)

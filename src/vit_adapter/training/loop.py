@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from lightning.fabric import Fabric
+from lightning_fabric import Fabric
 from torch.optim.swa_utils import AveragedModel
 
 from . import processes

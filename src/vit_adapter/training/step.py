@@ -4,7 +4,7 @@ import math
 from typing import Any, NoReturn
 
 import torch
-from lightning.fabric import Fabric
+from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from vit_adapter.config import TrainingConfig

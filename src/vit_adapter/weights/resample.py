@@ -6,7 +6,6 @@ from typing import Literal
 import numpy as np
 import torch
 import torch.nn.functional as F
-from scipy.interpolate import RectBivariateSpline
 from torch import Tensor
 
 from vit_adapter.config import InputError
@@ -167,6 +166,8 @@ def resample_relative_table(table: Tensor, wanted: int) -> Tensor:
     if side == 1:
         values = np.broadcast_to(grids, (heads, wanted, wanted))
     else:
+        from scipy.interpolate import RectBivariateSpline  # late, as few models need it
+
         degree = min(3, side - 1)
         values = np.stack(
             [

@@ -7,7 +7,6 @@ from types import ModuleType
 
 import numpy as np
 from PIL import Image, ImageEnhance
-from scipy import ndimage
 
 from vit_adapter.annotations import Boxes, Instances, boxes_of_masks, mask_outlines, polygons_run_lengths
 from vit_adapter.config import InputError
@@ -175,6 +174,8 @@ def _whole_pixels(boxes: Boxes) -> tuple[int, int, int, int]:
 
 def _moved(part: np.ndarray, size: Size, window: Sequence[int], move: Move, order: int) -> np.ndarray:
     """The part [h, w] in a window of an image, uint8, at its new place in an empty image of that size."""
+    from scipy import ndimage  # late, as few runs need it
+
     canvas = np.zeros(size, np.uint8)
     canvas[: part.shape[0], : part.shape[1]] = part
     cosine, sine = math.cos(move.angle), math.sin(move.angle)

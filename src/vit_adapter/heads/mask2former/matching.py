@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from vit_adapter.heads.precision import at_least_float32, full_precision
@@ -105,6 +104,8 @@ def assign(costs: dict[str, Tensor]) -> Pairs:
                 f"the {name} cost of query {query} for mask {mask} is {cost[query, mask]:g}: the predictions are not "
                 "finite, so queries and masks cannot be matched"
             )
+    from scipy.optimize import linear_sum_assignment  # late, as only training needs it
+
     queries, masks = linear_sum_assignment(parts["total"].numpy())
     return torch.from_numpy(queries), torch.from_numpy(masks)
 
