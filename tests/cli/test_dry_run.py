@@ -1,6 +1,9 @@
 """``train RECIPE --dry-run``: configuration, parameter groups, steps, batch, memory of the optimiser."""
 
+import functools
+import io
 import re
+from contextlib import redirect_stdout
 
 import pytest
 import torch
@@ -17,9 +20,17 @@ from vit_adapter.zoo.recipes import RECIPES
 ROW = re.compile(r" *(\d+(?:[-,]\d+)?)  +([\d.e-]+)  +([\d.]+)  +(\d+)  +([\d,]+)")
 
 
-def dry_run(capsys, *words: str) -> str:
-    assert main(["train", *words, "--dry-run"]) == 0
-    return capsys.readouterr().out
+LARGE = (
+    "mask2former_beit_adapter_large_896_80k_ade20k_ss", "--training.accumulate", "16", "--training.accelerator", "cpu",
+)  # fmt: skip
+"""A model of 570 million parameters whose plan several tests look at."""
+
+
+@functools.cache
+def dry_run(*words: str) -> str:
+    with redirect_stdout(io.StringIO()) as printed:
+        assert main(["train", *words, "--dry-run"]) == 0
+    return printed.getvalue()
 
 
 def groups_of(text: str) -> list[tuple[str, float, float, int, int]]:
@@ -31,9 +42,9 @@ def groups_of(text: str) -> list[tuple[str, float, float, int, int]]:
     ]
 
 
-def test_the_whole_configuration_is_what_config_takes(capsys):
+def test_the_whole_configuration_is_what_config_takes():
     name = "upernet_deit_adapter_tiny_512_160k_ade20k"
-    text = dry_run(capsys, name, "--training.steps", "8000")
+    text = dry_run(name, "--training.steps", "8000")
     page = text[text.index("model:\n") : text.index("\n28 parameter groups")]
     config = from_plain(RunConfig, yaml.safe_load(page), "dry run")
     published = RECIPES[name].config()
@@ -45,24 +56,25 @@ def test_the_whole_configuration_is_what_config_takes(capsys):
 
 
 @pytest.mark.parametrize(
-    ("name", "layers", "decay", "weight_decay"),
+    ("words", "layers", "decay", "weight_decay"),
     [
-        ("upernet_deit_adapter_tiny_512_160k_ade20k", 12, 0.95, 0.01),
-        ("mask2former_beit_adapter_large_896_80k_ade20k_ss", 24, 0.9, 0.05),
+        (("upernet_deit_adapter_tiny_512_160k_ade20k",), 12, 0.95, 0.01),
+        (LARGE, 24, 0.9, 0.05),
     ],
+    ids=["tiny", "large"],
 )
-def test_parameter_groups(capsys, name, layers, decay, weight_decay):
-    groups = groups_of(dry_run(capsys, name))
+def test_parameter_groups(words, layers, decay, weight_decay):
+    groups = groups_of(dry_run(*words))
     assert len(groups) == 2 * (layers + 2)
     for number, (layer, rate, own_decay, _, _) in enumerate(groups):
         assert int(layer) == number // 2
         assert rate == pytest.approx(decay ** (layers + 1 - int(layer)), rel=1e-3)
         assert own_decay == (weight_decay if number % 2 else 0)
-    assert sum(row[4] for row in groups) == RECIPES[name.removesuffix("_ss")].parameters
+    assert sum(row[4] for row in groups) == RECIPES[words[0].removesuffix("_ss")].parameters
 
 
-def test_rules_by_name_have_groups_over_all_layers(capsys):
-    groups = groups_of(dry_run(capsys, "upernet_augreg_adapter_base_512_160k_ade20k"))
+def test_rules_by_name_have_groups_over_all_layers():
+    groups = groups_of(dry_run("upernet_augreg_adapter_base_512_160k_ade20k"))
     assert [(row[0], row[1], row[2]) for row in groups] == [
         ("0-13", 1, 0),
         ("0-13", 1, 0.01),
@@ -71,10 +83,9 @@ def test_rules_by_name_have_groups_over_all_layers(capsys):
 
 
 @pytest.mark.slow
-def test_steps_batch_and_where_it_starts_from(capsys):
-    name = "mask2former_beit_adapter_large_896_80k_ade20k"
-    text = dry_run(capsys, name, "--training.accumulate", "16", "--training.accelerator", "cpu")
-    start = RECIPES[str(RECIPES[name].start)]
+def test_steps_batch_and_where_it_starts_from():
+    text = dry_run(*LARGE)
+    start = RECIPES[str(RECIPES[LARGE[0].removesuffix("_ss")].start)]
     for part in (
         "20210 training and 2000 validation images, 150 classes",
         "80000 in all",
@@ -86,12 +97,12 @@ def test_steps_batch_and_where_it_starts_from(capsys):
         assert part in text, part
 
 
-def test_the_summary_stands_first(capsys, data_root):
+def test_the_summary_stands_first(data_root):
     """Before the whole configuration and the table of parameters, with data and without."""
     name = "upernet_deit_adapter_tiny_512_160k_ade20k"
     root = data_root / "ade20k" / "ADEChallengeData2016"
     for words in ([], ["--data.root", str(root)]):
-        lines = dry_run(capsys, name, *words).splitlines()
+        lines = dry_run(name, *words).splitlines()
         places = [
             next(number for number, line in enumerate(lines) if line.startswith(start))
             for start in ("data  ", "steps  ", "batch  ", "note  ", "model:", "28 parameter groups", "memory")
@@ -100,9 +111,9 @@ def test_the_summary_stands_first(capsys, data_root):
         assert places[0] == 0
 
 
-def test_a_dry_run_with_data_looks_at_it(capsys, data_root):
+def test_a_dry_run_with_data_looks_at_it(data_root):
     root = data_root / "ade20k" / "ADEChallengeData2016"
-    text = dry_run(capsys, "upernet_deit_adapter_tiny_512_160k_ade20k", "--data.root", str(root))
+    text = dry_run("upernet_deit_adapter_tiny_512_160k_ade20k", "--data.root", str(root))
     assert "2 training and 3 validation images, 150 classes" in text
     assert "no data.root" not in text
     assert "pretrained ViT: deit_tiny_patch16_224.fb_in1k, by timm" in text

@@ -49,6 +49,14 @@ def exported(tmp_path_factory):
     return made, file
 
 
+@pytest.fixture(scope="module")
+def labelling(tmp_path_factory):
+    """The same model, and a file of it that gives labels."""
+    made, file = model(), tmp_path_factory.mktemp("onnx") / "labels.onnx"
+    assert export(made, file, output="labels").agreement.difference < 1e-3
+    return made, file
+
+
 @pytest.mark.slow
 def test_file_gives_the_scores_of_the_model(exported):
     made, file = exported
@@ -169,9 +177,8 @@ def test_a_file_for_any_size(tmp_path):
 
 
 @pytest.mark.slow
-def test_labels_alone(tmp_path):
-    made, file = model(), tmp_path / "labels.onnx"
-    assert export(made, file, output="labels").agreement.difference < 1e-3
+def test_labels_alone(labelling):
+    made, file = labelling
     image = render_scene(5, size=(90, 130)).image
     one_window = InferenceConfig(crop=64, stride=64, resize=(64, 64), multiple=None)
     found = ExportedModel(file).labels(image[:64, :64], protocol=one_window)
@@ -185,11 +192,10 @@ def test_labels_alone(tmp_path):
 
 
 @pytest.mark.slow
-def test_what_a_file_cannot_do_is_refused_once_before_the_work(exported, tmp_path, capsys):
+def test_what_a_file_cannot_do_is_refused_once_before_the_work(exported, labelling, tmp_path, capsys):
     """One line and no image touched, instead of the same line for each of three images."""
     _, file = exported
-    labels = tmp_path / "labels.onnx"
-    export(model(), labels, output="labels")
+    _, labels = labelling
     for index in range(3):
         Image.fromarray(render_scene(index, size=(64, 64)).image).save(tmp_path / f"{index}.png")
     images = [str(tmp_path / f"{index}.png") for index in range(3)]

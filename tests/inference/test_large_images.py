@@ -12,7 +12,8 @@ import torch
 from vit_adapter.config import InferenceConfig, InputError
 from vit_adapter.inference import Application
 
-SIZE = (4000, 6000)
+SIZE = (3600, 4000)
+"""Scores of 150 classes at this size are 8.6 GB, and more numbers than 32 bits can count."""
 CLASSES = 150
 LIMIT_GB = 4.0
 PROTOCOLS = {

@@ -101,8 +101,8 @@ from vit_adapter.config import InferenceConfig
 from vit_adapter.inference import Application
 
 torch.set_num_threads(1)
-image = np.zeros((4000, 6000, 3), np.uint8)
-image[2000:, 3000:, 2] = 255
+image = np.zeros((3600, 4000, 3), np.uint8)
+image[1800:, 2000:, 2] = 255
 
 def scores(windows):
     scores = torch.zeros(len(windows), 150, *windows.shape[-2:])
@@ -110,8 +110,10 @@ def scores(windows):
     scores[:, 149] = windows[:, 2] > 0
     return scores
 
-labels = Application(scores, [image], InferenceConfig(multiple=None), num_classes=150, batch_size=4).labels()[0]
-quarter = labels[2000:, 3000:]
+protocol = InferenceConfig(crop=512, stride=512, multiple=None)
+labels = Application(scores, [image], protocol, num_classes=150, batch_size=4).labels()[0]
+assert labels.size * 150 > 2**31
+quarter = labels[1800:, 2000:]
 print((quarter == 149).all(), (labels == 149).sum() == quarter.size, (labels == 3).sum() == 3 * quarter.size)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
 """
