@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from vit_adapter.api import export, predict
-from vit_adapter.export import OnnxModel
+from vit_adapter.export import ExportedModel
 
 from .making import GREEN, RED, colour_model, refusal, varied_model
 
@@ -76,6 +76,6 @@ def test_s68_sizes_frozen_into_the_graph(tmp_path, dynamic):
     for height, width in ((32, 96), (64, 64), (100, 150)):
         image = np.full((height, width, 3), RED, np.uint8)
         image[: height // 4 * 2, width // 8 * 4 :] = GREEN
-        labels = OnnxModel(file, processor_only=True).labels(image)
+        labels = ExportedModel(file, processor_only=True).labels(image)
         assert labels.shape == (height, width)
         np.testing.assert_array_equal(labels, model.predict(image, task="semantic").labels)

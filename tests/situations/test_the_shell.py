@@ -91,7 +91,7 @@ def test_s364_one_machine_alone(monkeypatch):
     [
         ("starlette", ["serve", "model"], "serve"),
         ("starlette", ["app", "model"], "app"),
-        ("lightning", ["train", "--data.root", "data"], "train"),
+        ("lightning_fabric", ["train", "--data.root", "data"], "train"),
         ("onnxruntime", ["export", "model", "-o", "a.onnx"], "onnx"),
         ("av", ["predict", "model", "--video", "in.mp4", "-o", "out.mp4"], "video"),
     ],

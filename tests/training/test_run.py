@@ -335,7 +335,7 @@ def test_unreadable_images_are_counted_and_reported(tmp_path):
         TinyModel(), Holes(TinyData(5)), None, config, console=Console(file=output, width=200)
     )
     assert result.unreadable == {"hole.jpg": "cut short"}
-    assert "1 images could not be decoded" in output.getvalue()
+    assert "could not be decoded, and replaced by others: 1 image\n" in output.getvalue()
 
 
 def test_average_covers_buffers_and_copies_whole_numbers(tmp_path):

@@ -18,6 +18,10 @@ from .pairs import Pair, SplitPart
 from .split import split_by_name
 
 DESCRIPTIONS = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml", *CLASS_LISTS)
+ADVICE = (
+    "get it as the tool in which objects were drawn exports it (https://docs.ultralytics.com/datasets/detect): a list "
+    "of classes, images/train and images/val, and a text of the same name in labels/train and labels/val"
+)
 LABELS = ("labels", "labels/*", "*/labels")
 """Where texts lie below the root, beside folders of images."""
 
@@ -42,7 +46,7 @@ def find_yolo(root: Path, config: DataConfig, images: ImageReading, task: TaskNa
     lists = [root / name for name in DESCRIPTIONS if (root / name).is_file()]
     if not lists:
         raise InputError(
-            f"{root}: is not arranged like a data set of YOLO: it has none of {', '.join(DESCRIPTIONS)}"
+            f"{root}: is not arranged like a data set of YOLO, it has none of {', '.join(DESCRIPTIONS)}; {ADVICE}"
         )
     names = class_names(lists[0])
     problems = Problems(("broken", "unlisted") if config.skip_broken else ())
