@@ -84,6 +84,7 @@ LARGER: dict[str, Any] = {
     "augmentation": {"scale_range": (0.9, 2.4)},
     "protocol": InferenceConfig(resize=(720, 540), crop=CROP, stride=CROP * 2 // 3),
 }
+GATED = {"backbone.pyramid_gate": 0.0}
 TWICE: dict[str, Any] = {
     "augmentation": {"scale_range": (1.2, 3.2), "crop": 384},
     "protocol": InferenceConfig(resize=(960, 720), crop=384, stride=256),
@@ -105,6 +106,12 @@ ROWS: dict[str, Row] = {
         "the method from random weights",
         model={**TUNED_MODEL, "vit.pretrained": False},
         training={"learning_rate": 1e-3},
+    ),
+    "laptop-gated": Row("the laptop's choice, both parts of the pyramid normalised, the adapter's from 0", model=GATED),
+    "method-gated": Row(
+        "the method, both parts of the pyramid normalised, the adapter's from 0",
+        model={**TUNED_MODEL, **GATED},
+        training=TUNED_TRAINING,
     ),
     "laptop-10": Row("the laptop's choice, 10 training images", images=10),
     "laptop-37": Row("the laptop's choice, 37 training images", images=37),
@@ -130,6 +137,16 @@ ROWS: dict[str, Row] = {
         "the laptop's choice at half the rate, 1500 steps", training={**LONG, "learning_rate": 1e-3}
     ),
     "method-long": Row("the method, 1500 steps", model=TUNED_MODEL, training=TUNED_LONG),
+    "laptop-gated-long": Row(
+        "the laptop's choice, both parts of the pyramid normalised, the adapter's from 0, 1500 steps",
+        model=GATED,
+        training=LONG,
+    ),
+    "method-gated-long": Row(
+        "the method, both parts of the pyramid normalised, the adapter's from 0, 1500 steps",
+        model={**TUNED_MODEL, **GATED},
+        training=TUNED_LONG,
+    ),
     "vit-frozen-long": Row("frozen ViT alone, 1500 steps", model=ALONE, training=LONG),
     "vit-tuned-long": Row(
         "tuned ViT alone, 1500 steps",

@@ -92,6 +92,7 @@ class ViTAdapter(PlainViTBackbone):
         add_vit_feature: bool = True,
         vit_feature: Literal["stages", "last"] = "stages",
         extra_extractors: bool = True,
+        pyramid_gate: float | None = None,
         norm: Literal["batch", "group"] = "batch",
         **vit_settings: Unpack[ViTSettings],
     ) -> None:
@@ -107,6 +108,11 @@ class ViTAdapter(PlainViTBackbone):
             raise InputError(
                 "add_vit_feature with vit_feature='stages' needs four interactions, interaction_indexes has "
                 f"{len(self.interaction_indexes)}"
+            )
+        if pyramid_gate is not None and not add_vit_feature:
+            raise InputError(
+                f"pyramid_gate is {pyramid_gate} with add_vit_feature=False, expected None: gates weigh the adapter's "
+                "part against the ViT's maps"
             )
         self.add_vit_feature, self.vit_feature = add_vit_feature, vit_feature
         self.channels, self.strides = (dim,) * 4, STRIDES
@@ -134,6 +140,11 @@ class ViTAdapter(PlainViTBackbone):
         )
         self.upsample = nn.ConvTranspose2d(dim, dim, 2, stride=2)
         self.norms = nn.ModuleList(batch_norm(dim) for _ in range(4))
+        self.stage_norms = nn.ModuleList()
+        if pyramid_gate is not None:
+            self.stage_norms.extend(batch_norm(dim) for _ in range(4))
+            for norm_of_adapter in self.norms:
+                nn.init.constant_(cast(Tensor, norm_of_adapter.weight), pyramid_gate)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -201,12 +212,31 @@ class ViTAdapter(PlainViTBackbone):
             finest = c1 + self.upsample(c2)
         else:
             finest = doubled_sum(c1, c2, self.upsample.weight, self.upsample.bias, makers)
-        pyramid = [finest, c2, c3, c4]
-        if self.add_vit_feature:
-            if self.vit_feature == "last":
-                stages = stages[-1:] * 4
-            maps = [tokens_as_map(stage, grid_size) for stage in stages]
-            pyramid = [resized_sum(c, x, False, makers) for c, x in zip(pyramid, maps, strict=True)]
+        return self._joined([finest, c2, c3, c4], stages, grid_size, makers)
+
+    def _joined(
+        self,
+        pyramid: list[Tensor],
+        stages: list[Tensor],
+        grid_size: tuple[int, int],
+        makers: tuple[nn.Module, ...],
+    ) -> list[Tensor]:
+        """The adapter's maps and the ViT's stages, added and normalised; or, with gates, in the other order.
+
+        Pretrained tokens of early blocks are small (those of DINOv2-S deviate by 0.04 where the new prior deviates by
+        1.5), so the norm of their sum shows the prior alone until training has made it smaller.
+        """
+        if not self.add_vit_feature:
+            return [normalized(c, norm, makers) for norm, c in zip(self.norms, pyramid, strict=True)]
+        maps = [tokens_as_map(stage, grid_size) for stage in stages]
+        if self.vit_feature == "last":
+            maps = maps[-1:] * 4
+        if self.stage_norms:
+            pyramid = [normalized(c, norm, makers) for norm, c in zip(self.norms, pyramid, strict=True)]
+            maps = [norm(stage) for norm, stage in zip(self.stage_norms, maps, strict=True)]
+        pyramid = [resized_sum(c, x, False, makers) for c, x in zip(pyramid, maps, strict=True)]
+        if self.stage_norms:
+            return pyramid
         return [normalized(c, norm, makers) for norm, c in zip(self.norms, pyramid, strict=True)]
 
 

@@ -28,6 +28,9 @@ class AdapterConfig(Checked):
         vit_feature: Which of them: the map of each of the four "stages", fine to coarse (segmentation), or the "last"
             map on every level (detection), whatever the number of interactions.
         extra_extractors: Two further extractors in the last interaction.
+        pyramid_gate: None: the pyramid is the norm of the sum of the adapter's maps and the ViT's, as published. A
+            number: either is normalised by itself, and this is the start value of the weights of the norms over the
+            adapter's part; at 0 training starts from the ViT alone.
     """
 
     section: ClassVar[str] = "model.backbone"
@@ -44,6 +47,7 @@ class AdapterConfig(Checked):
     add_vit_feature: bool = True
     vit_feature: Literal["stages", "last"] = "stages"
     extra_extractors: bool = True
+    pyramid_gate: float | None = None
 
 
 @dataclass(frozen=True)
