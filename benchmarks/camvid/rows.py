@@ -107,7 +107,9 @@ ROWS: dict[str, Row] = {
         model={**TUNED_MODEL, "vit.pretrained": False},
         training={"learning_rate": 1e-3},
     ),
-    "laptop-gated": Row("the laptop's choice, both parts of the pyramid normalised, the adapter's from 0", model=GATED),
+    "laptop-gated": Row(
+        "the laptop's choice, both parts of the pyramid normalised, the adapter's from 0", model=GATED
+    ),
     "method-gated": Row(
         "the method, both parts of the pyramid normalised, the adapter's from 0",
         model={**TUNED_MODEL, **GATED},

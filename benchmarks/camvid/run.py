@@ -146,6 +146,7 @@ def run_row(name: str, arguments: argparse.Namespace) -> None:
             "title": row.title,
             "seed": seed,
             "images": row.images,
+            "precision": arguments.precision,
             **values,
             "machine": describe_machine(),
         },

@@ -51,7 +51,9 @@ images: [few images and a laptop](../../docs/small-data.md).
 def write_readme(results: Path, path: Path) -> None:
     """Table, times and curves of every result."""
     order = list(ROWS)
-    files = [file for file in results.glob("*.json") if not file.stem.startswith("speed-")]
+    files = [
+        file for file in results.glob("*.json") if file.stem != "parts" and not file.stem.startswith("speed-")
+    ]
     rows = [json.loads(file.read_text()) | {"file": file.stem} for file in files]
     rows.sort(key=lambda row: (order.index(row["row"]), row.get("seed", 0), row["file"]))
     if not rows:
@@ -62,6 +64,8 @@ def write_readme(results: Path, path: Path) -> None:
         lines += ["", f"Not run yet: {', '.join(missing)}."]
     for file in sorted(results.glob("speed-*.json")):
         lines += ["", *_speed(json.loads(file.read_text()))]
+    if (results / "parts.json").exists():
+        lines += ["", *_parts(json.loads((results / "parts.json").read_text()))]
     lines += ["", "Loss and, where it was validated on the way, mIoU:", ""]
     lines += [
         f"![{row['title']}](results/{row['file']}.png)"
@@ -80,6 +84,8 @@ def _scores(rows: list[dict[str, Any]]) -> list[str]:
     for row in rows:
         figures = " | ".join(f"{100 * row['IoU'][name]:.1f}" for name in names)
         place = "GPU" if row["machine"]["cuda"] else "CPU"
+        if row.get("precision") == "bf16-mixed":
+            place += ", bfloat16"
         lines.append(
             f"| {row['row']} | {row['title']} | {row.get('seed', 0)} | {place} | {row['steps'] or ''} | "
             f"**{100 * row['mIoU']:.1f}** | {figures} |"
@@ -112,6 +118,22 @@ def _speed(values: dict[str, Any]) -> list[str]:
     for name, seconds in values["seconds_a_step"].items():
         memory = _number(values["device_memory_gb"].get(name), 1)
         lines.append(f"| {name} | {1000 * seconds:.0f} | {memory} |")
+    return lines
+
+
+def _parts(rows: dict[str, dict[str, list[dict[str, float]]]]) -> list[str]:
+    lines = [
+        "The two parts of the pyramid (`parts.py`): deviation over positions and images of eight training images, the "
+        "mean over channels. `weight` is what the norms give the adapter's part where either is normalised by itself.",
+        "",
+        "| row | after steps | stride | adapter | ViT | weight |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, steps in rows.items():
+        for step, levels in steps.items():
+            for stride, level in zip((4, 8, 16, 32), levels, strict=True):
+                figures = " | ".join(f"{level[part]:.2f}" for part in ("adapter", "vit", "gate"))
+                lines.append(f"| {name} | {step} | {stride} | {figures} |")
     return lines
 
 

@@ -212,9 +212,9 @@ class ViTAdapter(PlainViTBackbone):
             finest = c1 + self.upsample(c2)
         else:
             finest = doubled_sum(c1, c2, self.upsample.weight, self.upsample.bias, makers)
-        return self._joined([finest, c2, c3, c4], stages, grid_size, makers)
+        return self.joined([finest, c2, c3, c4], stages, grid_size, makers)
 
-    def _joined(
+    def joined(
         self,
         pyramid: list[Tensor],
         stages: list[Tensor],
