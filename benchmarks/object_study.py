@@ -22,14 +22,14 @@ from vit_adapter.training.engine import choose_accelerator
 SCORES = ("AP", "AP50", "AP75")
 
 
-def train_and_measure(config: RunConfig, batch_size: int = 4) -> dict[str, Any]:
+def train_and_measure(config: RunConfig, evaluation: EvaluationConfig | None = None) -> dict[str, Any]:
     """Trains a row and measures the model of its last step on all validation images.
 
     A run that was cut off goes on from its last checkpoint.
 
     Args:
         config: All settings, of a task that learns objects.
-        batch_size: Windows that are measured together.
+        evaluation: How it is measured; None: four images at a time.
 
     Returns:
         Costs, and scores in 0..1: those of the task, and where it has masks those of the boxes around them as well.
@@ -60,7 +60,7 @@ def train_and_measure(config: RunConfig, batch_size: int = 4) -> dict[str, Any]:
     measured = measure(
         model,
         validation,
-        EvaluationConfig(batch_size=batch_size),
+        evaluation or EvaluationConfig(batch_size=4),
         progress=False,
         observe=count_boxes,
     )
