@@ -59,9 +59,8 @@ alone. It is off by default: no row shows yet that it pays.
 def write_readme(results: Path, path: Path) -> None:
     """Table, times and curves of every result."""
     order = list(ROWS)
-    files = [
-        file for file in results.glob("*.json") if file.stem != "parts" and not file.stem.startswith("speed-")
-    ]
+    others = ("speed-", "parts", "precision")
+    files = [file for file in results.glob("*.json") if not file.stem.startswith(others)]
     rows = [json.loads(file.read_text()) | {"file": file.stem} for file in files]
     rows.sort(key=lambda row: (order.index(row["row"]), row.get("seed", 0), row["file"]))
     if not rows:
@@ -74,6 +73,8 @@ def write_readme(results: Path, path: Path) -> None:
         lines += ["", *_speed(json.loads(file.read_text()))]
     if (results / "parts.json").exists():
         lines += ["", *_parts(json.loads((results / "parts.json").read_text()))]
+    for file in results.glob("precision.json"):
+        lines += ["", *_precision(json.loads(file.read_text()))]
     lines += ["", "Loss and, where it was validated on the way, mIoU:", ""]
     lines += [
         f"![{row['title']}](results/{row['file']}.png)"
@@ -142,6 +143,21 @@ def _parts(rows: dict[str, dict[str, list[dict[str, float]]]]) -> list[str]:
             for stride, level in zip((4, 8, 16, 32), levels, strict=True):
                 figures = " | ".join(f"{level[part]:.2f}" for part in ("adapter", "vit", "gate"))
                 lines.append(f"| {name} | {step} | {stride} | {figures} |")
+    return lines
+
+
+def _precision(values: dict[str, Any]) -> list[str]:
+    base = values["ways"]["float32"]["mIoU"]
+    lines = [
+        f"The run `{values['run']}` in half precision (`precision.py`: {values['images']} validation images, on "
+        f"{_machine(values['machine'])}):",
+        "",
+        "| computed in | mIoU | against float32 | pixel accuracy |",
+        "|---|---|---|---|",
+    ]
+    for way in values["ways"].values():
+        mean, pixels = 100 * way["mIoU"], 100 * way["aAcc"]
+        lines.append(f"| {way['title']} | {mean:.2f} | {mean - 100 * base:+.2f} | {pixels:.2f} |")
     return lines
 
 

@@ -6,7 +6,7 @@ import torch
 from tiny import TINY
 from vit_adapter import ViTAdapter
 from vit_adapter.backbones.vit import relative_bias
-from vit_adapter.ops import forms
+from vit_adapter.ops import forms, recorded_forms
 
 
 @pytest.fixture
@@ -70,3 +70,25 @@ def test_gradients_with_and_without_rows_in_plain_order():
         plain = relative_bias.spread(table, index)
     assert torch.equal(plain, relative_bias.spread(table, index))
     assert plain.is_contiguous()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_biases_of_a_few_heads_at_a_time(monkeypatch, dtype):
+    """Those of large grids, which are not kept."""
+    monkeypatch.setattr(relative_bias, "PART_BYTES", 1 << 12)
+    draw = torch.Generator().manual_seed(0)
+    query, key, value = (torch.randn(2, 5, 17, 4, generator=draw, dtype=dtype) for _ in range(3))
+    table = torch.randn(49 + 3, 5, generator=draw, dtype=dtype)
+    index = torch.randint(0, len(table), (17, 17), generator=draw)
+    inputs = query, key, value, table.requires_grad_(), index
+    with forms(relative_attention="reference"):
+        expected = relative_bias.relative_attention(*inputs)
+    with forms(relative_attention="heads"):
+        found = relative_bias.relative_attention(*inputs)
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
+    gradients = (torch.autograd.grad(one.square().sum(), table)[0] for one in (found, expected))
+    torch.testing.assert_close(*gradients, rtol=1e-4, atol=1e-5)
+    with torch.no_grad(), recorded_forms() as ran:
+        alone = relative_bias.relative_attention(*inputs)
+    assert ran["relative_attention"] == {"heads": 1}
+    torch.testing.assert_close(alone, expected.detach(), rtol=1e-5, atol=1e-6)

@@ -31,10 +31,16 @@ OPERATOR_AREAS = {
     "convolution": ("05_", "06_"),
     "deformable_attention": ("01_", "02_", "20_"),
     "doubled_sum": ("02_", "03_", "04_"),
+    "extraction": ("02_",),
     "feedforward": ("20_", "21_", "22_"),
+    "injection": ("02_",),
+    "map_tokens": ("03_", "04_"),
     "mask_matching": ("24_", "26_"),
     "memory_layout": (),  # batch norm's backward pass is wrong in channels-last memory (behaviour 23)
     "normalized": (),  # cases train; compared with torch in tests/ops/test_in_place.py
+    "pointwise": ("05_", "06_"),
+    "relative_attention": (),  # for grids that no case has; compared with torch in tests/backbones
+    "residual": ("02_", "04_"),
     "resized_sum": ("05_", "06_"),
     "upsampled_convolution": ("05_", "06_"),
 }

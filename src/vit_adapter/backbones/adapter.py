@@ -11,7 +11,16 @@ from torch import Tensor, nn
 
 from vit_adapter.config import AdapterConfig, InputError, ViTConfig, ViTSettings
 from vit_adapter.config.documentation import documents_fields_of
-from vit_adapter.ops import DeformableAttention, doubled_sum, make_norm, normalized, resized_sum
+from vit_adapter.ops import (
+    DeformableAttention,
+    all_parts,
+    doubled_sum,
+    make_norm,
+    normalized,
+    overwrites,
+    residual,
+    resized_sum,
+)
 
 from .backbone import PlainViTBackbone
 from .images import check_coarsest, check_sides, prepared_images
@@ -189,7 +198,16 @@ class ViTAdapter(PlainViTBackbone):
         prior_points = pixel_centres(shapes, images.device)
 
         c1, *levels = self.spatial_prior(images)
-        prior = torch.cat([c + e for c, e in zip(levels, self.level_embedding, strict=True)], dim=1)
+        # Whoever watches one of these modules keeps what it gave: sums are not written over that.
+        priors = all_parts(self.spatial_prior)
+        prior = torch.cat(
+            [
+                residual(e.expand_as(c), c, None, priors)
+                for c, e in zip(levels, self.level_embedding, strict=True)
+            ],
+            dim=1,
+        )
+        owned = overwrites(prior, *all_parts(self.interactions))
 
         # A frozen ViT that nothing is injected into needs no graph at all.
         with self.vit_gradients(self.has_injectors or not self.frozen):
@@ -201,13 +219,12 @@ class ViTAdapter(PlainViTBackbone):
             with self.vit_gradients(self.has_injectors or not self.frozen):
                 prefix, grid = self.wrapper.run(first, last, prefix, grid, grid_size)
                 stage = self.wrapper.read(grid)
-            prior = interaction.extract(prior, stage, prior_points, grid_size, shapes)
+            prior = interaction.extract(prior, stage, prior_points, grid_size, shapes, owned)
             stages.append(stage)
 
         tokens = prior.split([h * w for h, w in shapes], dim=1)
         c2, c3, c4 = (tokens_as_map(level, size) for level, size in zip(tokens, shapes, strict=True))
-        # Whoever watches one of these modules keeps what it gave: sums are not written over that.
-        makers = (self.spatial_prior, self.spatial_prior.project4, *interactions[-1].modules())
+        makers = (*priors, *all_parts(interactions[-1]))
         if self.upsample._forward_hooks or self.upsample.bias is None:
             finest = c1 + self.upsample(c2)
         else:

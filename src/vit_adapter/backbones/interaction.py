@@ -9,6 +9,9 @@ from torch.utils.checkpoint import checkpoint
 
 from vit_adapter.ops import DeformableAttention
 
+from .interaction_forms import extraction, injection
+from .vit import tokens_as_map
+
 Size = tuple[int, int]
 
 
@@ -58,16 +61,15 @@ class ConvFeedForward(nn.Module):
         Returns:
             [B, S, dim].
         """
-        batch, _, _ = tokens.shape
-        hidden = self.fc1(tokens)
-        mixed = []
-        for (height, width), level in zip(
-            shapes, hidden.split([h * w for h, w in shapes], dim=1), strict=True
-        ):
-            # [B, h*w, C] -> [B, C, h, w]
-            maps = level.transpose(1, 2).reshape(batch, -1, height, width).contiguous()
-            mixed.append(self.depthwise(maps).flatten(2).transpose(1, 2))
-        return self.fc2(self.activation(torch.cat(mixed, dim=1)))
+        return self.fc2(self.mixed(self.fc1(tokens), shapes))
+
+    def mixed(self, hidden: Tensor, shapes: list[Size]) -> Tensor:
+        """What lies between the linear maps: [B, S, hidden] to [B, S, hidden]."""
+        levels = hidden.split([height * width for height, width in shapes], dim=1)
+        maps = (
+            self.depthwise(tokens_as_map(level, size)) for level, size in zip(levels, shapes, strict=True)
+        )
+        return self.activation(torch.cat([level.flatten(2).transpose(1, 2) for level in maps], dim=1))
 
 
 class Injector(nn.Module):
@@ -111,8 +113,7 @@ class Injector(nn.Module):
         Returns:
             [B, H/16 * W/16, dim].
         """
-        read = self.attention(self.query_norm(grid), reference, self.value_norm(prior), shapes)
-        return grid + self.gamma * read
+        return injection(self, grid, prior, reference, shapes)
 
 
 class Extractor(nn.Module):
@@ -149,7 +150,13 @@ class Extractor(nn.Module):
             self.drop_path = DropPath(drop_path) if drop_path > 0 else nn.Identity()
 
     def forward(
-        self, prior: Tensor, grid: Tensor, reference: Tensor, grid_size: Size, shapes: list[Size]
+        self,
+        prior: Tensor,
+        grid: Tensor,
+        reference: Tensor,
+        grid_size: Size,
+        shapes: list[Size],
+        owned: bool = False,
     ) -> Tensor:
         """Updates the prior's tokens.
 
@@ -159,14 +166,12 @@ class Extractor(nn.Module):
             reference: [1, S, 1, 2] centres of the prior's tokens.
             grid_size: (height, width) of the ViT's grid.
             shapes: (height, width) of the prior's three maps.
+            owned: Nobody else needs ``prior``, so that in inference the result may be written over it.
 
         Returns:
             [B, S, dim].
         """
-        prior = prior + self.attention(self.query_norm(prior), reference, self.value_norm(grid), [grid_size])
-        if self.feedforward is not None:
-            prior = prior + self.drop_path(self.feedforward(self.feedforward_norm(prior), shapes))
-        return prior
+        return extraction(self, prior, grid, reference, grid_size, shapes, owned)
 
 
 class Interaction(nn.Module):
@@ -204,9 +209,15 @@ class Interaction(nn.Module):
         return self._call(self.injector, grid, prior, reference, shapes)
 
     def extract(
-        self, prior: Tensor, grid: Tensor, reference: Tensor, grid_size: Size, shapes: list[Size]
+        self,
+        prior: Tensor,
+        grid: Tensor,
+        reference: Tensor,
+        grid_size: Size,
+        shapes: list[Size],
+        owned: bool = False,
     ) -> Tensor:
-        """What the prior takes from the stage's output; shapes as in ``Extractor.forward``."""
+        """What the prior takes from the stage's output; arguments as in ``Extractor.forward``."""
         for extractor in [self.extractor, *self.extra_extractors]:
-            prior = self._call(extractor, prior, grid, reference, grid_size, shapes)
+            prior = self._call(extractor, prior, grid, reference, grid_size, shapes, owned)
         return prior

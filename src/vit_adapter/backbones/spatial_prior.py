@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from torch import Tensor, nn
 
-from vit_adapter.ops import memory_layout
+from vit_adapter.ops import map_tokens, memory_layout, normalized, pointwise
 
 Norm = Callable[[int], nn.Module]
 
@@ -15,6 +15,18 @@ def _convolution(inputs: int, outputs: int, stride: int, norm: Norm) -> list[nn.
         norm(outputs),
         nn.ReLU(inplace=True),
     ]
+
+
+def _run(stage: nn.Sequential, maps: Tensor) -> Tensor:
+    """Its layers one after the other, norms in the form that fits."""
+    if stage._forward_hooks or stage._forward_pre_hooks:  # somebody wants it to be called
+        return stage(maps)
+    makers: tuple[nn.Module, ...] = ()
+    for layer in stage:
+        is_norm = not isinstance(layer, (nn.Conv2d, nn.ReLU, nn.MaxPool2d))
+        maps = normalized(maps, layer, makers) if is_norm else layer(maps)
+        makers = (layer,)
+    return maps
 
 
 class SpatialPrior(nn.Module):
@@ -52,13 +64,13 @@ class SpatialPrior(nn.Module):
         Returns:
             c1 [B, dim, H/4, W/4] as a map; c2, c3, c4 as tokens [B, H/s * W/s, dim] of strides 8, 16, 32.
         """
-        x4 = self.stem(memory_layout(images))
-        x8 = self.stage8(x4)
-        x16 = self.stage16(x8)
-        x32 = self.stage32(x16)
-        c1 = self.project4(x4)
+        x4 = _run(self.stem, memory_layout(images))
+        x8 = _run(self.stage8, x4)
+        x16 = _run(self.stage16, x8)
+        x32 = _run(self.stage32, x16)
+        c1 = pointwise(x4, self.project4)
         c2, c3, c4 = (
-            projected.flatten(2).transpose(1, 2)  # [B, dim, h, w] -> [B, h*w, dim]
-            for projected in (self.project8(x8), self.project16(x16), self.project32(x32))
+            map_tokens(pointwise(maps, project))
+            for maps, project in ((x8, self.project8), (x16, self.project16), (x32, self.project32))
         )
         return c1, c2, c3, c4

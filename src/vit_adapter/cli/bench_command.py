@@ -13,7 +13,11 @@ def run(words: Sequence[str]) -> int:
     parser = make_parser("bench", DESCRIPTION)
     add = parser.add_argument
     add(
-        "rows", type=str, nargs="*", default=["main"], help="main, more, curves, all, or parts of rows' names"
+        "rows",
+        type=str,
+        nargs="*",
+        default=["main"],
+        help="main, more, curves, peers, all, or parts of rows' names",
     )
     add("--out", type=str, default="bench.json", help="the JSON file")
     add("--page", type=str, default=None, help="a Markdown page to write from it")

@@ -10,6 +10,7 @@ from vit_adapter.ops import (
     convolution,
     make_norm,
     normalized,
+    pointwise,
     upsampled_convolution,
 )
 
@@ -38,7 +39,7 @@ class ConvNormReLU(nn.Module):
             InputError: Batch norm in training mode sees a single value per channel.
         """
         if self.conv.kernel_size != (3, 3):
-            return self._normed(self.conv(maps))
+            return self._normed(pointwise(maps, self.conv))
         return self._normed(convolution(maps, self.conv.weight, self.conv.bias))
 
     def fused(self, levels: Sequence[Tensor], align_corners: bool = False) -> Tensor:

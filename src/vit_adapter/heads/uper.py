@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from vit_adapter.ops import NormKind, resized_sum
+from vit_adapter.ops import NormKind, pointwise, resized_sum
 from vit_adapter.ops.pooling import average_grid
 
 from .convolution import ConvNormReLU, make_classifier
@@ -97,5 +97,6 @@ class UPerHead(PixelHead):
         for index in range(len(finer) - 1, -1, -1):
             makers = tuple(self.laterals[index].modules())
             merged[index] = resized_sum(merged[index], merged[index + 1], self.align_corners, makers)
-        maps = [output(level) for output, level in zip(self.outputs, merged[:-1], strict=True)] + merged[-1:]
-        return self.classifier(self.dropout(self.fusion.fused(maps, self.align_corners)))
+        # What is not needed any more is let go at once.
+        maps = [output(merged.pop(0)) for output in self.outputs] + merged
+        return pointwise(self.dropout(self.fusion.fused(maps, self.align_corners)), self.classifier)

@@ -78,11 +78,17 @@ class DeformableAttention(nn.Module):
         Returns:
             [B, Q, dim].
         """
-        batch, queries, _ = query.shape
         value = self.value_projection(tokens)
         if padding is not None:
             value = value.masked_fill(padding[..., None], 0.0)
-        value = value.view(batch, tokens.shape[1], self.heads, -1)
+        return self.read(query, reference, value, shapes)
+
+    def read(
+        self, query: Tensor, reference: Tensor, value: Tensor, shapes: Sequence[tuple[int, int]]
+    ) -> Tensor:
+        """The same of values [B, S, heads * D] that are projected already."""
+        batch, queries, _ = query.shape
+        value = value.view(batch, value.shape[1], self.heads, -1)
 
         # Queries may hold positions in float32 where the weights are of half precision.
         query = query.to(self.sampling_offsets.weight.dtype)

@@ -28,3 +28,24 @@ memory_layout = Operator(
     rule="channels_last on the CPU in inference, and for several images; else reference",
 )
 memory_layout.form("channels_last")(lambda maps: maps.contiguous(memory_format=torch.channels_last))
+
+
+def _tokens_of_map(maps: Tensor) -> Tensor:
+    """A map as tokens, rows first.
+
+    Args:
+        maps: [B, C, H, W].
+
+    Returns:
+        [B, H * W, C].
+    """
+    return maps.flatten(2).transpose(1, 2)
+
+
+map_tokens = Operator(
+    "map_tokens",
+    _tokens_of_map,
+    lambda maps: "reference" if is_traced() else "rows",
+    rule="rows everywhere, reference when traced",
+)
+map_tokens.form("rows")(lambda maps: _tokens_of_map(maps).contiguous())

@@ -35,7 +35,7 @@ from typing import Generic, ParamSpec, TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.module import _global_forward_hooks
+from torch.nn.modules.module import _global_forward_hooks, _global_forward_pre_hooks
 
 from vit_adapter.config import InputError
 
@@ -187,6 +187,11 @@ def is_traced() -> bool:
     return torch.compiler.is_compiling() or torch.jit.is_tracing()
 
 
+def all_parts(module: nn.Module) -> tuple[nn.Module, ...]:
+    """A module and all inside it, for ``overwrites``; where operators are traced nobody asks."""
+    return () if is_traced() else tuple(module.modules())
+
+
 def overwrites(maps: Tensor, *makers: nn.Module) -> bool:
     """Whether a form may write its result over maps that nobody else needs: in inference on the CPU.
 
@@ -194,8 +199,10 @@ def overwrites(maps: Tensor, *makers: nn.Module) -> bool:
 
     Args:
         maps: What would be written over.
-        makers: The modules that it comes from; a hook may have kept what one of them gave.
+        makers: The modules that it comes from; a hook may have kept what one of them took or gave.
     """
     if torch.is_grad_enabled() or is_traced() or maps.device.type != "cpu":
         return False
-    return not (_global_forward_hooks or any(maker._forward_hooks for maker in makers))
+    if _global_forward_hooks or _global_forward_pre_hooks:
+        return False
+    return not any(maker._forward_hooks or maker._forward_pre_hooks for maker in makers)

@@ -191,29 +191,38 @@ def _points(
 ) -> _Points:
     batch, queries, heads, levels, per_level, _ = points.shape
     sides = level_sides(shapes, points)
-    # In pixels of the bordered maps: the centre of the first pixel is at 1.
-    if reference is None:
-        places = points * sides[:, None] + 0.5
-    else:
-        # Laid out for all points first: a sum over rows of two numbers would be slow.
-        centres = (
-            (reference * sides + 0.5).to(points.dtype)[:, :, :, None].expand(-1, -1, -1, per_level, -1)
-        )  # [1 or B, Q, L, P, 2]
-        places = points.flatten(3) + centres.flatten(2)[:, :, None]
-    places = places.view(batch, queries, heads * levels * per_level, 2)
-    last = (sides + 1)[:, None].expand(heads, levels, per_level, 2).reshape(-1, 2)
-    x, y = torch.clamp(places, torch.zeros_like(last), last).unbind(-1)
+    wholes, shares, inside = [], [], []
+    for axis in range(2):  # each alone: pairs of numbers are handled several times more slowly
+        side = sides[:, axis]
+        # In pixels of the bordered maps: the centre of the first pixel is at 1.
+        if reference is None:
+            places = (points[..., axis] * side[:, None]).add_(0.5)
+        else:
+            # Laid out for all points first: sums of a few numbers at a time would be slow.
+            centres = (reference[..., axis] * side + 0.5).to(points.dtype)  # [1 or B, Q, L]
+            centres = centres[..., None].expand(-1, -1, -1, per_level).flatten(2)
+            places = points[..., axis].flatten(3) + centres[:, :, None]
+        places = places.reshape(batch, queries, heads * levels * per_level)
+        last = (side + 1)[:, None].expand(heads, levels, per_level).reshape(-1)
+        kept = torch.clamp(places, torch.zeros_like(last), last)
+        if mask:
+            inside.append(places == kept)
+        wholes.append(kept.floor())
+        shares.append(kept.sub_(wholes[-1]))
 
     # [M * K], and [B, 1, 1] for the images
-    starts = torch.stack([x.new_full((), start, dtype=torch.int32) for start in layout.starts])
-    head = torch.arange(heads, dtype=torch.int32, device=x.device)
+    rows = batch * layout.rows * heads
+    # Sums of whole numbers that the type of the points holds exactly; others are counted in integers.
+    kind = points.dtype if rows <= 1 << 24 else torch.int32
+    starts = torch.stack([sides.new_full((), start, dtype=kind) for start in layout.starts])
+    head = torch.arange(heads, dtype=kind, device=points.device)
     first = (starts[:, None] * heads + head[:, None, None]).expand(-1, -1, per_level).reshape(-1)
-    image = torch.arange(batch, dtype=torch.int32, device=x.device)[:, None, None] * (layout.rows * heads)
-    corner = (y.int() * layout.pitch + x.int()) * heads + (first + image)
+    image = torch.arange(batch, dtype=kind, device=points.device)[:, None, None] * (layout.rows * heads)
+    corner = torch.add(wholes[0].to(kind), wholes[1].to(kind), alpha=layout.pitch).mul_(heads)
+    corner = corner.add_(first + image).int()
     # A point that is not a number may read anything, but nothing outside of the table.
     corner = corner.clamp_(0, (batch * layout.rows - layout.pitch - 2) * heads)
-    inside = places == torch.clamp(places, torch.zeros_like(last), last) if mask else None
-    return _Points(corner, x.frac(), y.frac(), inside)
+    return _Points(corner, shares[0], shares[1], torch.stack(inside, dim=-1) if mask else None)
 
 
 def _of_queries(reference: Tensor | None, part: slice) -> Tensor | None:
@@ -234,13 +243,18 @@ def _rows(found: _Points, attention: Tensor, layout: _Layout) -> tuple[Tensor, T
     heads, levels, per_level = attention.shape[2:]
     size = levels * per_level
     corner, x, y = (part.reshape(-1, size) for part in (found.corner, found.x, found.y))
+    indices = corner.new_empty(len(corner), 4, size)
     below = layout.pitch * heads
-    indices = torch.cat([corner, corner + heads, corner + below, corner + (below + heads)], dim=1)
+    for place, step in enumerate((0, heads, below, below + heads)):
+        torch.add(corner, step, out=indices[:, place])
     attention = attention.reshape(-1, size)
     lower = attention * y
     upper = attention - lower
-    lower_right, upper_right = lower * x, upper * x
-    return indices, torch.cat([upper - upper_right, upper_right, lower - lower_right, lower_right], dim=1)
+    shares = attention.new_empty(len(corner), 4, size)
+    for place, row in ((0, upper), (2, lower)):
+        torch.mul(row, x, out=shares[:, place + 1])
+        torch.sub(row, shares[:, place + 1], out=shares[:, place])
+    return indices.flatten(1), shares.flatten(1)
 
 
 def _transposed_sum(indices: Tensor, shares: Tensor, per_bag: Tensor, rows: int) -> Tensor:

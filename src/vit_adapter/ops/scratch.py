@@ -15,6 +15,9 @@ from torch.utils._python_dispatch import _get_current_dispatch_mode
 KEPT_BYTES = 1 << 26
 """A larger buffer is not kept."""
 
+LARGEST = "largest"
+"""Name of a buffer that operators with large ones share, which do not run inside each other."""
+
 _THREAD = threading.local()
 
 
@@ -38,6 +41,8 @@ def scratch(name: str, shape: Sequence[int], like: Tensor) -> Tensor:
         return like.new_empty(shape)
     buffer = known.get((name, like.dtype))
     if buffer is None or buffer.numel() < count:
+        known.pop((name, like.dtype), None)  # two of them at a time would be too much
+        del buffer
         # Not of inference mode, whose tensors could not be written to elsewhere.
         with torch.inference_mode(False):
             buffer = torch.empty(count, dtype=like.dtype)

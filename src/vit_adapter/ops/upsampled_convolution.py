@@ -19,7 +19,7 @@ from .convolution import convolution
 from .kept import kept
 from .operator import Operator, is_traced
 from .precision import autocast_type
-from .scratch import scratch
+from .scratch import LARGEST, scratch
 
 
 def _reference(
@@ -110,7 +110,7 @@ def _add_products(rows: Tensor, level: Tensor, part: Tensor, align_corners: bool
         tokens = level[image].permute(1, 2, 0).reshape(height * width, inputs)
         for row, down in enumerate(downwards):
             taps = part[:, :, row].permute(2, 0, 1).reshape(3 * channels, inputs)
-            products = scratch("tap_products", (height * width, 3 * channels), level)
+            products = scratch(LARGEST, (height * width, 3 * channels), level)
             torch.mm(tokens, taps.T, out=products)
             add_resized_(rows[image], products.view(height, width * 3, channels), down, across)
 

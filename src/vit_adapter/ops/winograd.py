@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.grad import conv2d_weight
 
 from .kept import kept
-from .scratch import scratch
+from .scratch import LARGEST, scratch
 
 TILE = 4
 """Side of a tile of results in pixels; a tile reads two pixels more."""
@@ -116,7 +116,8 @@ class _Tiles:
     def transformed(self, transform: Tensor, image: int, top: int, bottom: int) -> Tensor:
         """[36, tiles, C] transformed pixels of a strip, in memory that the next strip writes over."""
         rows, columns, channels = TILE * (bottom - top) + 2, TILE * self.across + 2, self.channels
-        padded = scratch("winograd_pixels", (rows, columns, channels), self.pixels)
+        # Where the result will be, for which it is not needed any more.
+        padded = scratch("winograd_transformed", (rows, columns, channels), self.pixels)
         first = TILE * top - 1  # row of the map that is the first of the strip
         above, below = max(first, 0), min(first + rows, self.height)
         padded[: above - first] = 0.0
@@ -148,8 +149,8 @@ def _convolved(maps: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tens
         # The tiles as they were gathered are not needed any more.
         products = scratch("winograd_tiles", (36, count, outputs), maps)
         torch.bmm(pixels, kernels, out=products)
-        # [36, tiles, D] -> [16, tiles, D] -> [rows, 4, columns, 4, D]
-        found = scratch("winograd_results", (TILE * TILE, count * outputs), maps)
+        # [36, tiles, D] -> [16, tiles, D] -> [rows, 4, columns, 4, D]; nor are the transformed pixels.
+        found = scratch("winograd_transformed", (TILE * TILE, count * outputs), maps)
         torch.mm(inverse, products.view(36, -1), out=found)
         found = found.view(TILE, TILE, bottom - top, tiles.across, outputs).permute(2, 0, 3, 1, 4)
         if bias is None:
@@ -163,7 +164,7 @@ def _convolved(maps: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tens
 def _transformed_kernels(weight: Tensor, transform: Tensor) -> Tensor:
     """[D, C, 3, 3] as [36, C, D], in the memory order of [36, D, C]."""
     outputs, inputs = weight.shape[:2]
-    kernels = scratch("winograd_kernels", (36, outputs * inputs), weight)
+    kernels = scratch(LARGEST, (36, outputs * inputs), weight)
     torch.mm(transform, weight.reshape(outputs * inputs, 9).T, out=kernels)
     return kernels.view(36, outputs, inputs).transpose(1, 2)
 

@@ -35,6 +35,8 @@ from vit_adapter.heads import (
     is_loss,
     resize_maps,
 )
+from vit_adapter.inference.strips import CLASSES_LAST_FROM
+from vit_adapter.ops import memory_layout
 from vit_adapter.tasks import TrainingTruth
 from vit_adapter.weights.report import LoadReport
 
@@ -194,7 +196,11 @@ class Segmenter(AppliedModel, StoredModel):
         """
         pyramid, padded = self._pyramid(images)
         height, width = images.shape[-2:]
-        return resize_maps(self.head(pyramid), padded)[..., :height, :width]
+        scores = self.head(pyramid)
+        del pyramid  # before scores of the full size are made
+        if scores.shape[1] >= CLASSES_LAST_FROM:
+            scores = memory_layout(scores)
+        return resize_maps(scores, padded)[..., :height, :width]
 
     def loss(
         self,

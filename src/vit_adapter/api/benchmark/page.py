@@ -11,7 +11,9 @@ turn, on the same weights and the same image; times are medians, ratios medians 
   which is the published algorithm, float32.
 - **default**: what a model does by itself, float32. **optimized**: after `Segmenter.optimize()`.
 - **bfloat16**: after `optimize(dtype="bfloat16")`; in a training step autocast. Compared with the float32 reference.
-- **vit alone**: timm's ViT on the same image, the floor.
+- **vit alone**: timm's ViT on the same image, the floor; ratios of its rows say how many times as long a side takes.
+- Sides named after packages (**transformers**, **smp**): their models with encoders of the size of ViT-B, whose scores
+  stay at the stride that the package gives.
 """
 
 

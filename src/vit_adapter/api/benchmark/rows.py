@@ -31,7 +31,8 @@ class Row:
         work: "inference": scores at the size of the image; "labels": pixels to labels; "training": forward, backward
             and AdamW; "head": the head alone; "memory": working memory of the forward pass in processes of their own.
         sides: What is compared: "reference", "default" (float32, as a model runs by itself), "optimized" (after
-            ``Segmenter.optimize``), "bfloat16" (optimized, weights in bfloat16; in training autocast), "vit alone".
+            ``Segmenter.optimize``), "bfloat16" (optimized, weights in bfloat16; in training autocast), "vit alone", and
+            names of ``peers.PEERS``.
         size: Side of the square image in pixels.
         batch: Images at once.
         targets: For a side the least ratio reference / side that is wanted, for "memory" and "vit alone" the
@@ -85,7 +86,21 @@ CURVES = (
         for batch in (1, 2, 4, 8)
     ),
 )
-GROUPS: dict[str, tuple[Row, ...]] = {"main": MAIN, "more": MORE, "curves": CURVES}
+PEERS = (
+    Row(
+        "UperNet B beside peers",
+        BASE,
+        "inference",
+        (VIT_ALONE, "default", "transformers UperNet, BEiT-B", "smp UPerNet, MiT-B5"),
+    ),
+    Row(
+        "Mask2Former B beside peers",
+        MASK2FORMER,
+        "inference",
+        (VIT_ALONE, "default", "transformers Mask2Former, Swin-B", "transformers EoMT, ViT-B"),
+    ),
+)
+GROUPS: dict[str, tuple[Row, ...]] = {"main": MAIN, "more": MORE, "curves": CURVES, "peers": PEERS}
 """Rows by the group that asks for them."""
 
 
@@ -98,7 +113,7 @@ def without_half_precision(rows: list[Row]) -> Iterator[Row]:
 
 
 def find_rows(names: tuple[str, ...] | list[str], size: int | None = None) -> list[Row]:
-    """Rows by their groups ("main", "more", "curves", "all") or by parts of their names.
+    """Rows by their groups ("main", "more", "curves", "peers", "all") or by parts of their names.
 
     Args:
         names: Groups and parts of names.

@@ -46,7 +46,7 @@ def bench(
     that was stopped goes on.
 
     Args:
-        rows: Groups ("main", "more", "curves", "all") or parts of rows' names.
+        rows: Groups ("main", "more", "curves", "peers", "all") or parts of rows' names.
         out: The JSON file.
         device: Where it runs.
         threads: Threads of the CPU; None: torch's own number.

@@ -17,6 +17,7 @@ from vit_adapter.segmenter import Segmenter
 from vit_adapter.zoo import get_recipe
 
 from ..models import build
+from .peers import PEERS, apply_peer, make_peer
 from .rows import REFERENCE, VIT_ALONE, Row
 
 
@@ -56,6 +57,9 @@ def make_side(row: Row, name: str, model: Segmenter) -> Side:
     images = torch.randn(row.batch, 3, row.size, row.size, generator=generator).to(device)
     if name == VIT_ALONE:
         return _vit_alone(row, images)
+    if name in PEERS:
+        peer = make_peer(name, row.size).to(device)
+        return Side(apply_peer(peer, images), peer, "float32")
     if row.work == "training":
         return _training(row, name, model, images)
     if name in ("optimized", "bfloat16"):
@@ -147,7 +151,7 @@ def timed_parts(model: nn.Module, add: Callable[[str, float], None]) -> Iterator
 
         return run
 
-    backbone = getattr(model, "backbone", None)
+    backbone = model.backbone if isinstance(model, Segmenter) else None
     wrapper = getattr(backbone, "wrapper", None)
     replaced = [
         (holder, name, part)

@@ -12,7 +12,7 @@ from vit_adapter import ops
 from vit_adapter.config import InputError, ViTConfig
 from vit_adapter.weights.resample import relative_position_index, resample_grid
 
-from .relative_bias import KeptBiases, spread
+from .relative_bias import KeptBiases, relative_attention, spread
 from .windows import from_windows, into_windows
 from .wrapper import (
     Size,
@@ -148,6 +148,11 @@ class BeitWrapper(ViTWrapper):
             self._biases.keep(table, size, found, self.kept_bytes)
         return found
 
+    def _is_spread_anew(self, query: Tensor) -> bool:
+        """Whether nothing is trained and biases are too large to be kept."""
+        heads, tokens = query.shape[1], query.shape[2]
+        return ops.overwrites(query) and not self._biases.holds(heads, tokens, query.dtype, self.kept_bytes)
+
     def _block(self, tokens: Tensor, block: Block, size: Size, window: int | None) -> Tensor:
         normed = block.norm1(tokens)
         if window is None:
@@ -157,13 +162,9 @@ class BeitWrapper(ViTWrapper):
             square = (window, window)
             attended = self._attention(windows.flatten(0, 1), block.attn, square, square)
             attention = from_windows(attended.reshape(windows.shape), size, window)
-        if block.gamma_1 is not None:
-            attention = block.gamma_1 * attention
-        tokens = tokens + block.drop_path1(attention)
-        mixed = block.mlp(block.norm2(tokens))
-        if block.gamma_2 is not None:
-            mixed = block.gamma_2 * mixed
-        return tokens + block.drop_path2(mixed)
+        makers = ops.all_parts(block)
+        tokens = _added(tokens, attention, block.gamma_1, block.drop_path1, makers)
+        return _added(tokens, block.mlp(block.norm2(tokens)), block.gamma_2, block.drop_path2, makers)
 
     def _attention(self, tokens: Tensor, attention: Any, size: Size, stored: Size) -> Tensor:
         """Attention of all tokens [B, N, C] of a grid of ``size``; the block's table is made for ``stored``."""
@@ -179,6 +180,12 @@ class BeitWrapper(ViTWrapper):
         query, key, value = qkv.unbind(0)
         table = attention.relative_position_bias_table
         bias = self._shared_bias(index, size)
+        if table is not None and bias is None and self._is_spread_anew(query):
+            assert index is not None
+            if size != stored:
+                table = resample_table(table, stored, size)
+            output = relative_attention(query, key, value, table, index)
+            return attention.proj(output.transpose(1, 2).reshape(batch, count, -1))
         if table is not None:
             assert index is not None
             own = self._own_bias(table, index, size, stored, query.dtype)
@@ -220,3 +227,12 @@ class BeitWrapper(ViTWrapper):
                     added = added or getattr(block, name) is None
                     setattr(block, name, nn.Parameter(torch.full_like(block.norm1.weight.detach(), value)))
         return added
+
+
+def _added(
+    tokens: Tensor, branch: Tensor, scale: Tensor | None, drop_path: nn.Module, makers: tuple[nn.Module, ...]
+) -> Tensor:
+    """The residual sum of a block, with its layer scale and stochastic depth."""
+    if isinstance(drop_path, nn.Identity) or not drop_path.training:
+        return ops.residual(tokens, branch, scale, makers)
+    return tokens + drop_path(branch if scale is None else scale * branch)

@@ -119,8 +119,10 @@ def _is_usual(block: nn.Module) -> bool:
 def _run_block(tokens: Tensor, block: Block, size: Size, window: int | None) -> Tensor:
     """A block, its attention within windows or of all tokens."""
     attend = _attention if window is None else partial(_windowed_attention, size=size, window=window)
-    tokens = tokens + block.drop_path1(block.ls1(attend(block.norm1(tokens), block.attn)))
-    return tokens + block.drop_path2(block.ls2(block.mlp(block.norm2(tokens))))
+    makers = ops.all_parts(block)
+    branch = block.drop_path1(block.ls1(attend(block.norm1(tokens), block.attn)))
+    tokens = ops.residual(tokens, branch, None, makers)
+    return ops.residual(tokens, block.drop_path2(block.ls2(block.mlp(block.norm2(tokens)))), None, makers)
 
 
 def _attention(tokens: Tensor, attention: Any) -> Tensor:

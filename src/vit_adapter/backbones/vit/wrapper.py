@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from vit_adapter.config import InputError, ViTConfig
-from vit_adapter.ops import memory_layout
+from vit_adapter.ops import map_tokens, memory_layout
 from vit_adapter.weights.resample import resample_grid
 
 Size = tuple[int, int]
@@ -167,7 +167,8 @@ class ViTWrapper(ABC):
 def embed_patches(vit: Any, images: Tensor) -> tuple[Tensor, Size]:
     """[B, C, H, W] images as tokens [B, h * w, dim] without positions, and (h, w), by timm's patch embedding."""
     maps = vit.patch_embed.proj(images)
-    return vit.patch_embed.norm(maps.flatten(2).transpose(1, 2)), (maps.shape[-2], maps.shape[-1])
+    # All blocks inherit the memory order of these tokens; norms would copy turned ones at every call.
+    return vit.patch_embed.norm(map_tokens(maps)), (maps.shape[-2], maps.shape[-1])
 
 
 def embed_with_table(

@@ -10,8 +10,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vit_adapter.config import InputError
-from vit_adapter.heads.resize import resize_maps
-from vit_adapter.ops import DeformableAttention, convolution
+from vit_adapter.ops import (
+    DeformableAttention,
+    all_parts,
+    convolution,
+    overwrites,
+    pointwise,
+    residual,
+    resized_sum,
+)
 
 from .feedforward import FeedForward
 from .position_code import map_position_code
@@ -42,7 +49,7 @@ class ConvGroupNorm(nn.Module):
         # it becomes 0, as any constant group does.
         norm = self.norm
         wide = self.conv.kernel_size == (3, 3) and self.conv.bias is None
-        convolved = convolution(maps, self.conv.weight) if wide else self.conv(maps)
+        convolved = convolution(maps, self.conv.weight) if wide else pointwise(maps, self.conv)
         return torch.group_norm(convolved, norm.num_groups, norm.weight, norm.bias, norm.eps)
 
 
@@ -79,8 +86,9 @@ class EncoderLayer(nn.Module):
             [B, S, C].
         """
         read = self.attention(tokens + positions, reference, tokens, shapes)
-        tokens = self.attention_norm(tokens + read)
-        return self.feedforward_norm(tokens + self.feedforward(tokens))
+        makers = all_parts(self)
+        tokens = self.attention_norm(residual(tokens, read, None, makers))
+        return self.feedforward_norm(residual(tokens, self.feedforward(tokens), None, makers))
 
 
 class PixelDecoder(nn.Module):
@@ -176,9 +184,10 @@ class PixelDecoder(nn.Module):
             part.transpose(1, 2).unflatten(2, shape)
             for part, shape in zip(tokens.split([h * w for h, w in shapes], dim=1), shapes, strict=True)
         ]
-        size = finest.shape[-2], finest.shape[-1]
-        fine = self.lateral(finest) + resize_maps(encoded[-1], size)
-        return encoded, self.mask_projection(F.relu(self.output(fine)))
+        fine = resized_sum(self.lateral(finest), encoded[-1], False, all_parts(self.lateral))
+        fine = self.output(fine)
+        fine = F.relu(fine, inplace=overwrites(fine, *all_parts(self.output)))
+        return encoded, pointwise(fine, self.mask_projection)
 
     @staticmethod
     def reference_points(shapes: Sequence[tuple[int, int]], tokens: Tensor) -> Tensor:

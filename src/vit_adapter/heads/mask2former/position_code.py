@@ -61,6 +61,7 @@ def map_position_code(maps: Tensor) -> Tensor:
     rows = sine_position_code(nowhere, features)[:, :features].expand(-1, -1, -1, width)
     nowhere = torch.zeros(1, 1, width, dtype=torch.bool, device=maps.device)
     columns = sine_position_code(nowhere, features)[:, features:].expand(-1, -1, height, -1)
-    code = torch.cat([rows, columns], dim=1)
     dtype = torch.promote_types(maps.dtype, torch.float32)
-    return code.flatten(2).transpose(1, 2).to(dtype)  # [1, C, H, W] -> [1, H*W, C]
+    # Joined in the order of tokens, which are added to it: [1, C / 2, H, W] twice -> [1, H, W, C] -> [1, H*W, C]
+    code = torch.cat([half.permute(0, 2, 3, 1) for half in (rows, columns)], dim=-1)
+    return code.flatten(1, 2).to(dtype)
