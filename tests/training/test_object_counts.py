@@ -1,4 +1,4 @@
-"""What a run takes from the number of objects in its data."""
+"""What a run takes from the number and the sizes of the objects in its data."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,17 @@ from pathlib import Path
 from PIL import Image
 
 from vit_adapter.api.object_settings import with_object_counts
-from vit_adapter.config import AugmentationConfig, DataConfig, Mask2FormerConfig, ModelConfig, RunConfig
+from vit_adapter.config import (
+    ATSSConfig,
+    AugmentationConfig,
+    DataConfig,
+    HeadConfig,
+    Mask2FormerConfig,
+    MaskRCNNConfig,
+    ModelConfig,
+    RunConfig,
+    SparseRCNNConfig,
+)
 from vit_adapter.data.dataset import open_dataset
 from vit_adapter.data.object_counts import count_objects
 
@@ -39,8 +49,8 @@ def dots(root: Path, count: int, crowds: int = 3) -> Path:
 
 def test_counts_of_images_and_crops(tmp_path):
     dataset = open_dataset(DataConfig(root=str(dots(tmp_path, 230))), "train", task="instance")
-    assert count_objects(dataset, 40) == (2, 230, 115)  # a crop is half of the image
-    assert count_objects(dataset, 512) == (2, 230, 230)
+    assert count_objects(dataset, 40) == (2, 230, 115, 1.0)  # a crop is half of the image
+    assert count_objects(dataset, 512) == (2, 230, 230, 1.0)
     scenes = open_dataset(DataConfig(layout="scenes", scenes=(2, 1), scene_size=64), "train", task="instance")
     assert count_objects(scenes, 64) is None
 
@@ -68,3 +78,31 @@ def test_few_objects_change_nothing(tmp_path):
     data = DataConfig(root=str(dots(tmp_path, 100)), augmentation=AugmentationConfig(crop=40))
     config = RunConfig(model=ModelConfig(head=Mask2FormerConfig()), data=data)
     assert with_object_counts(config, open_dataset(data, "train", task="instance")) == (config, [])
+
+
+def test_anchors_that_are_too_large_are_told(tmp_path):
+    root = dots(tmp_path, 20)
+    for part in ("train", "val"):
+        path = root / part / "annotations.json"
+        content = json.loads(path.read_text())
+        for annotation in content["annotations"]:
+            annotation |= {"bbox": [annotation["bbox"][0] / 7, 1, 16, 16], "segmentation": []}
+        path.write_text(json.dumps(content))
+    data = DataConfig(
+        root=str(root),
+        augmentation=AugmentationConfig(crop=40, scale_range=(0.5, 2.0)),
+        layout="coco_instances",
+    )
+    dataset = open_dataset(data, "train", task="detection")
+
+    def told(head: HeadConfig) -> list[str]:
+        return with_object_counts(
+            RunConfig(model=ModelConfig(head=head), data=data, task="detection"), dataset
+        )[1]
+
+    (line,) = told(MaskRCNNConfig())  # 4 pixels times 8
+    assert "below 16 pixels" in line
+    assert "the smallest anchors have 32: --model.head.anchor_scale 2.0" in line
+    assert "smallest anchors have 64: --model.head.anchor_scale 1.0" in told(ATSSConfig())[0]
+    assert told(MaskRCNNConfig(anchor_scale=2.0)) == []
+    assert told(SparseRCNNConfig()) == []

@@ -145,6 +145,11 @@ class Head(nn.Module, ABC):
         """How many objects it finds at most by its settings' ``queries``; None: it has none."""
         return None
 
+    @classmethod
+    def finest_anchors(cls, settings: Any) -> tuple[int, float] | None:
+        """Stride in pixels and side in strides of the smallest square anchors by its settings; None: it has none."""
+        return None
+
     def forward(self, pyramid: Sequence[Tensor]) -> Tensor:
         """Maps [B, C_i, h_i, w_i], fine to coarse, to scores [B, K, h_0, w_0].
 

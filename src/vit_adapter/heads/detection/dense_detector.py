@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -42,6 +42,11 @@ class DenseDetector(Head):
         self.neck, self.dense = neck, dense
         self.selection = selection or Selection()
         self.num_classes = dense.num_classes
+
+    @classmethod
+    def finest_anchors(cls, settings: Any) -> tuple[int, float]:
+        """See ``Head.finest_anchors``."""
+        return settings.finest_stride, settings.anchor_scale
 
     def find(self, pyramid: Sequence[Tensor], area: tuple[int, int]) -> list[Detections]:
         """See ``Head.find``."""

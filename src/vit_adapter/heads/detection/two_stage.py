@@ -1,7 +1,7 @@
 """What Mask R-CNN, Cascade Mask R-CNN and HTC++ share: proposals, then regions in one or several stages."""
 
 from collections.abc import Iterable, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -14,6 +14,7 @@ from ..views import JoiningRule, View
 from .box_sampler import Permutation, Samples
 from .class_suppression import select_detections
 from .mask_head import mask_loss, mask_targets
+from .proposals import Anchors
 from .region_stages import RegionStages
 from .truth import covered, truths_of
 from .two_stage_views import SeenView, joined_detections
@@ -23,6 +24,11 @@ class TwoStageHead(RegionStages):
     """Stages of regions with all that trains them, and the detections that come of them; see ``RegionStages``."""
 
     joins_views: ClassVar[bool] = True
+
+    @classmethod
+    def finest_anchors(cls, settings: Any) -> tuple[int, float]:
+        """See ``Head.finest_anchors``."""
+        return Anchors().strides[0], settings.anchor_scale
 
     # Training.
 
