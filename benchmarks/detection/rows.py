@@ -14,6 +14,7 @@ from vit_adapter.config import (
     MaskRCNNConfig,
     ModelConfig,
     ObjectConfig,
+    PyramidConfig,
     RunConfig,
     TaskName,
     TrainingConfig,
@@ -87,6 +88,8 @@ class Row:
         data: Key of ``DATA``.
         head: Key of ``HEADS``.
         tuned: The ViT is trained, too, and the adapter injects into it.
+        gated: Both parts of the pyramid are normalised by themselves, the adapter's from weight 0.
+        alone: No adapter: a pyramid of the ViT's own maps.
         training: Settings of ``TrainingConfig`` that differ.
     """
 
@@ -94,6 +97,8 @@ class Row:
     data: Literal["nuclei", "nuclei as they are", "coco128"]
     head: str
     tuned: bool = False
+    gated: bool = False
+    alone: bool = False
     training: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -105,7 +110,7 @@ class Row:
         """All settings of its run; ``data`` is the folder that holds both data sets."""
         seen = DATA[self.data]
         vit = ViTConfig(name="vit_small_patch14_dinov2", pretrained=weights, frozen="vit", drop_path_rate=0.0)
-        adapter = AdapterConfig(injectors=False)
+        adapter = AdapterConfig(injectors=False, pyramid_gate=0.0 if self.gated else None)
         training = TrainingConfig(
             steps=400,
             batch_size=2,
@@ -134,7 +139,7 @@ class Row:
             objects=ObjectConfig(max_objects=seen.objects),
         )
         return RunConfig(
-            ModelConfig(vit, adapter, HEADS[self.head]),
+            ModelConfig(vit, PyramidConfig() if self.alone else adapter, HEADS[self.head]),
             DataConfig(root=f"{data}/{seen.folder}", workers=0, augmentation=augmentation),
             replace(training, **self.training),
             protocol=protocol,
@@ -151,6 +156,27 @@ ROWS: dict[str, Row] = {
         "nuclei as they are",
         "nuclei-small",
         training={"steps": 250, "learning_rate": 2e-3},
+    ),
+    "nuclei-small-gated": Row(
+        "the same, both parts of the pyramid normalised",
+        "nuclei as they are",
+        "nuclei-small",
+        gated=True,
+        training={"steps": 250, "learning_rate": 2e-3},
+    ),
+    "nuclei-small-alone": Row(
+        "the same, the ViT alone",
+        "nuclei as they are",
+        "nuclei-small",
+        alone=True,
+        training={"steps": 250, "learning_rate": 2e-3},
+    ),
+    "nuclei-gated": Row(
+        "Mask R-CNN, frozen ViT, both parts of the pyramid normalised",
+        "nuclei",
+        "nuclei-mask-rcnn",
+        gated=True,
+        training={"steps": 600, "learning_rate": 2e-3},
     ),
     "nuclei-mask-rcnn": Row("Mask R-CNN, frozen ViT", "nuclei", "nuclei-mask-rcnn"),
     "nuclei-mask-rcnn-long": Row("Mask R-CNN, frozen ViT, long", "nuclei", "nuclei-mask-rcnn", training=LONG),
