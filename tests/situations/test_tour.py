@@ -20,6 +20,7 @@ TITLES = {
     265: "A settings file that is not there",
     266: "A class that is called void",
     267: "One image, one class, one choice of several",
+    375: "A setting whose name and value are one word",
 }
 
 
@@ -81,6 +82,28 @@ def test_s267_one_of_a_thing():
     assert "1 image;" in plan.words()
     assert "1 images" not in plan.words()
     assert describe(bool | None) == "true, false or none"
+
+
+@pytest.mark.parametrize("text", ["{depth:4}", "depth:4", "depth=4"])
+def test_s375_pairs_in_one_word(tmp_path, capfd, text):
+    """`depth:4` without a space is a text to YAML, as `depth=4` is: the line says what is missing."""
+    advice = "; put a colon and a space after depth"
+    assert refusal(capfd, "train", "--model.vit.options", text).endswith(advice)
+    file = tmp_path / "settings.yaml"
+    file.write_text(f"model:\n  vit: {{options: {text}}}\n")
+    assert refusal(capfd, "train", "--config", file).endswith(advice)
+
+
+@pytest.mark.parametrize("text", ["steps:3", "{steps:3, batch_size: 2}", "steps=3", "{steps=3}"])
+def test_s375_sections_in_one_word(tmp_path, capfd, text):
+    """So it is with the settings of a section, in a file and behind a flag."""
+    assert refusal(capfd, "train", "--training", text).endswith("put a colon and a space after steps")
+    file = tmp_path / "settings.yaml"
+    for content in (f"training: {text}\n", "training:\n  steps:3\n  batch_size: 2\n"):
+        file.write_text(content)
+        assert refusal(capfd, "train", "--config", file).endswith("put a colon and a space after steps")
+    file.write_text("training:{steps: 3}\n")
+    assert refusal(capfd, "train", "--config", file).endswith("put a colon and a space after training")
 
 
 def _made(folder):

@@ -28,6 +28,7 @@ from vit_adapter.config.settings_yaml import read_value
 from vit_adapter.config.values import describe
 
 from .help_page import HelpPage
+from .missing_blank import blank_hint
 from .model_settings import add_model
 from .settings import is_section
 from .words import checked_words, given_text, type_of, unused_sections
@@ -223,7 +224,8 @@ def _complaint(error: Exception, parser: ArgumentParser, words: Sequence[str]) -
     text, hint = given_text(words, flag), type_of(key[1], named[0])
     if text is None or hint is None or is_section(hint):
         return None
-    return f"{flag} {text}: expected {describe(hint)}"
+    joined = blank_hint(text) if "dict" in str(hint) else ""
+    return f"{flag} {text}: expected {describe(hint)}{joined}"
 
 
 CHOICES = re.compile(r"argument (?:-\w/)?(-\S+?)(?:/-\S+)?: invalid choice: (.+) \(choose from (.+)\)")

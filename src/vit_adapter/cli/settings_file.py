@@ -10,6 +10,7 @@ from vit_adapter.config import InputError, RunConfig
 from vit_adapter.config.settings_yaml import UNCLEAR, UNCLEAR_NUMBER, SettingsLoader, meaning
 from vit_adapter.config.values import complaint, not_finite
 
+from .missing_blank import blank_hint, joined_pair
 from .settings import FlagSetting, every_setting, is_section, settings_of, with_older_names
 from .suggestions import near_setting
 
@@ -52,11 +53,13 @@ def check_settings_text(
     try:
         node = yaml.compose(text, Loader=SettingsLoader)
     except yaml.YAMLError as error:
-        raise InputError(f"{path}: is not YAML: {' '.join(str(error).split())}") from error
+        hint = blank_hint(text)
+        raise InputError(f"{path}: is not YAML: {' '.join(str(error).split())}{hint}") from error
     if node is None:
         return []
     if not isinstance(node, yaml.MappingNode):
-        raise InputError(f"{path}: expected named settings such as `training: {{steps: 2000}}`")
+        hint = blank_hint(_written(node))
+        raise InputError(f"{path}: expected named settings such as `training: {{steps: 2000}}`{hint}")
     return _check_mapping(node, known, prefix, path)
 
 
@@ -103,9 +106,8 @@ def _check_mapping(
             unused.append(name)
             continue
         if name not in known:
-            raise InputError(
-                f"{path}: {prefix}{name}: {near_setting(prefix + name, _all_names(known, prefix))}"
-            )
+            wrong = joined_pair(name, known) or near_setting(prefix + name, _all_names(known, prefix))
+            raise InputError(f"{path}: {prefix}{name}: {wrong}")
         _check_value(value, known[name], f"{prefix}{name}", path)
     return unused
 
@@ -132,7 +134,9 @@ def _check_value(node: yaml.Node, setting: FlagSetting, name: str, path: str) ->
     if line := not_finite(f"{path}: {name}", value):
         raise InputError(f"{line}: {_written(node)}")
     in_yaml = "; YAML writes none as null" if value in ("none", "None") and "none" in expected else ""
-    raise InputError(f"{path}: {name}: {_written(node)}: expected {expected}{in_yaml}")
+    # A text cannot stand for pairs, so a colon in it was meant to part a name from its value.
+    joined = blank_hint(_written(node)) if is_section(hint) or "dict" in str(hint) else ""
+    raise InputError(f"{path}: {name}: {_written(node)}: expected {expected}{in_yaml}{joined}")
 
 
 def _check_plain(node: yaml.Node, name: str, path: str, entry: int | None = None) -> None:

@@ -10,6 +10,7 @@ from vit_adapter.config import InputError, RunConfig
 from vit_adapter.config.paths import near_path, user_path
 from vit_adapter.config.values import complaint, describe
 
+from .missing_blank import joined_pair
 from .settings import FlagSetting, is_section, setting_type, settings_of
 from .settings_file import (
     check_pairs,
@@ -90,6 +91,8 @@ def _check_value(flag: str, value: str, action: Any) -> None:
             check_settings_text(
                 Path(value).read_text(encoding="utf-8"), value, settings_of(section), f"{name}."
             )
+        elif wrong := joined_pair(value, settings_of(section)):
+            raise InputError(f"{flag} {value}: expected named settings such as '{{a: 1}}'; {wrong}")
         return
     hint = type_of(name, action)
     if value.startswith("{"):
