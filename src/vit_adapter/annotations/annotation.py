@@ -21,3 +21,9 @@ class Annotation:
     labels: np.ndarray | None = None
     instances: Instances | None = None
     segments: Segments | None = None
+
+    def classes(self) -> set[int]:
+        """Labels that occur in any of the three, the ignored one included."""
+        known = [] if self.labels is None else [self.labels]
+        known += [one.classes for one in (self.instances, self.segments) if one is not None]
+        return {int(label) for values in known for label in np.unique(values)}

@@ -48,7 +48,7 @@ def check_data(config: DataConfig, *, sample: int | None = None, sheet: str | Pa
 def _draw(config: DataConfig, path: Path) -> None:
     from vit_adapter.data.dataset import offered_tasks, open_dataset
     from vit_adapter.tasks import DetectionResult, InstanceResult
-    from vit_adapter.visualization import LegendEntry, contact_sheet, default_palette
+    from vit_adapter.visualization import class_legend, contact_sheet, default_palette
     from vit_adapter.visualization.overlay import overlay_image
 
     task = offered_tasks(config)[0]
@@ -58,7 +58,7 @@ def _draw(config: DataConfig, path: Path) -> None:
     palette = default_palette(len(classes))
     if classes.colours is not None:
         palette = np.array(classes.colours, np.uint8)
-    cells, captions = [], []
+    cells, captions, seen = [], [], set()
     for index in np.linspace(0, len(dataset) - 1, count).astype(int):
         try:
             drawn = dataset.read(int(index))
@@ -74,15 +74,16 @@ def _draw(config: DataConfig, path: Path) -> None:
         if objects is not None:  # outlined, and each of a colour of its own where there is a single class
             kind = DetectionResult if objects.masks is None else InstanceResult
             truth = kind(image=shown, class_names=classes.names, palette=palette, instances=objects)
-            shown = np.asarray(truth.overlay(0.1 if task == "panoptic" else 0.5, legend=False))
+            shown = np.asarray(truth.on_sheet(0.1 if task == "panoptic" else 0.5))
         cells.append(shown)
+        seen |= drawn.annotation.classes()
         captions.append(drawn.name)
     if not cells:
         return
     columns = 3
     rows = [cells[start : start + columns] for start in range(0, len(cells), columns)]
     lines = [captions[start : start + columns] for start in range(0, len(cells), columns)]
-    legend = [LegendEntry(name, tuple(colour)) for name, colour in zip(classes.names, palette.tolist())][:24]
+    legend = class_legend(classes.names, palette.tolist(), seen, coloured_objects=task != "semantic")
     title = f"{len(cells)} of {len(dataset)} training images of {Path(config.root).name or 'the scenes'}"
     sheet = contact_sheet(rows, captions=lines, title=title, legend=legend)
     write_atomically(path, marked_png(sheet))

@@ -11,13 +11,19 @@ from vit_adapter.config.own_files import marked_png
 from vit_adapter.data.sample import AnnotatedImages, Sample
 from vit_adapter.images import UnreadableImageError
 from vit_adapter.segmenter import Segmenter
-from vit_adapter.visualization import LegendEntry, colorize, contact_sheet, default_palette, overlay
+from vit_adapter.visualization import (
+    LegendEntry,
+    class_legend,
+    colorize,
+    contact_sheet,
+    default_palette,
+    overlay,
+)
 
 from .loop import EvaluationResult, ImageScore
+from .object_sheet import TITLES, object_caption, object_cells, object_legend
 
 ROWS = 6
-LARGEST_LEGEND = 40
-"""Classes; beyond it only those that occur are named."""
 
 _MISTAKE = np.array([[230, 25, 60]], np.uint8)
 
@@ -75,11 +81,7 @@ def write_example_sheet(
         captions.append(f"{score.name}: {own}")
         void = void or not valid.all()
         seen |= set(np.unique(sample.labels[valid]).tolist()) | set(np.unique(predicted.labels).tolist())
-    legend = [
-        LegendEntry(name, tuple(colour), fallback=f"class {label}")
-        for label, (name, colour) in enumerate(zip(names, palette.tolist()))
-        if label in seen or len(names) <= LARGEST_LEGEND
-    ]
+    legend = class_legend(names, palette.tolist(), seen)
     if void:
         legend.append(LegendEntry("(ignored)", (0, 0, 0)))
     sheet = contact_sheet(
@@ -96,7 +98,7 @@ def _write_object_sheet(
     title: str,
     rows: int,
 ) -> Path:
-    shown, captions = [], []
+    shown, captions, seen = [], [], set()
     for score, sample in _spread(result.images, dataset, rows):
         predicted = model.predict(
             sample.image,
@@ -104,18 +106,11 @@ def _write_object_sheet(
             protocol=result.protocol,
             precision=result.config.precision,
         )
-        truth = model.task.drawn(sample.image, sample.annotation, model.classes)
-        shown.append([sample.image, *(np.asarray(one.overlay(legend=False)) for one in (truth, predicted))])
-        own = "nothing counts" if score.score is None else f"{result.headline} {100 * score.score:.1f} %"
-        figures = ", ".join(f"{name} {value:g}" for name, value in score.figures.items())
-        captions.append(f"{score.name}: {own}; {figures}")
-    names = model.class_names
-    colours = default_palette(len(names)).tolist() if model.classes.colours is None else model.classes.colours
-    legend = [
-        LegendEntry(name, tuple(colour), fallback=f"class {label}")
-        for label, (name, colour) in enumerate(zip(names, colours, strict=True))
-    ][:LARGEST_LEGEND]
-    sheet = contact_sheet(shown, ["image", "truth", "prediction"], captions, title=title, legend=legend)
+        cells, classes = object_cells(sample, predicted, model)
+        shown.append(cells)
+        seen |= classes
+        captions.append(f"{score.name}: {object_caption(score, result, predicted)}")
+    sheet = contact_sheet(shown, TITLES, captions, title=title, legend=object_legend(model, seen))
     return write_atomically(path, marked_png(sheet))
 
 

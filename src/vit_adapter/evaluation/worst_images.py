@@ -14,6 +14,7 @@ from vit_adapter.tasks import Result, SemanticResult
 from vit_adapter.visualization import LegendEntry, contact_sheet, default_palette, overlay
 
 from .loop import EvaluationResult, ImageScore
+from .object_sheet import TITLES, object_caption, object_cells, object_legend
 
 _CELL = (480, 360)
 _MISTAKE = np.array([[230, 25, 60]], np.uint8)
@@ -96,13 +97,10 @@ def _object_sheet(
     image: ImageScore, sample: Sample, predicted: Result, result: EvaluationResult, model: Segmenter
 ) -> Image.Image:
     """Image, truth and prediction with outlines."""
-    truth = model.task.drawn(sample.image, sample.annotation, model.classes)
-    cells: list[np.ndarray | None] = [sample.image]
-    cells += [np.asarray(one.overlay(legend=False)) for one in (truth, predicted)]
-    assert image.score is not None  # others are not among the worst
-    figures = ", ".join(f"{name} {value:g}" for name, value in image.figures.items())
-    caption = f"{result.headline} {100 * image.score:.1f} %, {figures}"
-    return contact_sheet([cells], ["image", "truth", "prediction"], [caption], _CELL, title=image.name)
+    cells, seen = object_cells(sample, predicted, model)
+    caption = object_caption(image, result, predicted)
+    legend = object_legend(model, seen)
+    return contact_sheet([cells], TITLES, [caption], _CELL, title=image.name, legend=legend)
 
 
 def _file_stem(name: str) -> str:

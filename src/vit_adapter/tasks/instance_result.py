@@ -58,6 +58,10 @@ class InstanceResult(Result):
         """See ``Result``: colours of objects would change with their order from frame to frame."""
         return self._overlay(alpha, legend=False, single=False)
 
+    def on_sheet(self, alpha: float = 0.5) -> Image.Image:
+        """See ``Result``; where the model knows one class alone, every object has a colour of its own."""
+        return self._overlay(alpha, legend=False, single=len(self.class_names) == 1)
+
     def _overlay(self, alpha: float, legend: bool, single: bool) -> Image.Image:
         (objects, shapes), palette = self._drawn(), self.palette
         assert palette is not None

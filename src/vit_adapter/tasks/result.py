@@ -53,6 +53,10 @@ class Result(ABC):
         """The overlay as a frame of a video: without a legend, each class always in its own colour."""
         return self.overlay(alpha, legend=False)
 
+    def on_sheet(self, alpha: float = 0.5) -> Image.Image:
+        """The overlay among others above one legend: without its own, each class in its own colour on all of them."""
+        return self.frame(alpha)
+
     @abstractmethod
     def regions(self) -> list[Region]:
         """What was found, outlined by polygons, see ``polygon_files``.

@@ -127,4 +127,4 @@ def _joined(
 
 def _truth_and_prediction(model: Segmenter, sample: Sample, predicted: Result) -> np.ndarray:
     truth = model.task.drawn(sample.image, sample.annotation, model.classes)
-    return np.concatenate([np.asarray(one.overlay(legend=False)) for one in (truth, predicted)], axis=1)
+    return np.concatenate([np.asarray(one.on_sheet()) for one in (truth, predicted)], axis=1)
