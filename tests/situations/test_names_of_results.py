@@ -131,13 +131,24 @@ def test_s182_other_images_that_this_tool_wrote(tmp_path, model):
 
 
 def test_s182_own_results_among_training_images(tmp_path, model, capfd):
-    """The data check names results among the images as what they are."""
+    """Among the images of a data set results are left out as well, and counted: neither a run whose folder lies there
+    nor a sheet of `data check` beside images with their masks spoils anything."""
     root = save_pairs(tmp_path / "data", {name: halves(0, 1) for name in ("p", "q")})
     predict(model, root / "images" / "p.png", root / "images", overlay=False, quiet=True)
+    evaluate(model, DataConfig(root=str(root)), out=root / "images" / "measured", quiet=True)
     code, out, _ = command(capfd, "data", "check", root, "--sheet", "")
-    assert code == 2
-    text = " ".join(out.split())
-    assert f"{root / 'images' / 'p_labels.png'}: is a result of vit-adapter, not an image" in text
+    assert code == 0
+    counted = "results of vit-adapter among the images, which are left out: 3, such as"
+    assert f"{counted} {root / 'images' / 'measured' / 'confusion.png'}" in " ".join(out.split())
+    beside = tmp_path / "beside"
+    beside.mkdir()
+    for name in ("p", "q"):
+        (root / "images" / f"{name}.png").rename(beside / f"{name}.png")
+        (root / "masks" / f"{name}.png").rename(beside / f"{name}_mask.png")
+    for _ in range(2):
+        code, out, _ = command(capfd, "data", "check", beside, "--sheet", beside / "data_check.png")
+        assert code == 0
+    assert f"which are left out: 1, such as {beside / 'data_check.png'}" in " ".join(out.split())
 
 
 def test_s187_files_of_others_are_not_overwritten(tmp_path, model):

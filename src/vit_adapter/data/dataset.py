@@ -71,7 +71,8 @@ def open_dataset(
             f"{source.layout.root}: has no test part with masks ({source.layout.name}); its parts are train and val"
         )
     if part.problems:
-        more = f" (and {len(part.problems) - 1} further problems)" if len(part.problems) > 1 else ""
+        others = len(part.problems) - 1
+        more = f" (and {others} further problem{'s' if others > 1 else ''})" if others else ""
         raise InputError(part.problems[0] + more)
     if not part.pairs:
         raise InputError(f"{source.layout.root}: the {split} part holds no image")

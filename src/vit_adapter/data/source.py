@@ -120,15 +120,15 @@ class Source:
                 f"--data.skip_unlabelled true: goes with a plain folder, not with the layout {layout.name}"
             )
         if config.classes is None and layout.entries is not None:
-            where, by_colour = layout.entries_from, not layout.published
-            return cls(config, layout, layout.entries, where, by_colour, images, (), model_classes)
+            where, by_colour, remarks = layout.entries_from, not layout.published, _own_results(layout)
+            return cls(config, layout, layout.entries, where, by_colour, images, remarks, model_classes)
         entries, where, remark = class_entries(config, layout.root)
         lonely = {image for part in layout.parts.values() for image in part.unlabelled}
         refused = not config.skip_unlabelled and any(part.problems for part in layout.parts.values())
         left_out = (
             f"images without a mask, which are left out: {len(lonely)}" if lonely and not refused else ""
         )
-        remarks = tuple(line for line in (remark, left_out) if line)
+        remarks = tuple(line for line in (remark, left_out, *_own_results(layout)) if line)
         # Of published masks the values count, unless somebody gives colours.
         by_colour = not layout.published or any(entry.colour is not None for entry in entries or ())
         if entries is not None and layout.entries is not None and config.label_map is None:
@@ -209,3 +209,12 @@ class Source:
         if not found - void <= set(known.ids):
             return None
         return [ClassEntry(name, id_) for name, id_ in zip(known.names, known.ids)]
+
+
+def _own_results(layout: Layout) -> tuple[str, ...]:
+    """A remark about files of this tool that lie among the images, such as those of a run."""
+    parts = [*layout.parts.values(), *([] if layout.test is None else [layout.test])]
+    found = sorted({file for part in parts for file in part.own_results})
+    if not found:
+        return ()
+    return (f"results of vit-adapter among the images, which are left out: {len(found)}, such as {found[0]}",)

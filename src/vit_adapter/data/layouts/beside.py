@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from .pairs import Pair, SplitPart, images_below, key_of
+from .pairs import Pair, SplitPart, images_below, key_of, own_apart
 
 ENDING = "_mask"
 
@@ -38,6 +38,7 @@ def find_beside(folder: Path, channels: int = 3, skip_unlabelled: bool = False) 
             )
         else:
             part.pairs.append(Pair(key, images[key], masks[key]))
+    part.own_results, part.unlabelled = own_apart(part.unlabelled)
     if part.unlabelled and not skip_unlabelled:
         first, more = part.unlabelled[0], len(part.unlabelled) - 1
         part.problems.append(

@@ -92,7 +92,7 @@ def _find(root: Path, config: DataConfig, channels: int, mask_folders: tuple[str
         )
     sides = split_by_name(everything.pairs, config.validation_share, str(root))
     # Both sides carry what was wrong with the folder: opening either must say it.
-    rest = everything.problems, everything.unlabelled
+    rest = everything.problems, everything.unlabelled, everything.own_results
     return Layout("folder", root, {split: SplitPart(pairs, *rest) for split, pairs in sides.items()})
 
 

@@ -34,11 +34,13 @@ class SplitPart:
         pairs: Images with their masks, sorted by name (by list, where there is one).
         problems: One line each on files that belong nowhere.
         unlabelled: Images without a mask, also where they are no problem.
+        own_results: Sheets, overlays and label maps of this tool among the images, which are left out.
     """
 
     pairs: list[Pair] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     unlabelled: list[Path] = field(default_factory=list)
+    own_results: list[Path] = field(default_factory=list)
 
 
 def match_folders(
@@ -52,9 +54,9 @@ def match_folders(
 ) -> SplitPart:
     """Pairs of two folders and their sub-folders: same place, same name, any suffix.
 
-    Where no name fits, masks may have one common addition at the end (``a.jpg`` with ``a_mask.png``). Hidden
-    files and folders are left out. Problems are: images without mask, masks without image, two images or
-    two masks of one name.
+    Where no name fits, masks may have one common addition at the end (``a.jpg`` with ``a_mask.png``). Hidden files and
+    folders are left out, and results of this tool that no mask goes with. Problems are: images without mask, masks
+    without image, two images or two masks of one name.
 
     Args:
         image_folder: The images.
@@ -72,9 +74,9 @@ def match_folders(
     if not images or not masks:
         return part  # what is missing is said once, not for every file of the other side
     lonely = sorted(images.keys() - masks.keys())
-    own = {key for key in lonely if read_mark(images[key]) is not None}
-    lonely = [key for key in lonely if key not in own]
-    part.unlabelled = [images[key] for key in lonely]
+    part.own_results, part.unlabelled = own_apart(images[key] for key in lonely)
+    left_out = set(part.own_results)
+    lonely = [key for key in lonely if images[key] not in left_out]
     if lonely and not skip_unlabelled:
         expected = f"{mask_folder / lonely[0]}{mask_ending}.png (or another suffix)"
         verb = "has" if len(lonely) == 2 else "have"
@@ -82,10 +84,6 @@ def match_folders(
         advice = "" if skip_unlabelled is None else f"; {WITHOUT_THEM}"
         part.problems.append(f"{images[lonely[0]]}: has no mask, expected {expected}{more}{advice}")
     for key in sorted(images.keys() | masks.keys()):
-        if key in own:
-            part.problems.append(
-                f"{images[key]}: is a result of vit-adapter, not an image; move it out of {image_folder}"
-            )
         if key not in masks:
             continue
         if key not in images:
@@ -103,7 +101,21 @@ def join_parts(first: SplitPart, second: SplitPart) -> SplitPart:
     taken = {pair.name for pair in first.pairs}
     others = [replace(pair, name=f"{pair.name}-2") if pair.name in taken else pair for pair in second.pairs]
     problems = first.problems + [problem for problem in second.problems if problem not in first.problems]
-    return SplitPart(first.pairs + others, problems, first.unlabelled + second.unlabelled)
+    return SplitPart(
+        first.pairs + others,
+        problems,
+        first.unlabelled + second.unlabelled,
+        first.own_results + second.own_results,
+    )
+
+
+def own_apart(images: Iterable[Path]) -> tuple[list[Path], list[Path]]:
+    """Results of this tool, and the others."""
+    own: list[Path] = []
+    others: list[Path] = []
+    for image in images:
+        (others if read_mark(image) is None else own).append(image)
+    return own, others
 
 
 def images_below(folder: Path, channels: int = 3, problems: list[str] | None = None) -> list[Path]:
