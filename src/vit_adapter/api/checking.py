@@ -9,7 +9,7 @@ from vit_adapter.config.files import write_atomically
 from vit_adapter.config.output_place import check_output_file
 from vit_adapter.config.own_files import marked_png
 from vit_adapter.config.paths import takes_paths
-from vit_adapter.config.values import check_argument
+from vit_adapter.config.values import check_argument, check_kind
 
 SHEET_IMAGES = 12
 
@@ -31,6 +31,7 @@ def check_data(config: DataConfig, *, sample: int | None = None, sheet: str | Pa
     """
     from vit_adapter.data.check import check_dataset
 
+    check_kind("config", config, DataConfig, 'a DataConfig, such as DataConfig(root="my_folder")')
     check_argument("--sample", sample, int | None, at_least=1)
     if sheet is not None:
         try:

@@ -18,6 +18,7 @@ from vit_adapter.config import (
 )
 from vit_adapter.config.output_place import check_output_folder
 from vit_adapter.config.paths import takes_paths
+from vit_adapter.config.values import check_kind
 from vit_adapter.images import UnreadableImageError
 from vit_adapter.segmenter import Segmenter
 from vit_adapter.segmenter.parts import channels_of
@@ -68,6 +69,7 @@ def evaluate(
     from vit_adapter.data.start_check import check_before_run
     from vit_adapter.evaluation import measure, print_table, provenance, write_report
 
+    check_kind("data", data, DataConfig, 'a DataConfig, such as DataConfig(root="my_folder")')
     if out is not None:
         check_output_folder(out, "--out")
     evaluation = evaluation or EvaluationConfig()

@@ -1,11 +1,13 @@
 """Models by name: built, loaded."""
 
+import os
 from pathlib import Path
 
 import torch
 
 from vit_adapter.config import ClassTable, InputError
 from vit_adapter.config.paths import near_path, takes_paths
+from vit_adapter.config.values import check_kind
 from vit_adapter.images import IMAGE_SUFFIXES
 from vit_adapter.segmenter import Segmenter
 from vit_adapter.weights.files import is_weights_file
@@ -95,6 +97,7 @@ def load_named(
     vit: str | Path | None = None,
 ) -> tuple[Segmenter, Recipe | DetectionRecipe | None]:
     """As ``load``, with the recipe where the name is one; a folder of that name comes first."""
+    check_kind("the model", name, (str, os.PathLike), "a path, the name of a recipe, or a hub repository")
     target = choose_device(device)
     if Path(name).suffix.lower() in IMAGE_SUFFIXES and Path(name).is_file():
         raise InputError(f"{name}: is an image, expected a model; it is named before the images")

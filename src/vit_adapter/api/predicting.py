@@ -1,8 +1,9 @@
 """Segmenting files."""
 
+import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from vit_adapter.config.counting import counted
 from vit_adapter.config.older_names import takes_older_names
 from vit_adapter.config.output_place import check_output_folder
 from vit_adapter.config.paths import takes_paths
-from vit_adapter.config.values import check_argument
+from vit_adapter.config.values import check_argument, check_kind
 from vit_adapter.images import MAX_PIXELS
 from vit_adapter.tasks.polygon_files import PolygonForm
 from vit_adapter.tasks.score_files import Bits
@@ -147,9 +148,15 @@ def predict(
     reading = ReadOptions(max_pixels, bands, skip_existing)
     options.check()
     reading.check()
+    check_kind("out", out, (str, os.PathLike), "a folder")
     out = Path(out)
     check_output_folder(out, "--out")
     places = [images] if isinstance(images, (str, Path)) else images
+    check_kind("images", places, Iterable, "paths of files and folders")
+    for place in places:
+        check_kind(
+            "one of images", place, (str, os.PathLike), "a path; what is in memory goes to Segmenter.predict"
+        )
     with open_team(devices, nodes, device) as team:
         options = replace(options, device=team.device)
         applied = team.agreed(

@@ -14,6 +14,7 @@ from vit_adapter.config.normalization import with_protocol_changes
 from vit_adapter.config.output_place import check_output_folder
 from vit_adapter.config.random_state import random_state_kept
 from vit_adapter.config.two_stage_head import learns_masks
+from vit_adapter.config.values import check_kind
 from vit_adapter.heads import HEADS
 from vit_adapter.segmenter import Segmenter
 from vit_adapter.tasks import TASKS
@@ -76,6 +77,7 @@ def run_and_data(
     from vit_adapter.data.training_set import TrainingSet
     from vit_adapter.training import PUBLISHED_BATCH, print_plan, run_training
 
+    check_kind("config", config, RunConfig, 'a RunConfig, such as get_recipe("own_data").config()')
     if not dry_run:
         check_output_folder(config.training.out or "runs", "--out")
     config = replace(

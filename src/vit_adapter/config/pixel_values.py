@@ -45,6 +45,8 @@ def check_value_range(values: Sequence[float] | None, name: str) -> None:
     """
     if values is None:
         return
+    if not isinstance(values, (list, tuple)):
+        raise InputError(f"{name}: {values!r}, expected two numbers, the values of black and of white")
     if len(values) != 2 or not all(map(math.isfinite, values)) or values[0] >= values[1]:
         raise InputError(
             f"{name}: {list(values)}, expected two numbers, the values of black and of white, such as [0, 4095]"

@@ -128,6 +128,24 @@ def check_argument(name: str, value: Any, hint: Any, **limits: float) -> None:
         raise InputError(f"{name} {shown(value)}: expected {expected}")
 
 
+def check_kind(name: str, value: Any, kinds: type | tuple[type, ...], expected: str) -> None:
+    """Refuses an argument of another kind, in place of an error from where it would be used.
+
+    Args:
+        name: The argument, as a message names it.
+        value: What was given.
+        kinds: What it may be an instance of.
+        expected: The same in words, with an example.
+
+    Raises:
+        InputError: Names argument, value (of larger things the type) and what is expected.
+    """
+    if not isinstance(value, kinds):
+        plain = value is None or isinstance(value, (str, int, float, os.PathLike))
+        given = shown(value) if plain else f"of type {type(value).__name__}"
+        raise InputError(f"{name} is {given}: expected {expected}")
+
+
 def not_finite(name: str, value: Any) -> str | None:
     """A line about the first number of a list that is infinite or no number; None: there is none."""
     for index, item in enumerate(value if isinstance(value, (list, tuple)) else (), start=1):

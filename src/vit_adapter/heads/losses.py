@@ -97,8 +97,12 @@ def checked_labels(labels: Tensor) -> Tensor:
     """Labels as int64.
 
     Raises:
-        TypeError: They are no whole numbers; scaled masks would turn into background in silence.
+        TypeError: They are no tensor, or no whole numbers; scaled masks would turn into background in silence.
     """
+    if not isinstance(labels, Tensor):
+        raise TypeError(
+            f"labels are {type(labels).__name__}, expected a tensor [B, H, W] of whole class numbers"
+        )
     if labels.dtype.is_floating_point or labels.dtype.is_complex or labels.dtype == torch.bool:
         largest = float(labels.max()) if labels.numel() and not labels.dtype.is_complex else 0.0
         raise TypeError(

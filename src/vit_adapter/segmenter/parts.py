@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from vit_adapter.backbones.backbone import PlainViTBackbone
 from vit_adapter.config import ClassTable, InferenceConfig, InputError, Normalization
+from vit_adapter.config.values import check_argument
 
 
 def class_table(
@@ -16,8 +17,14 @@ def class_table(
     Raises:
         InputError: None is given, or they contradict each other.
     """
+    check_argument("num_classes", num_classes, int | None)
     if classes is None:
         if class_names is not None:
+            # A text is a sequence of letters, and a set has no order that classes could keep.
+            if isinstance(class_names, str) or not isinstance(class_names, Sequence) or not class_names:
+                raise InputError(
+                    f"class_names is {class_names!r}: expected a list of texts, one for each class"
+                )
             classes = ClassTable(tuple(class_names), tuple(range(len(class_names))))
         elif num_classes is not None:
             if num_classes < 1:

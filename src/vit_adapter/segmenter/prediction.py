@@ -12,8 +12,9 @@ from PIL import Image
 from torch import Tensor, nn
 
 from vit_adapter.config import ClassTable, InferenceConfig, InputError, Precision, TaskName
+from vit_adapter.config.pixel_values import check_value_range
 from vit_adapter.config.protocol import with_thresholds
-from vit_adapter.config.values import check_argument
+from vit_adapter.config.values import check_argument, check_kind
 from vit_adapter.heads import Detections, Head, JoiningRule, Queries, View, resize_maps
 from vit_adapter.images import ImageRemarks, read_image
 from vit_adapter.tasks import (
@@ -182,6 +183,12 @@ class AppliedModel(nn.Module):
         """
         check_argument("batch_size", batch_size, int, at_least=1)
         check_argument("threshold", threshold, float | None, at_least=0, at_most=1)
+        check_argument("precision", precision, Precision)
+        known = (InferenceConfig, type(None))
+        check_kind(
+            "protocol", protocol, known, "an InferenceConfig, such as replace(model.protocol, flip=True)"
+        )
+        check_value_range(value_range, "value_range")
         asked = self.task_named(task)
         protocol = with_thresholds(protocol or self.protocol, score_threshold, mask_threshold, min_area)
         channels = channels_of(self, protocol)

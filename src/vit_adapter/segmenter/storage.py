@@ -1,5 +1,6 @@
 """A segmenter on disk and on the model hub: ``config.json`` and weights, written and read."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -8,6 +9,7 @@ from torch import nn
 from vit_adapter.config import ClassTable, InferenceConfig, InputError, ModelConfig, TaskName
 from vit_adapter.config.paths import takes_paths
 from vit_adapter.config.random_state import random_state_kept
+from vit_adapter.config.values import check_kind
 from vit_adapter.weights.load import fit_state, optional_entries
 from vit_adapter.weights.model_folder import write_model_folder
 
@@ -60,6 +62,7 @@ class StoredModel(nn.Module):
         Raises:
             InputError: The model was made from modules, which no file can describe; or the disk is full.
         """
+        check_kind("save_directory", save_directory, (str, os.PathLike), "a folder")
         self._write(Path(save_directory), None)
         return self.push_to_hub(repo_id or Path(save_directory).name, **hub) if push_to_hub else None
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw
 
-from .overlay import displayable
+from .overlay import check_alpha, displayable
 from .text import drawable
 
 LEGIBLE_SIDE = 512
@@ -38,7 +38,11 @@ def draw_objects(
         texts: N words.
         alpha: Opacity of the fillings, 0 to 1.
         enlarge: Small images are enlarged by a whole factor; False: the image keeps its size.
+
+    Raises:
+        InputError: The opacity lies outside 0 to 1.
     """
+    check_alpha(alpha)
     shown = displayable(image).copy()
     height, width = shown.shape[:2]
     factor = max(1, round(LEGIBLE_SIDE / max(height, width))) if enlarge else 1

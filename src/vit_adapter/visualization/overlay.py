@@ -1,6 +1,7 @@
 """Labels over an image, with a legend of the classes that occur."""
 
 from collections.abc import Sequence
+from numbers import Real
 
 import numpy as np
 from PIL import Image
@@ -68,6 +69,12 @@ def overlay(
     return np.asarray(overlay_image(image, labels, palette, names, alpha, legend))
 
 
+def check_alpha(alpha: float) -> None:
+    """Refuses an opacity that is no number from 0 to 1."""
+    if not isinstance(alpha, Real) or not 0 <= alpha <= 1:
+        raise InputError(f"alpha is {alpha}, expected 0 to 1")
+
+
 def overlay_image(
     image: np.ndarray,
     labels: np.ndarray,
@@ -82,8 +89,7 @@ def overlay_image(
     shown = displayable(image)
     if shown.shape[:2] != labels.shape:
         raise InputError(f"labels of size {labels.shape} do not fit an image of size {shown.shape[:2]}")
-    if not 0 <= alpha <= 1:
-        raise InputError(f"alpha is {alpha}, expected 0 to 1")
+    check_alpha(alpha)
     colours = _palette_for(labels, palette)
     classes = _inside(labels, len(colours))
     entries = _entries(classes, colours, names) if legend else []

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from vit_adapter.config import InputError
+from vit_adapter.config.values import check_kind
 
 from .ade20k import ADE20K
 from .dinov3 import DINOV3
@@ -52,6 +53,7 @@ def get_recipe(name: str) -> Recipe | OwnData:
     Raises:
         InputError: There is none of that name; the message names near ones.
     """
+    check_kind("name", name, str, "the name of a recipe, such as 'own_data'")
     if name == OWN_DATA.name:
         return OWN_DATA
     recipe = find_recipe(name)
