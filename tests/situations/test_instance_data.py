@@ -225,7 +225,7 @@ def test_s79_area_of_a_drawn_polygon(tmp_path, side, area):
 
 def test_s80_thing_pixels_without_an_instance(tmp_path):
     """Pixels of a thing without an object are a crowd in a plain folder, and the check counts them by file; an object
-    over two classes is refused with file, number and both classes."""
+    over two classes is refused with file, number and both classes, and with the task that does without objects."""
     for part in ("train", "val"):
         labels, ids = np.zeros((8, 10), np.uint8), np.zeros((8, 10), np.uint16)
         labels[:4], ids[:2] = 1, 26001
@@ -247,7 +247,7 @@ def test_s80_thing_pixels_without_an_instance(tmp_path):
     )
     ids[3:6] = 7
     Image.fromarray(ids).save(tmp_path / "instances/val/a.png")
-    with pytest.raises(InputError, match=r"instances/val/a\.png: object 7 .*'class 0' and 'class 1'"):
+    with pytest.raises(InputError, match=r"val/a\.png: object 7 .*'class 0' and 'class 1'; .*--task semantic"):
         opened(tmp_path, "panoptic")
 
 

@@ -131,7 +131,8 @@ def _by_pixels(found: IdMap, labels: np.ndarray, mapping: LabelMapping, file: Pa
         number, (first, second) = pairs[0, twice[0]], pairs[1, twice[0] : twice[0] + 2]
         raise InputError(
             f"{found.file}: object {number} lies over pixels of two classes of {file}, {names[first]!r} and "
-            f"{names[second]!r}; give each object one class, and a number that no other object of the image has"
+            f"{names[second]!r}; give each object one class, and a number that no other object of the image has, or "
+            "train with --task semantic, which does without objects"
         )
     class_of = dict(zip(pairs[0].tolist(), pairs[1].tolist()))
     classes, masks, crowd = [], [], []
