@@ -20,6 +20,7 @@ TITLES = {
     265: "A settings file that is not there",
     266: "A class that is called void",
     267: "One image, one class, one choice of several",
+    381: "A settings file that says nothing, or too much",
     375: "A setting whose name and value are one word",
 }
 
@@ -104,6 +105,29 @@ def test_s375_sections_in_one_word(tmp_path, capfd, text):
         assert refusal(capfd, "train", "--config", file).endswith("put a colon and a space after steps")
     file.write_text("training:{steps: 3}\n")
     assert refusal(capfd, "train", "--config", file).endswith("put a colon and a space after training")
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("", "holds no settings, expected some such as `training: {steps: 2000}`"),
+        ("# training: {steps: 3}\n", "holds no settings, expected some such as `training: {steps: 2000}`"),
+        (
+            "training:\n  betas: !!python/tuple [0.9, 0.95]\n",
+            "line 2: tag:yaml.org,2002:python/tuple is a tag that settings have no use for",
+        ),
+        ("training: !mine {steps: 3}\n", "line 1: !mine is a tag that settings have no use for"),
+    ],
+)
+def test_s381_files_of_settings_without_settings(tmp_path, capfd, content, expected):
+    """A file that is empty or holds comments alone, objects of Python, and a device in place of a file: one line with
+    the file."""
+    file = tmp_path / "settings.yaml"
+    file.write_text(content)
+    assert refusal(capfd, "train", "--config", file) == f"vit-adapter: error: {file}: {expected}"
+    assert refusal(capfd, "train", "--config", "/dev/null").endswith(
+        "is neither a file nor a folder, expected a YAML file"
+    )
 
 
 def _made(folder):

@@ -14,6 +14,10 @@ from .missing_blank import blank_hint, joined_pair
 from .settings import FlagSetting, every_setting, is_section, settings_of, with_older_names
 from .suggestions import near_setting
 
+_TAGS = {UNCLEAR} | {
+    f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float", "str", "seq", "map", "merge")
+}
+
 
 def check_settings_file(path: Path, known: Mapping[str, FlagSetting]) -> list[str]:
     """Refuses a file that would mean something else than is written in it, see ``check_settings_text``.
@@ -48,7 +52,8 @@ def check_settings_text(
         Sections of a run that are in it and not in ``known``.
 
     Raises:
-        InputError: It is not YAML of named settings; a setting is unknown or named twice; its value does not fit.
+        InputError: It is empty, or not YAML of named settings; a setting is unknown or named twice; its value does not
+            fit.
     """
     try:
         node = yaml.compose(text, Loader=SettingsLoader)
@@ -56,11 +61,24 @@ def check_settings_text(
         hint = blank_hint(text)
         raise InputError(f"{path}: is not YAML: {' '.join(str(error).split())}{hint}") from error
     if node is None:
-        return []
+        raise InputError(f"{path}: holds no settings, expected some such as `training: {{steps: 2000}}`")
+    _check_tags(node, path)
     if not isinstance(node, yaml.MappingNode):
         hint = blank_hint(_written(node))
         raise InputError(f"{path}: expected named settings such as `training: {{steps: 2000}}`{hint}")
     return _check_mapping(node, known, prefix, path)
+
+
+def _check_tags(node: yaml.Node, path: str) -> None:
+    """Objects of Python and types of one's own, which nothing here makes."""
+    if node.tag not in _TAGS:
+        raise InputError(
+            f"{path}: line {node.start_mark.line + 1}: {node.tag} is a tag that settings have no use for"
+        )
+    parts = node.value if isinstance(node, yaml.CollectionNode) else ()
+    for part in parts:
+        for item in part if isinstance(part, tuple) else (part,):
+            _check_tags(item, path)
 
 
 def check_pairs(text: str, flag: str) -> None:

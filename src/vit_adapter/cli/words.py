@@ -53,6 +53,8 @@ def checked_words(parser: ArgumentParser, words: Sequence[str]) -> tuple[list[st
                 near = near_path(Path(value))
                 hint = "" if near is None else f"; did you mean {near}?"
                 raise InputError(f"--config {value}: there is no such file{hint}")
+            if not Path(value).is_file():
+                raise InputError(f"--config {value}: is neither a file nor a folder, expected a YAML file")
             if unused := check_settings_file(Path(value), _top_level(parser)):
                 notes.append(f"{value}: {', '.join(unused)}: not used by this command")
             checked[index + (not equals)] = f"--config={value}" if equals else value
