@@ -247,7 +247,9 @@ def test_s80_thing_pixels_without_an_instance(tmp_path):
     )
     ids[3:6] = 7
     Image.fromarray(ids).save(tmp_path / "instances/val/a.png")
-    with pytest.raises(InputError, match=r"val/a\.png: object 7 .*'class 0' and 'class 1'; .*--task semantic"):
+    with pytest.raises(
+        InputError, match=r"val/a\.png: object 7 .*'class 0' and 'class 1'; .*--task semantic"
+    ):
         opened(tmp_path, "panoptic")
 
 

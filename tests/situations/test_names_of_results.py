@@ -63,6 +63,22 @@ def test_s181_links_to_folders_and_links_to_nothing(tmp_path, model):
         assert below(tmp_path / "out") == ["a_labels.png", "more/deep/x_labels.png"]
 
 
+def test_s181_links_to_themselves(tmp_path, model, capfd):
+    """A link that leads to itself is named like any other without a file, by `predict` and by the data check."""
+    root = save_pairs(tmp_path / "data", {name: halves(0, 1) for name in ("p", "q")})
+    loop = root / "images" / "loop.png"
+    loop.symlink_to("loop.png")
+    failures = predict(model, [root / "images"], tmp_path / "out", overlay=False, quiet=True)
+    assert failures == [(str(loop), f"{loop}: a link to loop.png, which does not exist")]
+    code, out, _ = command(capfd, "data", "check", root, "--sheet", "")
+    assert code == 2
+    assert f"{loop}: has no mask" in " ".join(out.split())
+    (root / "masks" / "loop.png").symlink_to("loop.png")
+    code, out, _ = command(capfd, "data", "check", root, "--sheet", "")
+    assert code == 2
+    assert "loop.png" in out
+
+
 def test_s181_data_sets_of_links(tmp_path, capfd):
     """Training pairs, lists, the data check and evaluation's worst images have the names of the links, too."""
     real = save_pairs(tmp_path / "real", {name: halves(0, 1) for name in ("p", "q", "r")})

@@ -5,7 +5,7 @@ import unicodedata
 from pathlib import Path
 
 from vit_adapter.config import InputError
-from vit_adapter.images.listing import IMAGE_SUFFIXES
+from vit_adapter.images.listing import IMAGE_SUFFIXES, is_folder
 
 
 def composed(text: str) -> str:
@@ -110,7 +110,7 @@ def folders_near(place: Path, most: int = 500) -> list[Path]:
         found.append(folder)
         try:
             with os.scandir(folder) as entries:
-                inner = sorted(entry.name for entry in entries if entry.is_dir() and entry.name[:1] != ".")
+                inner = sorted(entry.name for entry in entries if is_folder(entry) and entry.name[:1] != ".")
         except OSError:
             continue
         waiting += [folder / name for name in inner]

@@ -109,13 +109,21 @@ def walk_images(
         for entry in entries:
             if entry.name.startswith("."):
                 continue
-            if entry.is_dir():
+            if is_folder(entry):
                 yield from walk(place / entry.name, above | {here})
             elif _is_listed(place / entry.name, suffixes):
                 yield place / entry.name
 
     suffixes = _suffixes(channels)
     return sorted(walk(Path(folder), frozenset()))
+
+
+def is_folder(entry: os.DirEntry) -> bool:
+    """Whether an entry of a folder is one, or a link to one; a link that leads to itself is none."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def arrays_remark(files: Iterable[Path], channels: int) -> str:
