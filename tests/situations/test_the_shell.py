@@ -21,6 +21,8 @@ TITLES = {
     364: "Several machines, and nobody who starts them",
     365: "A package that is missing",
     366: "Flags that contradict each other, and values that no choice has",
+    382: "A path that is empty",
+    383: "A folder inside that of a run",
 }
 
 CLI = [sys.executable, "-m", "vit_adapter.cli.main"]
@@ -119,6 +121,30 @@ def test_s366_flags_that_contradict_each_other(tmp_path, capfd):
     assert "are required: --out" in refusal(capfd, "export", "model")
     line = refusal(capfd, "data", "convert", tmp_path, "--out", tmp_path / "out", "--line-width", "nan")
     assert line == "vit-adapter: error: --line-width nan: expected a finite number"
+
+
+def test_s382_an_empty_path(tmp_path, capfd, monkeypatch):
+    """An empty path, as an unset variable of the shell gives it, is refused: it is not the working folder, whose
+    images would all be taken, nor the default."""
+    monkeypatch.chdir(tmp_path)
+    for name, words in {
+        "images": ["predict", "model", ""],
+        "model": ["predict", "", "a.png"],
+        "out": ["predict", "model", "a.png", "--out", ""],
+        "list_file": ["predict", "model", "--list", ""],
+        "source": ["data", "convert", "", "--out", "new"],
+    }.items():
+        line = refusal(capfd, *words)
+        assert line == f"vit-adapter: error: {name}: an empty path; is a variable of the shell not set?"
+    assert not list(tmp_path.iterdir())
+
+
+def test_s383_a_folder_inside_that_of_a_run(tmp_path, capfd):
+    """`--resume` with the model in the folder of a run, or another folder in it, proposes the folder of the run."""
+    (tmp_path / "run" / "best").mkdir(parents=True)
+    (tmp_path / "run" / "config.yaml").write_text("data: {root: nowhere}\n")
+    line = refusal(capfd, "train", "--resume", tmp_path / "run" / "best")
+    assert line.endswith(f"expected the folder of a run, with config.yaml; did you mean {tmp_path / 'run'}?")
 
 
 def _closed_pipe(*_: object, **__: object) -> None:

@@ -160,7 +160,7 @@ def run(words: Sequence[str]) -> int:
     failures = api.predict(
         values.model,
         values.images,
-        values.out or "predictions",
+        "predictions" if values.out is None else values.out,
         list_file=values.list,
         max_pixels=values.max_pixels,
         overlay=not values.no_overlay,

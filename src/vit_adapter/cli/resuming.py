@@ -49,7 +49,10 @@ def with_run_settings(words: Sequence[str]) -> list[str]:
     own = ["--config", str(settings)] if settings.is_file() else []
     if named is not None and not own:
         reason = "not there" if not folder.exists() else "no settings of a run in it"
-        raise InputError(f"--resume {folder}: {reason}; expected the folder of a run, with {RUN_SETTINGS}")
+        near = f"; did you mean {folder.parent}?" if (folder.parent / RUN_SETTINGS).is_file() else ""
+        raise InputError(
+            f"--resume {folder}: {reason}; expected the folder of a run, with {RUN_SETTINGS}{near}"
+        )
     recipe = [rest.pop(0)] if rest and not rest[0].startswith("-") else []
     return [*recipe, *own, *rest, "--out", str(folder), "--resume"]
 

@@ -51,9 +51,18 @@ def takes_paths(*names: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
         def called(*args: P.args, **kwargs: P.kwargs) -> R:
             bound = signature.bind(*args, **kwargs)
             given: Mapping[str, Any] = bound.arguments
+            for name in names:
+                _refuse_nothing(name, given.get(name))
             bound.arguments.update({name: user_path(given[name]) for name in names if name in given})
             return function(*bound.args, **bound.kwargs)
 
         return called
 
     return decorate
+
+
+def _refuse_nothing(name: str, value: Any) -> None:
+    """Refuses an empty path, which would be the working folder: all images in it, or results among them."""
+    paths = value if isinstance(value, (list, tuple)) else [value]
+    if any(isinstance(path, str) and not path for path in paths):
+        raise InputError(f"{name}: an empty path; is a variable of the shell not set?")
