@@ -114,7 +114,7 @@ def print_next_commands(
     image = str(pairs[0].image) if pairs else "photo.jpg"
     folder = str(run.folder)
     predict = ["vit-adapter", "predict", folder, image, "--out", str(run.folder / "predictions")]
-    lines = ["", "Segment an image:", f"  {shlex.join(predict)}"]
+    lines = ["", "Apply it to an image:", f"  {shlex.join(predict)}"]
     if pairs:
         measure = [
             "vit-adapter",
