@@ -85,6 +85,7 @@ LARGER: dict[str, Any] = {
     "protocol": InferenceConfig(resize=(720, 540), crop=CROP, stride=CROP * 2 // 3),
 }
 GATED = {"backbone.pyramid_gate": 0.0}
+LEVELLED = {"backbone.pyramid_gate": 1.0}
 TWICE: dict[str, Any] = {
     "augmentation": {"scale_range": (1.2, 3.2), "crop": 384},
     "protocol": InferenceConfig(resize=(960, 720), crop=384, stride=256),
@@ -109,6 +110,9 @@ ROWS: dict[str, Row] = {
     ),
     "laptop-gated": Row(
         "the laptop's choice, both parts of the pyramid normalised, the adapter's from 0", model=GATED
+    ),
+    "laptop-levelled": Row(
+        "the laptop's choice, both parts of the pyramid normalised, both from weight 1", model=LEVELLED
     ),
     "method-gated": Row(
         "the method, both parts of the pyramid normalised, the adapter's from 0",

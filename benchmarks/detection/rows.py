@@ -178,6 +178,13 @@ ROWS: dict[str, Row] = {
         gated=True,
         training={"steps": 600, "learning_rate": 2e-3},
     ),
+    "nuclei-gated-long": Row(
+        "the same, longer",
+        "nuclei",
+        "nuclei-mask-rcnn",
+        gated=True,
+        training={"steps": 1500, "learning_rate": 2e-3},
+    ),
     "nuclei-mask-rcnn": Row("Mask R-CNN, frozen ViT", "nuclei", "nuclei-mask-rcnn"),
     "nuclei-mask-rcnn-long": Row("Mask R-CNN, frozen ViT, long", "nuclei", "nuclei-mask-rcnn", training=LONG),
     "nuclei-mask-rcnn-tuned": Row(
