@@ -1,12 +1,14 @@
 """``vit-adapter bench``: rows, resuming, the page."""
 
 import json
+import sys
 
 import pytest
 import torch
 
 from tiny import tiny_model
 from vit_adapter.api.benchmark import rows, running
+from vit_adapter.api.benchmark.peers import PEERS, make_peer
 from vit_adapter.cli.main import main
 from vit_adapter.config import ClassTable, InputError
 from vit_adapter.segmenter import Segmenter
@@ -105,3 +107,19 @@ def test_memory_of_a_process_of_its_own():
     assert sides["bfloat16"]["weight_bytes"] < 0.6 * sides["default"]["weight_bytes"]
     assert 0 < sides["default"]["working_bytes"] < sides["default"]["peak_bytes"]
     assert set(found["ratios"]) == {"default", "bfloat16"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PEERS)
+def test_peers_have_the_size_of_vit_b(name):
+    pytest.importorskip(name.replace("smp", "segmentation_models_pytorch").split()[0])
+    with torch.device("meta"):
+        model = make_peer(name, 64)
+    assert 85e6 < sum(weight.numel() for weight in model.parameters()) < 130e6
+    assert not model.training
+
+
+def test_a_peer_whose_package_is_missing_is_one_line(monkeypatch):
+    monkeypatch.setitem(sys.modules, "segmentation_models_pytorch", None)
+    with pytest.raises(InputError, match="needs the package segmentation_models_pytorch: pip"):
+        make_peer("smp UPerNet, MiT-B5", 64)

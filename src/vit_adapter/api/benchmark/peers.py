@@ -40,27 +40,31 @@ def apply_peer(model: nn.Module, images: Tensor) -> Callable[[], None]:
     return run
 
 
-def _upernet(size: int) -> nn.Module:
-    from transformers import BeitConfig, UperNetConfig, UperNetForSemanticSegmentation
+def _transformers() -> Any:
+    """The package, whose configurations take more than their types say."""
+    import transformers
 
-    stages: Any = ["stage3", "stage5", "stage7", "stage11"]
-    backbone = BeitConfig(
+    return transformers
+
+
+def _upernet(size: int) -> nn.Module:
+    transformers = _transformers()
+    backbone = transformers.BeitConfig(
         image_size=size,
-        out_features=stages,
+        out_features=["stage3", "stage5", "stage7", "stage11"],
         add_fpn=True,
         reshape_hidden_states=True,
         use_relative_position_bias=True,
     )
-    config = UperNetConfig(
+    config = transformers.UperNetConfig(
         backbone_config=backbone, hidden_size=512, use_auxiliary_head=False, num_labels=CLASSES
     )
-    return UperNetForSemanticSegmentation(config)
+    return transformers.UperNetForSemanticSegmentation(config)
 
 
 def _mask2former(size: int) -> nn.Module:
-    from transformers import Mask2FormerConfig, Mask2FormerForUniversalSegmentation, SwinConfig
-
-    backbone = SwinConfig(
+    transformers = _transformers()
+    backbone = transformers.SwinConfig(
         image_size=size,
         embed_dim=128,
         depths=[2, 2, 18, 2],
@@ -68,14 +72,13 @@ def _mask2former(size: int) -> nn.Module:
         window_size=8,
         out_features=["stage1", "stage2", "stage3", "stage4"],
     )
-    config = Mask2FormerConfig(backbone_config=backbone, num_queries=QUERIES, num_labels=CLASSES)  # pyright: ignore
-    return Mask2FormerForUniversalSegmentation(config)
+    config = transformers.Mask2FormerConfig(backbone_config=backbone, num_queries=QUERIES, num_labels=CLASSES)
+    return transformers.Mask2FormerForUniversalSegmentation(config)
 
 
 def _eomt(size: int) -> nn.Module:
-    from transformers import EomtConfig, EomtForUniversalSegmentation
-
-    config = EomtConfig(
+    transformers = _transformers()
+    config = transformers.EomtConfig(
         image_size=size,
         hidden_size=768,
         num_hidden_layers=12,
@@ -84,7 +87,7 @@ def _eomt(size: int) -> nn.Module:
         num_queries=QUERIES,
         num_labels=CLASSES,
     )
-    return EomtForUniversalSegmentation(config)
+    return transformers.EomtForUniversalSegmentation(config)
 
 
 def _smp(size: int) -> nn.Module:
