@@ -113,7 +113,7 @@ def test_memory_of_a_process_of_its_own():
 @pytest.mark.parametrize("name", PEERS)
 def test_peers_have_the_size_of_vit_b(name):
     pytest.importorskip(name.replace("smp", "segmentation_models_pytorch").split()[0])
-    with torch.device("meta"):
+    with torch.device("cpu" if name.startswith("smp") else "meta"):  # smp reads numbers of its tensors
         model = make_peer(name, 64)
     assert 85e6 < sum(weight.numel() for weight in model.parameters()) < 130e6
     assert not model.training
