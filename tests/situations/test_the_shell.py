@@ -1,8 +1,11 @@
 """What the shell around a command may be like: pipes that close, full disks, no terminal, one machine of several."""
 
 import os
+import signal
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -23,6 +26,7 @@ TITLES = {
     366: "Flags that contradict each other, and values that no choice has",
     382: "A path that is empty",
     383: "A folder inside that of a run",
+    384: "Asked to stop while it waits for another machine",
 }
 
 CLI = [sys.executable, "-m", "vit_adapter.cli.main"]
@@ -86,6 +90,34 @@ def test_s364_one_machine_alone(monkeypatch):
 
     with pytest.raises(InputError, match=r"^--nodes 2: .* torchrun or SLURM"):
         join_team(1, 2, "cpu")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_s384_asked_to_stop_while_it_waits_for_another_machine(number):
+    """The first machine does not answer: the process ends at once, instead of after half an hour."""
+    program = (
+        "from vit_adapter.training.team import join_team\n"
+        "from vit_adapter.cli.termination import ended_by_sigterm\n"
+        "with ended_by_sigterm():\n"
+        "    print('waits', flush=True)\n"
+        "    join_team(1, 2, 'cpu')\n"
+    )
+    with socket.socket() as server:  # a port where nobody listens any more
+        server.bind(("127.0.0.1", 0))
+        port = str(server.getsockname()[1])
+    environment = {**os.environ, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "NODE_RANK": "1"}
+    with subprocess.Popen(
+        [sys.executable, "-c", program], env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as waiting:
+        assert waiting.stdout is not None
+        assert waiting.stdout.readline() == b"waits\n"
+        time.sleep(2)
+        waiting.send_signal(number)
+        try:
+            assert waiting.wait(timeout=20) == -number
+        finally:
+            waiting.kill()
 
 
 @pytest.mark.parametrize(

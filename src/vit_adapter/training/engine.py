@@ -2,6 +2,8 @@
 
 import logging
 import os
+import signal
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -100,6 +102,27 @@ def make_fabric(config: TrainingConfig, all_used: bool = False) -> Fabric:
         raise InputError(f"training settings: {str(error).splitlines()[0]}") from error
     check_machines(fabric, config.nodes, "training.nodes=")
     return fabric
+
+
+def join_processes(fabric: Fabric, nodes: int) -> None:
+    """Starts the other processes of this machine where nobody did, and meets all.
+
+    Other machines are waited for inside PyTorch, where no handler of Python's runs: there Ctrl-C and SIGTERM end the
+    process at once. Nothing is half-written yet.
+
+    Args:
+        fabric: Not launched yet.
+        nodes: Number of machines.
+    """
+    previous: dict[signal.Signals, Any] = {}
+    if nodes > 1 and threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            previous[number] = signal.signal(number, signal.SIG_DFL)
+    try:
+        fabric.launch()
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 def check_machines(fabric: Fabric, nodes: int, setting: str) -> None:

@@ -16,7 +16,7 @@ from vit_adapter.evaluation.loop import EvaluationResult
 from vit_adapter.segmenter import Segmenter
 
 from . import processes
-from .engine import make_fabric, one_line_errors, quiet_lightning, synchronized_batch_norm
+from .engine import join_processes, make_fabric, one_line_errors, quiet_lightning, synchronized_batch_norm
 from .final_evaluation import evaluate_best
 from .folder_lock import folder_locks
 from .folders import open_folder, resume_command
@@ -124,7 +124,7 @@ def _train(prepared: PreparedRun) -> RunResult:
     probed = prepared.block.devices.count > 1 and model.head.reaches_all_parameters
     all_used = probed and not unused_parameters(model, config.model.vit.in_chans)
     fabric = make_fabric(config.training, all_used)
-    fabric.launch()
+    join_processes(fabric, config.training.nodes)
     folder = open_folder(config)
     if processes.rank() == 0:
         print_lines(console, prepared.block.lines(folder))

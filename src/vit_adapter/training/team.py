@@ -11,7 +11,7 @@ from lightning_fabric.utilities.exceptions import MisconfigurationException
 
 from vit_adapter.config import InputError
 
-from .engine import check_machines, quiet_lightning
+from .engine import check_machines, join_processes, quiet_lightning
 
 PATIENCE = timedelta(days=30)
 """How long a process waits for the others: at the end for the largest images."""
@@ -42,7 +42,7 @@ def join_team(
         with quiet_lightning():
             fabric = Fabric(accelerator=accelerator, devices=devices, num_nodes=nodes, strategy=strategy)
             check_machines(fabric, nodes, "--nodes ")
-            fabric.launch()
+            join_processes(fabric, nodes)
     except InputError:
         raise
     except (MisconfigurationException, ValueError, RuntimeError) as error:
