@@ -54,9 +54,9 @@ shows the ViT at a thirtieth, a twentieth and a tenth of the adapter's noise. Wi
 its weights had reached 0.01 to 0.02 by then, so what was measured is nearly the ViT alone. With weights that start at 1
 (`laptop-levelled`) it has 55.7 beside 54.5 of the ViT alone and 54.5 of the start at 0, all of seed 1 on one CPU. Nuclei
 show more of it ([detection](../detection/README.md)): after 250 steps Mask R-CNN has a mask AP50 of 13.9 on the sum as
-published, 31.5 with either part normalised and 29.5 on the ViT alone. So training on one's own data (`own_data`)
-normalises either part and starts both at 1; published recipes do not. Few seeds: what is known is that the sum as
-published is worse for a start from pretrained tokens, not by how much the adapter is better than the ViT alone.
+published, 31.5 with either part normalised and 29.5 on the ViT alone. It
+is off by default: what it gives on streets is within the noise, nuclei have one seed, and a model with it has no official
+form. With pretrained weights and few steps it is worth a try (`--model.backbone.pyramid_gate 1`).
 """
 
 

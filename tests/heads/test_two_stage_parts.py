@@ -1,6 +1,7 @@
 """Parts of the two-stage detectors against plain loops, and how they start."""
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 from vit_adapter.config import HTCConfig, MaskRCNNConfig
 from vit_adapter.heads.detection.boxes import box_overlaps
 from vit_adapter.heads.detection.build_two_stage import build_two_stage
+from vit_adapter.heads.detection.conv_block import ConvBlock
 from vit_adapter.heads.detection.overlap_assigner import OverlapAssigner
 from vit_adapter.heads.detection.soft_suppression import Decay, soft_suppress
 from vit_adapter.ops import paste_masks
@@ -95,3 +97,19 @@ def test_the_first_mask_head_of_a_hybrid_cascade_takes_no_features():
     head = build_two_stage(config, (16, 16, 16, 16), 3)
     assert [stage.previous is not None for stage in head.mask_stages] == [False, True, True]
     assert [part.weight for part in head.settings.regions] == [1.0, 0.5, 0.25]
+
+
+@pytest.mark.parametrize("height", [1, 3])
+def test_a_single_column_has_gradients_in_bfloat16(height):
+    """The coarsest levels of small images; a convolution with a step of two left weights' gradients undefined."""
+    block = ConvBlock(16, 16, 3, activation=False, stride=2)
+    maps = torch.randn(2, 16, height, 1)
+    expected = torch.autograd.grad(block.conv(maps).square().sum(), block.conv.weight)[0]
+    torch.testing.assert_close(block(maps), block.conv(maps))
+    for _ in range(10):
+        used = [torch.full((count,), float("nan")) for count in (500, 2304, 4608, 9216, 20000)]
+        del used  # memory that is taken next
+        with torch.autocast("cpu", torch.bfloat16):
+            given = block(maps)
+        found = torch.autograd.grad(given.float().square().sum(), block.conv.weight)[0]
+        torch.testing.assert_close(found, expected, rtol=0.05, atol=0.05 * float(expected.abs().max()))

@@ -258,7 +258,6 @@ def test_data_sets(key):
 def test_own_data_has_a_narrow_head_and_leaves_the_crop_to_the_data():
     config = get_recipe("own_data").config()
     assert config.model.head.channels == 128
-    assert config.model.backbone.pyramid_gate == 1.0
     assert config.data.augmentation.crop is None
     assert (config.training.class_weights, config.training.layer_decay) == ("auto", 0.65)
     with pytest.raises(InputError, match="not a published model"):

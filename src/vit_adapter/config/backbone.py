@@ -30,7 +30,7 @@ class AdapterConfig(Checked):
         extra_extractors: Two further extractors in the last interaction.
         pyramid_gate: None: the pyramid is the norm of the sum of the adapter's maps and the ViT's, as published. A
             number: either is normalised by itself, and this is the start value of the weights of the norms over the
-            adapter's part; at 0 training starts from the ViT alone. ``own_data`` sets 1.
+            adapter's part; at 0 training starts from the ViT alone.
     """
 
     section: ClassVar[str] = "model.backbone"

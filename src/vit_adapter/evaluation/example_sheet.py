@@ -81,7 +81,8 @@ def write_example_sheet(
         captions.append(f"{score.name}: {own}")
         void = void or not valid.all()
         seen |= set(np.unique(sample.labels[valid]).tolist()) | set(np.unique(predicted.labels).tolist())
-    legend = class_legend(names, palette.tolist(), seen)
+    coloured = names[: len(palette)]  # the rest beside a single class has no colour
+    legend = class_legend(coloured, palette.tolist(), seen)
     if void:
         legend.append(LegendEntry("(ignored)", (0, 0, 0)))
     sheet = contact_sheet(

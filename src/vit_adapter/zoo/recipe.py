@@ -4,7 +4,6 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from vit_adapter.config import (
-    AdapterConfig,
     AugmentationConfig,
     ClassTable,
     DataConfig,
@@ -148,11 +147,9 @@ class OwnData:
 
     def config(self) -> RunConfig:
         """The settings of the rows in docs/small-data.md: a head of a quarter of the published width, class weights,
-        ViT blocks that learn the slower the nearer they are to the image; the adapter's part of the pyramid and the
-        ViT's normalised each by itself, without which pretrained tokens, small beside a new adapter's maps, hardly show
-        at the fine strides; and crops that suit the images' size."""
+        ViT blocks that learn the slower the nearer they are to the image; and crops that suit the images' size."""
         return RunConfig(
-            model=ModelConfig(backbone=AdapterConfig(pyramid_gate=1.0), head=UPerNetConfig(channels=128)),
+            model=ModelConfig(head=UPerNetConfig(channels=128)),
             data=DataConfig(augmentation=AugmentationConfig(crop=None)),
             training=TrainingConfig(class_weights="auto", layer_decay=0.65),
         )

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vit_adapter.ops import NormKind, make_norm
+from vit_adapter.ops.operator import is_traced
 
 Start = Literal["xavier", "kaiming"]
 
@@ -75,10 +76,18 @@ class ConvBlock(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         """[B, inputs, H, W] -> [B, outputs, H, W]."""
-        maps = self.conv(maps)
+        maps = self._convolved(maps)
         if self._norm is not None:
             maps = self.get_submodule(self._norm)(maps)
         return F.relu(maps) if self.activation else maps
+
+    def _convolved(self, maps: Tensor) -> Tensor:
+        conv = self.conv
+        if conv.stride[1] == 1 or is_traced() or maps.shape[3] > 1:
+            return conv(maps)
+        # A single column gives one whatever the step to the next. With a step of two the weights' gradient in bfloat16
+        # is made of undefined memory (torch 2.14 on processors with avx512_bf16).
+        return F.conv2d(maps, conv.weight, conv.bias, (conv.stride[0], 1), conv.padding)
 
 
 def kaiming_(weight: Tensor) -> None:
