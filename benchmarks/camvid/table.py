@@ -51,12 +51,13 @@ Why the adapter starts behind the ViT alone, as far as it is known (last table):
 shows the ViT at a thirtieth, a twentieth and a tenth of the adapter's noise. With
 `model.backbone.pyramid_gate` 0 either part is normalised by itself and the adapter's starts at weight 0
 (`laptop-gated`): 56.2 after 300 steps beside 53.5 and 55.6 without it and 58.4 of the ViT alone on the GPU,
-its weights had reached 0.01 to 0.02 by then, so what was measured is nearly the ViT alone. With weights that start at 1
-(`laptop-levelled`) it has 55.7 beside 54.5 of the ViT alone and 54.5 of the start at 0, all of seed 1 on one CPU. Nuclei
-show more of it ([detection](../detection/README.md)): after 250 steps Mask R-CNN has a mask AP50 of 13.9 on the sum as
-published, 31.5 with either part normalised and 29.5 on the ViT alone. It
-is off by default: what it gives on streets is within the noise, nuclei have one seed, and a model with it has no official
-form. With pretrained weights and few steps it is worth a try (`--model.backbone.pyramid_gate 1`).
+one seed; its weights had reached 0.01 to 0.02 by then, so what was measured is nearly the ViT alone. With
+weights that start at 1 (`laptop-levelled`) it has 55.7 beside 54.5 of the ViT alone and 54.5 of the start at 0,
+all of seed 1 on one CPU. Nuclei show more of it ([detection](../detection/README.md)): after 250 steps Mask
+R-CNN has a mask AP50 of 13.9 on the sum as published, 31.5 with either part normalised and 29.5 on the ViT
+alone. It is off by default: what it gives on streets is within the noise, nuclei have one seed, and a model
+with it has no official form. With pretrained weights and few steps it is worth a try
+(`--model.backbone.pyramid_gate 1`).
 """
 
 
