@@ -147,6 +147,7 @@ class Row:
         )
 
 
+FEW_STEPS = {"steps": 250, "learning_rate": 2e-3}
 LONG = {"steps": 2000, "batch_size": 4, "warmup_steps": 100}
 LONG_COCO = {"steps": 1500, "batch_size": 4, "warmup_steps": 100}
 
@@ -155,21 +156,21 @@ ROWS: dict[str, Row] = {
         "Mask R-CNN, frozen ViT, 96 channels, 64 regions",
         "nuclei as they are",
         "nuclei-small",
-        training={"steps": 250, "learning_rate": 2e-3},
+        training=FEW_STEPS,
     ),
     "nuclei-small-gated": Row(
         "the same, both parts of the pyramid normalised",
         "nuclei as they are",
         "nuclei-small",
         gated=True,
-        training={"steps": 250, "learning_rate": 2e-3},
+        training=FEW_STEPS,
     ),
     "nuclei-small-alone": Row(
         "the same, the ViT alone",
         "nuclei as they are",
         "nuclei-small",
         alone=True,
-        training={"steps": 250, "learning_rate": 2e-3},
+        training=FEW_STEPS,
     ),
     "nuclei-gated": Row(
         "Mask R-CNN, frozen ViT, both parts of the pyramid normalised",
