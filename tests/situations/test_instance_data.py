@@ -1,5 +1,6 @@
 """Instance and panoptic data: what their files say, and what they say wrongly."""
 
+import io
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from rich.console import Console
 
 from vit_adapter.annotations import Annotation, RunLengths
 from vit_adapter.annotations.submission import object_entries
@@ -251,6 +253,13 @@ def test_s80_thing_pixels_without_an_instance(tmp_path):
         InputError, match=r"val/a\.png: object 7 .*'class 0' and 'class 1'; .*--task semantic"
     ):
         opened(tmp_path, "panoptic")
+    report = check_dataset(DataConfig(root=str(tmp_path)))
+    assert report.wrong_objects
+    console = Console(file=io.StringIO(), width=200)
+    report.print(console)
+    assert console.file.getvalue().endswith("except with --task semantic, which goes without objects\n")
+    Image.fromarray(np.zeros((9, 10), np.uint8)).save(tmp_path / "masks/val/a.png")
+    assert not check_dataset(DataConfig(root=str(tmp_path))).wrong_objects
 
 
 def test_s301_images_of_another_size_or_missing(tmp_path):

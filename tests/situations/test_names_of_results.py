@@ -167,6 +167,24 @@ def test_s182_own_results_among_training_images(tmp_path, model, capfd):
     assert f"which are left out: 1, such as {beside / 'data_check.png'}" in " ".join(out.split())
 
 
+def test_s182_own_results_among_images_of_yolo(tmp_path, model, capfd):
+    """The same where objects stand in texts: a sheet is not counted as an image whose text is missing."""
+    root = tmp_path / "yolo"
+    for part in ("train", "val"):
+        for name in ("p", "q"):
+            save(root / "images" / part / f"{name}.png")
+        text = root / "labels" / part / "p.txt"
+        text.parent.mkdir(parents=True)
+        text.write_text("0 0.5 0.5 0.4 0.4\n")
+    (root / "data.yaml").write_text("names: [ant]\n")
+    sheet = root / "images" / "train" / "data_check.png"
+    for _ in range(2):
+        code, out, _ = command(capfd, "data", "check", root, "--sheet", sheet)
+        assert code == 0
+    assert f"which are left out: 1, such as {sheet}" in " ".join(out.split())
+    assert "images without a text, which are left out: 2" in " ".join(out.split())
+
+
 def test_s187_files_of_others_are_not_overwritten(tmp_path, model):
     """A file that this tool did not write, such as a mask called `a_labels.png` beside `a.png` or a label map that was
     edited, is never overwritten: the image is named, and with `--skip-existing` left alone."""

@@ -1,5 +1,6 @@
 """Contact sheets, curves and confusion matrices: sizes, odd input, and no global plotting state."""
 
+import os
 import subprocess
 import sys
 
@@ -151,3 +152,16 @@ def test_a_confusion_matrix_shows_its_zeros(tmp_path, monkeypatch):
         ["0", "5.0", "85", "10"],
         ["0", "0.7", "0", "99.3"],
     ]
+
+
+def test_plots_without_a_home_folder():
+    """Advice of matplotlib on its cache is no part of what a run says."""
+    code = (
+        "from vit_adapter.visualization import figure; figure.new_figure(1, 1); figure.drawable_names(['a'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "HOME": "/dev/null/x", "MPLCONFIGDIR": ""},
+        capture_output=True,
+    )
+    assert (done.returncode, done.stderr.decode()) == (0, "")

@@ -74,6 +74,7 @@ class SeveralProcesses(Team):
         super().__init__(device)
         self._devices, self._nodes = devices, nodes
         self._started: list[subprocess.Popen[bytes]] = []
+        self._end_agreed = False
         self._streams = sys.stdout, sys.stderr
 
     def __enter__(self) -> "SeveralProcesses":
@@ -103,8 +104,11 @@ class SeveralProcesses(Team):
         if error is None:
             leave_team()
             return
-        for process in self._started:
-            process.terminate()
+        if self._end_agreed:  # nobody waits for anybody: threads of the exchange end before the process does
+            leave_team()
+        else:
+            for process in self._started:
+                process.terminate()
         for process in self._started:
             process.wait(WAIT_SECONDS)
         if self.rank and not isinstance(error, Exception):
@@ -152,6 +156,7 @@ class SeveralProcesses(Team):
     def _end_if_failed(self, messages: list[str]) -> None:
         if not messages:
             return
+        self._end_agreed = True
         if self.rank:
             raise SystemExit(0)
         raise InputError(messages[0])

@@ -85,6 +85,7 @@ def check_dataset(config: DataConfig, sample: int | None = None) -> Report:
     _report_labels(report, source, looked)
     if source.layout.objects is not None and report.ok:
         _report_objects(report, config, source.layout, looked)
+        report.wrong_objects = not report.ok and isinstance(source.layout.objects, FolderObjects)
     return report
 
 

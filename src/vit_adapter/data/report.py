@@ -90,6 +90,7 @@ class Report:
         tasks: What the truth is enough for.
         object_rows: The classes that are things; empty without objects.
         objects_per_image: Median and largest number; None without objects.
+        wrong_objects: The errors are about objects alone, so that a semantic run goes without them.
     """
 
     root: str
@@ -104,6 +105,7 @@ class Report:
     tasks: tuple[str, ...] = ("semantic",)
     object_rows: list[ObjectRow] = field(default_factory=list)
     objects_per_image: tuple[float, int] | None = None
+    wrong_objects: bool = False
 
     @property
     def ok(self) -> bool:
@@ -166,7 +168,14 @@ class Report:
                 show(f"{level}: {text}", style)
             if len(texts) > most:
                 show(f"and {counted(len(texts) - most, f'further {level}')}", style)
-        show("everything fits" if self.ok else "training would stop because of the errors")
+        show(self._verdict())
+
+    def _verdict(self) -> str:
+        if self.ok:
+            return "everything fits"
+        if self.wrong_objects:
+            return "training would stop because of the errors, except with --task semantic, which goes without objects"
+        return "training would stop because of the errors"
 
     def _print_objects(self, console: Console, encoding: str, show: Callable[[str], None]) -> None:
         shown = [row for row in self.object_rows if row.train + row.val + row.crowds]

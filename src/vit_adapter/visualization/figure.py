@@ -1,5 +1,8 @@
 """Matplotlib figures without its global state: no backend is chosen, no window can open."""
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,13 +26,29 @@ def new_figure(width: float, height: float) -> "Figure":
         InputError: matplotlib is not installed.
     """
     try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
+        with _without_advice():
+            from matplotlib.backends.backend_agg import FigureCanvasAgg
+            from matplotlib.figure import Figure
     except ImportError as error:
         raise InputError("drawing plots needs matplotlib: pip install 'vit-adapter[train]'") from error
     figure = Figure(figsize=(width, height), dpi=120, facecolor=PAPER, layout="constrained")
     FigureCanvasAgg(figure)
     return figure
+
+
+@contextmanager
+def _without_advice() -> Iterator[None]:
+    """Where the home folder cannot be written, matplotlib advises to set variables so that its fonts are found faster;
+    that is nothing for somebody who trains a model. A level that the program has set stays.
+    """
+    log = logging.getLogger("matplotlib")
+    level = log.level
+    if level == logging.NOTSET:
+        log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
 
 
 def save_figure(figure: "Figure", path: str | Path) -> Path:
@@ -49,8 +68,9 @@ def plain_axes(axes) -> None:
 
 def drawable_names(names: list[str]) -> list[str]:
     """The names with a number in place of those that matplotlib's font has no letters for."""
-    from matplotlib.font_manager import findfont
-    from matplotlib.ft2font import FT2Font
+    with _without_advice():
+        from matplotlib.font_manager import findfont
+        from matplotlib.ft2font import FT2Font
 
     known = FT2Font(findfont("DejaVu Sans")).get_charmap()
     clean = (" ".join(name.split()) for name in names)

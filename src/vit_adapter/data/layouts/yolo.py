@@ -14,7 +14,7 @@ from ..image_reading import ImageReading
 from .coco_instances import BOXES, TASKS, with_background
 from .coco_masks import CocoImage, CocoMasks, CocoObject
 from .layout import Layout
-from .pairs import Pair, SplitPart
+from .pairs import Pair, SplitPart, own_apart
 from .split import split_by_name
 
 DESCRIPTIONS = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml", *CLASS_LISTS)
@@ -52,10 +52,10 @@ def find_yolo(root: Path, config: DataConfig, images: ImageReading, task: TaskNa
     problems = Problems(("broken", "unlisted") if config.skip_broken else ())
     drawn: dict[Path, CocoImage] = {}
     found: dict[str, list[Pair]] = {}
-    without = 0
+    without: list[Path] = []
     for image, text, part in pairs(root):
         if not text.is_file():
-            without += 1
+            without.append(image)
             continue
         size = size_from_header(image) or images.load(image).shape[:2]
         objects = _objects(text, (size[0], size[1]), len(names), problems)
@@ -63,20 +63,22 @@ def find_yolo(root: Path, config: DataConfig, images: ImageReading, task: TaskNa
         name = image.relative_to(root).with_suffix("").as_posix()
         found.setdefault(part, []).append(Pair(name, image, image))
     problems.refuse("--data.skip_broken true leaves such objects out")
+    own, without = own_apart(without)
     if not drawn:
-        raise InputError(f"{root}: none of its {without} images has a text of YOLO")
+        raise InputError(f"{root}: none of its {len(without)} images has a text of YOLO")
     parts = {part: SplitPart(sorted(some, key=lambda pair: pair.name)) for part, some in found.items()}
     if "" in parts and len(parts) == 1:
         sides = split_by_name(parts.pop("").pairs, config.validation_share, str(root))
         parts = {split: SplitPart(some) for split, some in sides.items()}
     for split in ("train", "val"):
         parts.setdefault(split, SplitPart(problems=[f"{root}: has no image with a text in a folder {split}"]))
+    parts["train"].own_results = own
     boxes = any(item.shape is None for image in drawn.values() for item in image.objects)
     entries = [ClassEntry(name, number) for number, name in enumerate(names)]
     entries, nothing = with_background(entries, config, task, lists[0])
     known = frozenset(entry.id for entry in entries if entry.id is not None)
     reader = CocoMasks(drawn, nothing, known, boxes)
-    remarks = [f"images without a text, which are left out: {without}"] if without else []
+    remarks = [f"images without a text, which are left out: {len(without)}"] if without else []
     remarks += (
         [f"lines that cannot be read are left out: {problems.left_out[0]}"] if problems.left_out else []
     )
