@@ -16,6 +16,7 @@ from tiny import TINY, TINY_VIT
 from vit_adapter import InputError, Segmenter, ViTPyramid
 from vit_adapter.api import export
 from vit_adapter.api.export_check import same_boxes
+from vit_adapter.cli.export_command import _sides
 from vit_adapter.cli.main import main
 from vit_adapter.config import (
     ATSSConfig,
@@ -198,7 +199,8 @@ def test_detectors_that_cannot_be_exported_are_refused_in_one_line(tmp_path):
             export(atss, tmp_path / "model.onnx", output=output)
     with pytest.raises(InputError, match="has no queries"):
         export(atss, tmp_path / "model.onnx", output="queries")
+    assert (_sides("1344X800"), _sides("512")) == ((800, 1344), (512, 512))
     with pytest.raises(InputError, match="--dynamic and --size: only one of them"):
         export(atss, tmp_path / "model.onnx", dynamic=True, size=(64, 64))
-    assert main(["export", str(tmp_path), "-o", str(tmp_path / "m.onnx"), "--size", "12"]) == 2
+    assert main(["export", str(tmp_path), "-o", str(tmp_path / "m.onnx"), "--size", "12x"]) == 2
     assert not list(tmp_path.iterdir())

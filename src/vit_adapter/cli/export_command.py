@@ -29,7 +29,8 @@ def run(words: Sequence[str]) -> int:
         type=str | None,
         metavar="WIDTHxHEIGHT",
         default=None,
-        help="take images of this size, rounded up to multiples of 32, such as 1344x800 (default: the model's windows)",
+        help="take images of this size, rounded up to multiples of 32, such as 1344x800; 512 is a square (default: the "
+        "model's windows)",
     )
     add("--argmax", action="store_true", help="give the class of every pixel instead of scores")
     add("--queries", action="store_true", help="Mask2Former: give raw class and mask logits of its queries")
@@ -65,14 +66,17 @@ def run(words: Sequence[str]) -> int:
 
 
 def _sides(text: str | None) -> tuple[int, int] | None:
-    """(height, width) of "1344x800".
+    """(height, width) of "1344x800", or of "512", a square.
 
     Raises:
         InputError: The text is something else.
     """
     if text is None:
         return None
-    width, _, height = text.lower().partition("x")
+    width, by, height = text.lower().partition("x")
+    height = height if by else width
     if not (width.isdecimal() and height.isdecimal() and 0 < int(width) < 10**5 and 0 < int(height) < 10**5):
-        raise InputError(f"--size {text}: expected width x height in pixels, such as 1344x800")
+        raise InputError(
+            f"--size {text}: expected width x height in pixels, such as 1344x800, or the side of a square"
+        )
     return int(height), int(width)
