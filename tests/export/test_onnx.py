@@ -258,18 +258,6 @@ def test_what_a_file_cannot_do_is_refused_once_before_the_work(exported, labelli
     assert main(["predict", str(labels), *images, "--out", str(tmp_path / "out"), "--quiet"]) == 0
 
 
-@pytest.mark.slow
-def test_queries_of_mask2former(tmp_path):
-    made, file = model(SMALL_MASK2FORMER), tmp_path / "queries.onnx"
-    assert export(made, file, output="queries").agreement.difference < 1e-4
-    images = torch.randn(1, 3, 64, 64)
-    classes, masks = session_of(file).run(None, {"images": images.numpy()})
-    assert classes.shape == (1, 7, 4)
-    assert masks.shape == (1, 7, 16, 16)
-    with pytest.raises(InputError, match="gives raw queries, for programs of your own"):
-        ExportedModel(file)
-
-
 def test_what_cannot_be_exported_is_said_in_one_line(tmp_path, capsys):
     with pytest.raises(InputError, match=r"expected a name that ends with \.onnx or \.xml"):
         export(model(), tmp_path / "model.pt")

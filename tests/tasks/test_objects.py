@@ -12,7 +12,8 @@ from vit_adapter.config import ClassTable, InferenceConfig, InputError, ObjectCo
 from vit_adapter.heads import Queries
 from vit_adapter.inference.joining import Part, groups_of_parts, join_objects
 from vit_adapter.tasks import INSTANCE, PANOPTIC, Answers, DecodeSettings, InstanceResult, PanopticResult
-from vit_adapter.tasks.panoptic import owned_parts, true_segments
+from vit_adapter.tasks.joined_segments import owned_parts
+from vit_adapter.tasks.panoptic import true_segments
 
 CLASSES = ClassTable(("ground", "disc", "bar"), (7, 30, 90), is_thing=(False, True, True))
 

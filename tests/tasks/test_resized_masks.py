@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from vit_adapter.annotations import RunLengths
-from vit_adapter.tasks.instance import resized_mask
+from vit_adapter.tasks.joined_objects import resized_mask
 
 SIZES = [
     ((64, 96), (32, 48)),

@@ -12,11 +12,16 @@ from vit_adapter.config.progress_bar import ProgressBar
 from vit_adapter.export.exported_model import ExportedModel, check_labels_suffice
 from vit_adapter.inference.cost import count_windows
 from vit_adapter.tasks.detection_result import DetectionResult
+from vit_adapter.tasks.instance_result import InstanceResult
+from vit_adapter.tasks.joined_segments import known_things
+from vit_adapter.tasks.panoptic_result import PanopticResult
 from vit_adapter.tasks.semantic_result import SemanticResult
 from vit_adapter.zoo import DetectionRecipe, Recipe
 
 from .mirroring import print_notes
 from .predictor import PredictionSettings
+
+ExportedResult = SemanticResult | InstanceResult | PanopticResult | DetectionResult
 
 
 class ExportedPredictor:
@@ -64,16 +69,19 @@ class ExportedPredictor:
         return channels
 
     def asked(self, task: TaskName | None) -> TaskName:
-        """See ``Predictor``; an exported file gives labels, that of a detector boxes.
+        """See ``Predictor``; without a task that of the model, where the file's output is enough for it.
 
         Raises:
             InputError: Something else is wanted.
         """
-        given: TaskName = "semantic" if self.model.description.boxes is None else "detection"
-        if task not in (None, given):
-            what = "labels" if given == "semantic" else "boxes"
-            raise InputError(f"{self.model.file}: --task {task}: this file gives {what} ({given}) only")
-        return given
+        tasks, gives = self.model.tasks, self.model.description.output
+        if task is not None and task not in tasks:
+            what = {"scores": "labels"}.get(gives, gives)
+            only = f"this file gives {what} ({', '.join(tasks)}) only"
+            if task == "panoptic" and gives == "queries":
+                only += "; its classes do not say which are things"
+            raise InputError(f"{self.model.file}: --task {task}: {only}")
+        return task or tasks[0]
 
     def fingerprint(self, settings: dict[str, Any]) -> str:
         """See ``Predictor``."""
@@ -108,13 +116,11 @@ class ExportedPredictor:
         if self.model.description.output == "labels":
             check_labels_suffice(file, how.protocol, how.threshold)
 
-    def segment(
-        self, image: np.ndarray, how: PredictionSettings, bar: ProgressBar
-    ) -> SemanticResult | DetectionResult:
+    def segment(self, image: np.ndarray, how: PredictionSettings, bar: ProgressBar) -> ExportedResult:
         """Segments an image, or finds its objects, see ``Predictor``.
 
         Raises:
-            InputError: See ``ExportedModel.labels`` and ``boxes``.
+            InputError: See ``ExportedModel``.
         """
         if not self._told and self.model.pads(image.shape[:2], how.protocol):
             self._told = True
@@ -141,22 +147,17 @@ class ExportedPredictor:
             "palette": None if classes.colours is None else np.array(classes.colours, np.uint8),
             "ids": classes.ids,
         }
+        asked: Any = {"batch_size": how.batch_size, "protocol": how.protocol, "counted": counted}
         if how.task == "detection":
-            objects = self.model.boxes(
-                image, batch_size=how.batch_size, protocol=how.protocol, counted=counted
-            )
-            return DetectionResult(instances=objects, **shown)
-        labels = self.model.labels(
-            image,
-            batch_size=how.batch_size,
-            protocol=how.protocol,
-            threshold=how.threshold,
-            counted=counted,
-        )
+            return DetectionResult(instances=self.model.boxes(image, **asked), **shown)
+        if how.task == "instance":
+            return InstanceResult(instances=self.model.instances(image, **asked), **shown)
+        if how.task == "panoptic":
+            things = tuple(known_things(classes).tolist())
+            return PanopticResult(segments=self.model.segments(image, **asked), is_thing=things, **shown)
+        labels = self.model.labels(image, threshold=how.threshold, **asked)
         return SemanticResult(labels=labels, ignore_id=classes.ignore_id, **shown)
 
-    def segment_together(
-        self, images: Sequence[np.ndarray], how: PredictionSettings
-    ) -> list[SemanticResult | DetectionResult]:
+    def segment_together(self, images: Sequence[np.ndarray], how: PredictionSettings) -> list[ExportedResult]:
         """Segments several images one after the other, see ``Predictor``; windows of one image share calls."""
         return [self.segment(image, how, ProgressBar("images", None, shown=False)) for image in images]

@@ -33,7 +33,11 @@ def run(words: Sequence[str]) -> int:
         "model's windows)",
     )
     add("--argmax", action="store_true", help="give the class of every pixel instead of scores")
-    add("--queries", action="store_true", help="Mask2Former: give raw class and mask logits of its queries")
+    add(
+        "--queries",
+        action="store_true",
+        help="Mask2Former: give what its queries say; predict makes labels, objects or segments of it",
+    )
     add("--photo", type=str, default=None, help="image to check the file with (default: an embedded scene)")
     values = parse(parser, words)
     if values.argmax and values.queries:

@@ -5,7 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from vit_adapter.config import ClassTable, InferenceConfig, InputError, ScoresAre, from_plain, to_plain
+from vit_adapter.config import (
+    ClassTable,
+    InferenceConfig,
+    InputError,
+    ScoresAre,
+    TaskName,
+    from_plain,
+    to_plain,
+)
 from vit_adapter.config.backbone import COARSEST_STRIDE
 from vit_adapter.config.box_rule import BoxRule
 from vit_adapter.images import multiple_size
@@ -35,6 +43,7 @@ class ExportDescription:
         output: What the graph gives.
         size: (height, width) in pixels of the only size that the graph takes; None: any multiples of 32.
         least_side: Smallest side in pixels that the graph takes, where it takes any.
+        task: What the model is for, of those tasks that the graph's output is enough for; None: not said.
         vit: Name of the ViT, for people.
         boxes: How detections are chosen from the candidates, of a graph that gives boxes.
     """
@@ -48,6 +57,7 @@ class ExportDescription:
     vit: str = ""
     boxes: BoxRule | None = None
     least_side: int = COARSEST_STRIDE
+    task: TaskName | None = None
 
     def to_json(self) -> str:
         """One line of JSON."""
@@ -61,6 +71,7 @@ class ExportDescription:
             "size": None if self.size is None else list(self.size),
             "vit": self.vit,
             "least_side": self.least_side,
+            "task": self.task,
         }
         if self.boxes is not None:
             values["boxes"] = to_plain(self.boxes)
@@ -99,6 +110,7 @@ class ExportDescription:
                 str(values.get("vit", "")),
                 from_plain(BoxRule, values["boxes"], where) if values["output"] == "boxes" else None,
                 int(values.get("least_side", COARSEST_STRIDE)),
+                values.get("task"),
             )
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(f"{where}: its description cannot be read ({error!r})") from None

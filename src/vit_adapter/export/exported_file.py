@@ -29,15 +29,13 @@ class ExportedFile:
         description: What it says of itself.
 
     Raises:
-        InputError: It cannot be read, was not written by vit-adapter, or gives queries, which are for other programs.
+        InputError: It cannot be read, or was not written by vit-adapter.
         ModuleNotFoundError: The runtime is not installed.
     """
 
     def __init__(self, file: str | Path, processor_only: bool = False) -> None:
         self.file = Path(file)
         self._graph, self.description = open_graph(file, processor_only)
-        if self.description.output == "queries":
-            raise InputError(f"{file}: gives raw queries, for programs of your own; export scores to predict")
 
     @property
     def classes(self) -> ClassTable:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vit_adapter.annotations import Instances, Window
+from vit_adapter.annotations import Window
 from vit_adapter.config import InferenceConfig, InputError
 from vit_adapter.config.mirrored import mirrored_order
 from vit_adapter.images import resize_image
@@ -14,15 +14,13 @@ from vit_adapter.inference.augmentation import PlannedView, plan_views
 from vit_adapter.inference.grid import Size, window_grid
 from vit_adapter.inference.limits import SCORES_LIMIT_BYTES, check_threshold
 from vit_adapter.inference.views import PreparedView
-from vit_adapter.tasks.box_joining import counted_boxes, joined_boxes
-from vit_adapter.tasks.window_walk import WindowWalk
 
-from .box_choosing import chosen_boxes
-from .exported_file import ExportedFile
+from .exported_objects import ExportedObjects
+from .query_answers import class_sums
 from .scores import decided, probabilities, softmax
 
 
-class ExportedModel(ExportedFile):
+class ExportedModel(ExportedObjects):
     """A file that ``api.export`` wrote, applied to images; arguments and errors are those of ``ExportedFile``."""
 
     @property
@@ -78,41 +76,6 @@ class ExportedModel(ExportedFile):
             labels[start : start + rows] = decided(strip[:, :rows, : size[1]], threshold)
             start += rows
         return labels
-
-    def boxes(
-        self,
-        image: np.ndarray,
-        *,
-        batch_size: int = 4,
-        protocol: InferenceConfig | None = None,
-        counted: Callable[[int], object] = lambda windows: None,
-    ) -> Instances:
-        """The objects of an image as boxes, best first.
-
-        Args:
-            image: [H, W, C], as ``images.read_image`` gives it.
-            batch_size: Windows in one call, where the file takes several.
-            protocol: Another way of applying the model than its own.
-            counted: Told of the windows of every call that ended.
-
-        Raises:
-            InputError: The file gives no boxes, takes no image of this size, or the protocol averages several views.
-        """
-        protocol, rule = protocol or self.protocol, self.description.boxes
-        if rule is None:
-            raise InputError(f"{self.file}: gives {self.description.output}, no boxes")
-        walk = WindowWalk[Instances](image, protocol)
-        window = walk.grid[0]  # all have the size of the first
-        for numbers, seen, outputs in self.calls(walk.grid, walk.cut, batch_size, counted):
-            for place, number in enumerate(numbers):
-                parts = [output[place] for output in outputs]
-                central = parts[2] if len(parts) > 2 else None
-                shown = (window.height, window.width)
-                boxes, classes, scores = chosen_boxes(parts[0], parts[1], central, rule, seen, shown)
-                walk.found[number] = counted_boxes(
-                    boxes, classes, scores, walk.sizes(number), protocol.objects
-                )
-        return joined_boxes(walk.result())
 
     def _averaged(
         self,
@@ -173,7 +136,9 @@ class ExportedModel(ExportedFile):
         visits: np.ndarray | None = None
         tops = sorted({window.top for window in grid})
         for index, (top, windows) in enumerate(groupby(grid, key=lambda window: window.top)):
-            for window, scores in self._scores(prepared, list(windows), batch_size, counted):
+            for window, scores in self._scores(
+                prepared, list(windows), protocol.resize_answers, batch_size, counted
+            ):
                 if sums is None or visits is None:
                     sums = np.zeros((len(scores), window.height, width), np.float32)
                     visits = np.zeros((window.height, width), np.float32)
@@ -192,15 +157,18 @@ class ExportedModel(ExportedFile):
         self,
         prepared: PreparedView,
         windows: Sequence[Window],
+        masks_first: bool,
         batch_size: int,
         counted: Callable[[int], object],
     ) -> Iterator[tuple[Window, np.ndarray]]:
-        """The first output [.., h, w] of each window, cut to the window's size."""
-        for numbers, _, outputs in self.calls(
+        """The scores or labels [.., h, w] of each window, cut to the window's size."""
+        for numbers, seen, outputs in self.calls(
             windows, lambda number: prepared.cut(windows[number]), batch_size, counted
         ):
-            for number, scores in zip(numbers, outputs[0], strict=True):
-                window = windows[number]
+            for place, number in enumerate(numbers):
+                scores, window = outputs[0][place], windows[number]
+                if self.description.output == "queries":
+                    scores = class_sums(scores, outputs[1][place], seen, masks_first)
                 yield window, scores[..., : window.height, : window.width]
 
     def _merged_labels(
@@ -220,7 +188,7 @@ class ExportedModel(ExportedFile):
         labels = np.zeros(view.padded, np.uint8 if len(self.classes) <= 255 else np.uint16)
         depth = np.full(view.padded, -1, np.int32)
         prepared = PreparedView(image, view, protocol)
-        for window, found in self._scores(prepared, grid, batch_size, counted):
+        for window, found in self._scores(prepared, grid, protocol.resize_answers, batch_size, counted):
             inner = np.minimum(_to_border(window.height)[:, None], _to_border(window.width))
             better = inner > depth[window.slices]
             labels[window.slices][better] = found[better]

@@ -127,6 +127,7 @@ def export_onnx(
         vit="" if model.model_config is None else model.model_config.vit.name,
         boxes=rule,
         least_side=least,
+        task=model.task.name,
     )
     batch, sides = (1, size) if size else (EXAMPLE_BATCH, tuple(COARSEST_STRIDE * n for n in EXAMPLE_SIDES))
     example = torch.zeros(batch, description.channels, *sides, device=model.device)

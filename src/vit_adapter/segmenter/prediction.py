@@ -27,7 +27,7 @@ from vit_adapter.tasks import (
     PanopticResult,
     SemanticResult,
 )
-from vit_adapter.tasks.panoptic import known_things
+from vit_adapter.tasks.joined_segments import known_things
 
 from .evaluation_mode import evaluation_mode
 from .parts import channels_of

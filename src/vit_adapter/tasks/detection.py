@@ -13,7 +13,8 @@ from .answers import Answers, DecodeSettings
 from .box_joining import joined_boxes
 from .detected import detected_objects
 from .detection_result import DetectionResult
-from .instance import instance_targets, things_of
+from .instance import instance_targets
+from .joined_objects import things_of
 from .object_windows import find_in_windows
 from .task import Task
 from .window_walk import MaskSizes

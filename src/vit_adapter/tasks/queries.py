@@ -2,44 +2,21 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vit_adapter.annotations import Instances, RunLengths, Segments
+from vit_adapter.annotations import Instances, RunLengths
 from vit_adapter.config import ObjectConfig
 from vit_adapter.inference.grid import Size
 
+from .query_decisions import FoundSegments, counted_masks, decided_segments
 from .window_walk import MaskSizes
 
 CHUNK_BYTES = 1 << 25
 """Full-size mask logits that are held at once; those of all queries of a large image would be gigabytes."""
-
-
-@dataclass(frozen=True, eq=False)
-class FoundSegments:
-    """Segments in the order of their queries; some may have no pixel.
-
-    Attributes:
-        ids: int32 [H, W]: 1..N, 0 for none.
-        classes: int64 [N].
-        scores: float32 [N], probability of the class.
-    """
-
-    ids: np.ndarray
-    classes: np.ndarray
-    scores: np.ndarray
-
-    def without_empty(self, min_area: int = 0) -> Segments:
-        """Those that have a pixel, and at least so many, numbered anew."""
-        areas = np.bincount(self.ids.reshape(-1), minlength=len(self.classes) + 1)[1:]
-        kept = areas >= max(min_area, 1)
-        numbers = np.zeros(len(kept) + 1, np.int32)
-        numbers[1:][kept] = np.arange(1, kept.sum() + 1)
-        return Segments(numbers[self.ids], self.classes[kept], self.scores[kept])
 
 
 def resized_masks(logits: Tensor, sizes: MaskSizes) -> Tensor:
@@ -79,11 +56,7 @@ def find_instances(
     quality, masks = _mask_qualities(mask_logits[wanted], sizes, settings.mask_threshold)
     place = torch.searchsorted(wanted, query)
     scores = (probabilities[query, chosen % classes] * quality[place]).cpu().double().numpy()
-    chosen_masks = [masks[index] for index in place.tolist()]
-    areas = np.array([mask.area for mask in chosen_masks], np.int64)
-    kept = np.flatnonzero((scores >= settings.score_threshold) & (areas >= settings.min_area))
-    kept = kept[np.lexsort((label[kept], -scores[kept]))]
-    return Instances.from_masks(label[kept], [chosen_masks[index] for index in kept], scores[kept])
+    return counted_masks(label, [masks[index] for index in place.tolist()], scores, settings)
 
 
 def find_segments(
@@ -107,27 +80,8 @@ def find_segments(
     scores, labels = class_logits.softmax(-1).max(-1)
     sure = (labels != class_logits.shape[1] - 1) & (scores > settings.segment_threshold)
     scores, labels = scores[sure], labels[sure].cpu().numpy()
-    winner, is_on, own_areas = _competition(mask_logits[sure], scores, sizes, settings.mask_threshold)
-    won = np.bincount(winner.reshape(-1), minlength=len(labels))
-    ids = np.zeros(sizes.result, np.int32)
-    numbers = np.zeros(len(labels), np.int32)  # of each query the number of its segment
-    kept: list[int] = []  # the first query of each segment
-    stuff: dict[int, int] = {}  # class to number
-    for query, label in enumerate(labels.tolist()):
-        if not won[query] or not own_areas[query]:
-            continue
-        if won[query] / own_areas[query] < settings.overlap_threshold:
-            continue
-        if not is_thing[label] and label in stuff:
-            numbers[query] = stuff[label]
-            continue
-        kept.append(query)
-        numbers[query] = len(kept)
-        if not is_thing[label]:
-            stuff[label] = len(kept)
-    if len(labels):
-        ids = np.where(is_on | settings.fill_segments, numbers[winner], 0)
-    return FoundSegments(ids, labels[kept].astype(np.int64), scores.cpu().float().numpy()[kept])
+    winner, is_on, areas = _competition(mask_logits[sure], scores, sizes, settings.mask_threshold)
+    return decided_segments(labels, scores.cpu().float().numpy(), winner, is_on, areas, is_thing, settings)
 
 
 def _mask_qualities(logits: Tensor, sizes: MaskSizes, threshold: float) -> tuple[Tensor, list[RunLengths]]:
