@@ -20,6 +20,8 @@ from vit_adapter.cli.main import main
 from vit_adapter.config import ClassTable, InferenceConfig
 from vit_adapter.data.scenes import render_scene
 from vit_adapter.export import ExportDescription, ExportedModel
+from vit_adapter.export.graph import open_graph
+from vit_adapter.export.to_onnx import example_sides
 
 PROTOCOL = InferenceConfig(crop=64, stride=40)
 CLASSES = ClassTable(("road", "sky", "car"), (3, 7, 200), colours=((1, 2, 3), (4, 5, 6), (7, 8, 9)))
@@ -37,7 +39,7 @@ ONE_INTERACTION: dict[str, Any] = {
 def model(head=None, adapter: dict[str, Any] | None = None, **settings) -> Any:
     torch.manual_seed(0)
     adapter = adapter or {"options": TINY}
-    backbone = ViTAdapter(TINY_VIT, img_size=64, **adapter)
+    backbone = ViTAdapter(TINY_VIT, **{"img_size": 64, **adapter})
     head = head or UPerNetConfig(channels=16, auxiliary=False)
     made = Segmenter(backbone, head, classes=CLASSES, protocol=PROTOCOL, **settings)
     with torch.no_grad():  # scores that differ from pixel to pixel
@@ -174,7 +176,8 @@ def test_images_smaller_than_the_window_are_told_of(exported, tmp_path, capsys):
 
 @pytest.mark.slow
 def test_a_file_for_any_size(tmp_path):
-    made, file = model(adapter=ONE_INTERACTION), tmp_path / "any.onnx"
+    """Also where the ViT's own positions are as many as those of usual example images: 14 × 14."""
+    made, file = model(adapter={**ONE_INTERACTION, "img_size": 224}), tmp_path / "any.onnx"
     report: Any = export(made, file, dynamic=True)
     assert report.agreement.difference < 1e-4
     session = session_of(file)
@@ -185,6 +188,24 @@ def test_a_file_for_any_size(tmp_path):
             np.testing.assert_allclose(found, made(images).numpy(), rtol=1e-4, atol=3e-4)
     small = render_scene(2, size=(40, 50)).image  # smaller than the window: seen as the model sees it
     assert (ExportedModel(file).labels(small) == made.predict(small).labels).mean() > 0.999
+
+
+@pytest.mark.parametrize(
+    "grid", [(1, 1), (14, 14), (16, 16), (18, 14), (24, 24), (32, 32), (36, 36), (37, 37)]
+)
+def test_no_side_of_the_example_is_taken_for_the_vits_own(grid):
+    for side in example_sides(grid):
+        assert (side // 16 - grid[0]) * (side // 16 - grid[1]) != 0
+        assert side // 32 not in (1, 2, 3, 6)  # grids of the pyramid pooling
+
+
+@pytest.mark.slow
+def test_images_that_a_graph_cannot_take_are_one_line(exported):
+    _, file = exported
+    with pytest.raises(
+        InputError, match=r"model\.onnx: onnxruntime cannot run it on 2 images of 32x64 pixels \("
+    ):
+        open_graph(file)[0].run(np.zeros((2, 3, 64, 32), np.float32))
 
 
 @pytest.mark.slow

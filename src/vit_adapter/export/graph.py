@@ -6,6 +6,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from vit_adapter.config import InputError
+from vit_adapter.config.counting import counted
 
 from .description import METADATA_KEY, ONNX_SUFFIX, OPENVINO_SUFFIX, ExportDescription
 
@@ -14,7 +15,11 @@ class Graph(Protocol):
     """A file that takes images and gives arrays."""
 
     def run(self, images: np.ndarray) -> list[np.ndarray]:
-        """The outputs for float32 [B, C, H, W], in the order of the file."""
+        """The outputs for float32 [B, C, H, W], in the order of the file.
+
+        Raises:
+            InputError: The runtime cannot do it.
+        """
         ...
 
     @property
@@ -45,11 +50,15 @@ class OnnxGraph:
             self._session: Any = onnxruntime.InferenceSession(str(file), options, providers=providers)
         except Exception as error:  # onnxruntime has no base class of its own errors
             raise _unreadable(file, "onnxruntime", error) from None
+        self._file = file
         self.metadata: str | None = self._session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
 
     def run(self, images: np.ndarray) -> list[np.ndarray]:
         """See ``Graph``."""
-        return self._session.run(None, {"images": images})
+        try:
+            return self._session.run(None, {"images": images})
+        except Exception as error:
+            raise _not_run(self._file, "onnxruntime", images, error) from None
 
 
 class OpenVINOGraph:
@@ -76,12 +85,16 @@ class OpenVINOGraph:
             self._model: Any = core.compile_model(model, "CPU" if alone else "AUTO", settings)
         except Exception as error:  # RuntimeError of several kinds
             raise _unreadable(file, "OpenVINO", error) from None
+        self._file = file
         known = model.has_rt_info([METADATA_KEY])
         self.metadata: str | None = model.get_rt_info([METADATA_KEY]).astype(str) if known else None
 
     def run(self, images: np.ndarray) -> list[np.ndarray]:
         """See ``Graph``."""
-        found = self._model({"images": images})
+        try:
+            found = self._model({"images": images})
+        except Exception as error:
+            raise _not_run(self._file, "OpenVINO", images, error) from None
         return [np.asarray(found[output]) for output in self._model.outputs]
 
 
@@ -110,4 +123,15 @@ def open_graph(file: str | Path, processor_only: bool = False) -> tuple[Graph, E
 
 
 def _unreadable(file: Path, runtime: str, error: Exception) -> InputError:
-    return InputError(f"{file}: {runtime} cannot read it ({' '.join(str(error).split())[:200]})")
+    return InputError(f"{file}: {runtime} cannot read it ({_shortened(error)})")
+
+
+def _not_run(file: Path, runtime: str, images: np.ndarray, error: Exception) -> InputError:
+    count, _, height, width = images.shape
+    return InputError(
+        f"{file}: {runtime} cannot run it on {counted(count, 'image')} of {width}x{height} pixels ({_shortened(error)})"
+    )
+
+
+def _shortened(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]

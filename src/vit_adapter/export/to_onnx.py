@@ -6,6 +6,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -36,9 +37,8 @@ OUTPUT_NAMES: dict[OutputKind, tuple[str, ...]] = {
 """In their order; of boxes the last one where the head has it."""
 SCORE_STRIDE = 4
 """Of the score maps of every head, in pixels."""
-EXAMPLE_BATCH, EXAMPLE_SIDES = 2, (7, 9)
-"""Batch and sides (in strides) of the example for dynamic sizes: different from each other and from the sides of the
-pyramid pooling's grids, so that none is taken for another."""
+EXAMPLE_BATCH, EXAMPLE_SIDES = 2, (7, 9, 11, 13)
+"""Batch of the example for dynamic sizes, and what its sides may be (in strides)."""
 
 
 class _Graph(nn.Module):
@@ -129,7 +129,9 @@ def export_onnx(
         least_side=least,
         task=model.task.name,
     )
-    batch, sides = (1, size) if size else (EXAMPLE_BATCH, tuple(COARSEST_STRIDE * n for n in EXAMPLE_SIDES))
+    wrapper: Any = getattr(model.backbone, "wrapper", None)  # a backbone of one's own may have none
+    grid = (1, 1) if wrapper is None else wrapper.grid
+    batch, sides = (1, size) if size else (EXAMPLE_BATCH, example_sides(grid))
     example = torch.zeros(batch, description.channels, *sides, device=model.device)
     with evaluation_mode(model), torch.no_grad(), forms("reference"), _quiet():
         graph = _Graph(model, output).eval()
@@ -144,6 +146,19 @@ def export_onnx(
     made.model.metadata_props[METADATA_KEY] = description.to_json()
     write_atomically(Path(file), lambda path: made.save(path))
     return description
+
+
+def example_sides(grid: tuple[int, int]) -> tuple[int, int]:
+    """Sides in pixels of the example for dynamic sizes.
+
+    They differ from each other, from the grids of the pyramid pooling, and from that of the ViT's own positions, so
+    that none is taken for another: positions of the ViT's own size are not resampled.
+
+    Args:
+        grid: (rows, columns) of the ViT's positions.
+    """
+    height, width, *_ = (side for side in EXAMPLE_SIDES if grid[0] % side and grid[1] % side)
+    return COARSEST_STRIDE * height, COARSEST_STRIDE * width
 
 
 def _dynamic_shapes(least: int) -> dict[str, dict[int, object]]:
