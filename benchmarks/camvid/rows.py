@@ -119,6 +119,11 @@ ROWS: dict[str, Row] = {
         model={**TUNED_MODEL, **GATED},
         training=TUNED_TRAINING,
     ),
+    "method-levelled": Row(
+        "the method, both parts of the pyramid normalised, both from weight 1",
+        model={**TUNED_MODEL, **LEVELLED},
+        training=TUNED_TRAINING,
+    ),
     "laptop-10": Row("the laptop's choice, 10 training images", images=10),
     "laptop-37": Row("the laptop's choice, 37 training images", images=37),
     "laptop-no-weights": Row("the laptop's choice, no class weights", training={"class_weights": None}),

@@ -168,7 +168,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("sides", nargs="*", choices=[[], *SIDES], default=[])
+    parser.add_argument("sides", nargs="*", choices=[[], *SIDES], default=[], metavar="side")
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from tiny import TINY
-from vit_adapter import InputError, ViTAdapter
+from vit_adapter import ViTAdapter
 
 
 def build(**settings):
@@ -58,5 +58,6 @@ def test_weights_without_gates_do_not_fit_by_chance():
 
 
 def test_without_the_vits_maps_there_is_nothing_to_weigh():
-    with pytest.raises(InputError, match=r"pyramid_gate is 0\.0 with add_vit_feature=False, expected None"):
-        build(pyramid_gate=0.0, add_vit_feature=False)
+    plain, gated = (build(pyramid_gate=gate, add_vit_feature=False) for gate in (None, 0.0))
+    assert plain.state_dict().keys() == gated.state_dict().keys()
+    assert all(bool((norm.weight == 1).all()) for norm in gated.norms)

@@ -20,6 +20,8 @@ FIRST_CONVOLUTIONS = (
     "backbone.spatial_prior.stem.0.weight",
 )
 """The layers that see the image's channels."""
+STAGE_NORMS = "backbone.stage_norms."
+"""The norms over the ViT's part of a pyramid with ``pyramid_gate``."""
 
 
 def start_from(model: Segmenter, source: str, as_published: bool = False) -> str:
@@ -61,6 +63,8 @@ def start_from(model: Segmenter, source: str, as_published: bool = False) -> str
     text = f"started from {source}: {len(taken)} of {len(own)} tensors{told}"
     if fresh:
         text += f"; new: {', '.join(fresh[:4])}{' ...' if len(fresh) > 4 else ''}"
+    if any(name.startswith(STAGE_NORMS) for name in fresh) and "backbone.norms.0.weight" in taken:
+        text += "; it has no pyramid_gate, so its adapter fits better with --model.backbone.pyramid_gate none"
     text += converted
     if as_published:
         return text

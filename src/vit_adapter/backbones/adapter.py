@@ -118,11 +118,6 @@ class ViTAdapter(PlainViTBackbone):
                 "add_vit_feature with vit_feature='stages' needs four interactions, interaction_indexes has "
                 f"{len(self.interaction_indexes)}"
             )
-        if pyramid_gate is not None and not add_vit_feature:
-            raise InputError(
-                f"pyramid_gate is {pyramid_gate} with add_vit_feature=False, expected None: gates weigh the adapter's "
-                "part against the ViT's maps"
-            )
         self.add_vit_feature, self.vit_feature = add_vit_feature, vit_feature
         self.channels, self.strides = (dim,) * 4, STRIDES
 
@@ -150,7 +145,7 @@ class ViTAdapter(PlainViTBackbone):
         self.upsample = nn.ConvTranspose2d(dim, dim, 2, stride=2)
         self.norms = nn.ModuleList(batch_norm(dim) for _ in range(4))
         self.stage_norms = nn.ModuleList()
-        if pyramid_gate is not None:
+        if pyramid_gate is not None and add_vit_feature:
             self.stage_norms.extend(batch_norm(dim) for _ in range(4))
             for norm_of_adapter in self.norms:
                 nn.init.constant_(cast(Tensor, norm_of_adapter.weight), pyramid_gate)

@@ -28,14 +28,18 @@ def current_words(words: Sequence[str]) -> tuple[list[str], list[str]]:
     Returns:
         The words for the parser, and a line for every older name and every settings file with some.
     """
-    current, notes = [], []
+    current, notes, added = [], [], []
     for flag, value, word in _flags(words):
         name = new_name(flag.removeprefix(PREFIX)) if flag.startswith(PREFIX) else None
         if flag == "--config":
             older = sorted(_model_section(value).keys() - SHORT_NAMES.keys() - KEPT)
             notes += [f"{value}: model.{one} is model.{new_name(one) or 'head'} now" for one in older[:1]]
+            added = _settings_of_then(value)
         if name is None:
             current.append(word)
+            if word != "--config":  # the file is named
+                current += added
+                added = []
             continue
         if flag.removeprefix(PREFIX) not in SHORT_NAMES:
             notes.append(f"{flag} is {PREFIX}{name} now; the old name works in this version")
@@ -81,6 +85,16 @@ def _named_kinds(part: str, words: Sequence[str]) -> Iterator[str]:
             section = upgrade_model(_model_section(value)).get(part)
             if isinstance(section, dict) and isinstance(section.get("kind"), str):
                 yield section["kind"]
+
+
+def _settings_of_then(path: str) -> list[str]:
+    """Flags for what a run's own settings do not say, as it was begun before there was such a setting, and what is done
+    now unless they do."""
+    backbone = upgrade_model(_model_section(path)).get("backbone")
+    if not isinstance(backbone, dict) or backbone.get("kind", "adapter") != "adapter":
+        return []
+    is_whole = "injector_init" in backbone  # by hand nobody writes all of them
+    return ["--model.backbone.pyramid_gate", "none"] if is_whole and "pyramid_gate" not in backbone else []
 
 
 def _flags(words: Sequence[str]) -> Iterator[tuple[str, str, str]]:

@@ -30,7 +30,7 @@ class AdapterConfig(Checked):
         extra_extractors: Two further extractors in the last interaction.
         pyramid_gate: None: the pyramid is the norm of the sum of the adapter's maps and the ViT's, as published. A
             number: either is normalised by itself, and this is the start value of the weights of the norms over the
-            adapter's part; at 0 training starts from the ViT alone.
+            adapter's part; at 0 training starts from the ViT alone. Without the ViT's maps it changes nothing.
     """
 
     section: ClassVar[str] = "model.backbone"

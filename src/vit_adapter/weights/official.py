@@ -150,9 +150,10 @@ def official_name(name: str) -> str:
     """
     official = _to_official(name)
     if official is None or _from_official(official) != name:
-        raise InputError(
-            f"{name}: has no official name; official files hold a backbone, a head and an auxiliary head"
-        )
+        told = "official files hold a backbone, a head and an auxiliary head"
+        if name.startswith("backbone.stage_norms."):
+            told = "published models have no pyramid_gate (train with --model.backbone.pyramid_gate none)"
+        raise InputError(f"{name}: has no official name; {told}")
     return official
 
 

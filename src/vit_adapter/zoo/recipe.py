@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from vit_adapter.config import (
+    AdapterConfig,
     AugmentationConfig,
     ClassTable,
     DataConfig,
@@ -147,9 +148,10 @@ class OwnData:
 
     def config(self) -> RunConfig:
         """The settings of the rows in docs/small-data.md: a head of a quarter of the published width, class weights,
-        ViT blocks that learn the slower the nearer they are to the image; and crops that suit the images' size."""
+        ViT blocks that learn the slower the nearer they are to the image, a pyramid whose two parts are normalised by
+        themselves; and crops that suit the images' size."""
         return RunConfig(
-            model=ModelConfig(head=UPerNetConfig(channels=128)),
+            model=ModelConfig(backbone=AdapterConfig(pyramid_gate=1.0), head=UPerNetConfig(channels=128)),
             data=DataConfig(augmentation=AugmentationConfig(crop=None)),
             training=TrainingConfig(class_weights="auto", layer_decay=0.65),
         )
