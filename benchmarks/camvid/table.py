@@ -70,7 +70,7 @@ def write_readme(results: Path, path: Path) -> None:
     rows.sort(key=lambda row: (order.index(row["row"]), row.get("seed", 0), row["file"]))
     if not rows:
         return
-    lines = [HEAD, *_scores(rows), "", *_costs(rows)]
+    lines = [HEAD, *_seeds(rows), *_scores(rows), "", *_costs(rows)]
     missing = [name for name in ROWS if name not in {row["row"] for row in rows}]
     if missing:
         lines += ["", f"Not run yet: {', '.join(missing)}."]
@@ -87,6 +87,28 @@ def write_readme(results: Path, path: Path) -> None:
         if (results / f"{row['file']}.png").exists()
     ]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _seeds(rows: list[dict[str, Any]]) -> list[str]:
+    """Rows of which several seeds ran alike: in bfloat16 on a CPU."""
+    alike = [row for row in rows if row.get("precision") == "bf16-mixed" and not row["machine"]["cuda"]]
+    alike = [row for row in alike if row.get("seed", 0)]
+    seeds = sorted({row["seed"] for row in alike})
+    if len(seeds) < 2:
+        return []
+    head = [f"seed {seed}" for seed in seeds]
+    lines = [
+        "Seeds that ran alike (bfloat16, one thread of a CPU, 300 steps), mIoU:",
+        "",
+        f"| row | {' | '.join(head)} | mean |",
+        "|" + "---|" * (2 + len(seeds)),
+    ]
+    for name in dict.fromkeys(row["row"] for row in alike):
+        found = {row["seed"]: 100 * row["mIoU"] for row in alike if row["row"] == name}
+        figures = [f"{found[seed]:.1f}" if seed in found else "" for seed in seeds]
+        mean = f"**{sum(found.values()) / len(found):.1f}**" if len(found) == len(seeds) else ""
+        lines.append(f"| {name} | {' | '.join(figures)} | {mean} |")
+    return [*lines, ""]
 
 
 def _scores(rows: list[dict[str, Any]]) -> list[str]:
