@@ -21,9 +21,9 @@ python benchmarks/detection/run.py --data DATA --weights dinov2_vits14.safetenso
 ```
 
 What limits nuclei are boxes: after 1500 steps masks still end at straight edges of boxes that are too small or beside
-their nucleus, with several of them for one nucleus, and the loss of boxes has fallen from 0.85 to 0.45 only. Windows are
-not the reason: of the first twelve images whole (`--protocol.mode whole`) `nuclei-gated-long` has 58.3 and 23.9 where
-windows give 60.1 and 26.6. A lower rate, a tuned ViT and three stages (`nuclei-cascade`) are what to try next.
+their nucleus, with several of them for one nucleus, and the loss of boxes has fallen from 0.85 to 0.45 only. Windows
+are not the reason: of the first twelve images whole (`--protocol.mode whole`) `nuclei-gated-long` has 58.3 and 23.9
+where windows give 60.1 and 26.6. A lower rate, a tuned ViT and three stages (`nuclei-cascade`) are what to try next.
 
 How the heads compare with those of other libraries: [SIDE_BY_SIDE.md](SIDE_BY_SIDE.md).
 """
