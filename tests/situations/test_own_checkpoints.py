@@ -34,6 +34,7 @@ def run(tmp_path_factory):
     (root / "classes.csv").write_text("id,name\n3,road\n7,sky\n")
     words = ["train", "--data.root", root, *TRAINING, "--training.steps", "2", "--training.ema_decay", "0.5"]
     words += ["--training.learning_rate", "0.01", "--out", place / "run"]
+    words += ["--model.backbone.pyramid_gate", "none"]  # it is converted to the official form
     assert main([str(word) for word in words]) == 0
     return place / "run"
 
